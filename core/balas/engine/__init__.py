@@ -1,0 +1,1 @@
+"""Dispatch, context, clients, transactions, blocking, time."""

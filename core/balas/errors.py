@@ -1,0 +1,42 @@
+"""Errors that become replies, and every error text that more than one place uses.
+
+A text starts with its code (``ERR``, ``WRONGTYPE``, ...) as it goes over the wire. Texts are Redis 8.2's.
+"""
+
+SYNTAX = "ERR syntax error"
+WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
+NOT_AN_INTEGER = "ERR value is not an integer or out of range"
+NOT_A_FLOAT = "ERR value is not a valid float"
+OUT_OF_RANGE = "ERR value is out of range"
+INDEX_OUT_OF_RANGE = "ERR index out of range"
+NO_SUCH_KEY = "ERR no such key"
+SAME_OBJECT = "ERR source and destination objects are the same"
+INCREMENT_OVERFLOW = "ERR increment or decrement would overflow"
+DB_INDEX_OUT_OF_RANGE = "ERR DB index is out of range"
+INVALID_DB_INDEX = "ERR invalid DB index"
+STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
+TIMEOUT_NOT_A_FLOAT = "ERR timeout is not a float or out of range"
+TIMEOUT_NEGATIVE = "ERR timeout is negative"
+TIMEOUT_OUT_OF_RANGE = "ERR timeout is out of range"
+OOM = "OOM command not allowed when used memory > 'maxmemory'."
+LOADING = "LOADING Redis is loading the dataset in memory"
+NO_AUTH = "NOAUTH Authentication required."
+EXEC_ABORT = "EXECABORT Transaction discarded because of previous errors."
+
+
+class ReplyError(Exception):
+    """An error whose text is the reply: ``raise ReplyError("ERR no such key")``."""
+
+    @property
+    def text(self) -> str:
+        """The whole text, code first."""
+        return str(self.args[0])
+
+    @property
+    def code(self) -> str:
+        """The first word: what clients match on and ``errorstats`` counts."""
+        return self.text.split(" ", 1)[0]
+
+
+class BadData(Exception):
+    """Stored bytes (RDB, DUMP payload, AOF) that do not make sense; says what and where."""

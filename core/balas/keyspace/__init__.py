@@ -1,0 +1,1 @@
+"""Databases, expiry, eviction and the memory account."""

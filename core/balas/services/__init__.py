@@ -1,0 +1,1 @@
+"""What the server does beside running commands; each service plugs itself into the engine."""

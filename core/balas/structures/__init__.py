@@ -1,0 +1,1 @@
+"""Structures that know nothing of Balas."""
