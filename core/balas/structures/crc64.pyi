@@ -1,0 +1,3 @@
+from typing_extensions import Buffer
+
+def crc64(crc: int, data: Buffer) -> int: ...
