@@ -1,18 +1,23 @@
-"""Builds the compiled parts: every .pyx, and every .py that has a .pxd of the same name beside it."""
+"""Finds the packages and builds the compiled parts.
+
+Compiled are every .pyx, and every .py that has a .pxd of the same name beside it. core/ and each
+modules/<name>/ are source roots; a new package, extension or module needs no entry here.
+"""
 
 import fnmatch
 import os
 from pathlib import Path
 
 from Cython.Build import cythonize
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 
-ROOTS = [Path("core"), *sorted(Path("modules").iterdir())]
+ROOTS = [Path("core"), *sorted(path for path in Path("modules").iterdir() if path.is_dir())]
 
 # BALAS_SAFE=1 builds with bounds checks, for hunting a memory fault.
 SAFE = os.environ.get("BALAS_SAFE") == "1"
 # BALAS_BUILD_ONLY="balas.protocol.*,balas_bloom.*" limits a build in place to the named extensions.
 ONLY = os.environ.get("BALAS_BUILD_ONLY", "*").split(",")
+JOBS = int(os.environ.get("BALAS_BUILD_JOBS", os.cpu_count() or 1))
 
 DIRECTIVES = {
     "language_level": 3,
@@ -39,16 +44,29 @@ def sources() -> list[tuple[str, Path]]:
     return [(name, path) for name, path in found if any(fnmatch.fnmatch(name, o) for o in ONLY)]
 
 
+def package_roots() -> dict[str, str]:
+    """The folder of each top-level package, as setuptools wants it."""
+    return {
+        package: str(root / package)
+        for root in ROOTS
+        for package in find_packages(str(root))
+        if "." not in package
+    }
+
+
 extensions = [
     Extension(name, [str(path)], extra_compile_args=["-O2", "-fno-strict-aliasing", "-g0"])
     for name, path in sources()
 ]
 
 setup(
+    packages=[package for root in ROOTS for package in find_packages(str(root))],
+    package_dir=package_roots(),
+    options={"build_ext": {"parallel": JOBS}},
     ext_modules=cythonize(
         extensions,
         include_path=[str(root) for root in ROOTS],
         compiler_directives=DIRECTIVES,
-        nthreads=int(os.environ.get("BALAS_BUILD_JOBS", "2")),
-    )
+        nthreads=JOBS,
+    ),
 )

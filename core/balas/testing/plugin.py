@@ -1,0 +1,83 @@
+"""The pytest plugin: fixtures for tests of Balas and of modules for it.
+
+It is registered through the entry point `pytest11`, so a module author who has Balas installed
+has these fixtures without a line of configuration:
+
+    real_redis       a real Redis 8.2.3, emptied; the test is skipped where its wheel is missing
+    real_servers     real_servers("bloom", "json") gives one with real modules, started once a run
+    balas_process    balas_process({"appendonly": "yes"}) starts Balas in a process of its own
+
+With BALAS_REQUIRE_ORACLE=1 in the environment a missing wheel is an error, no skip.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    # Imported when a fixture is used: pytest loads this plugin in every run, of any project.
+    from balas.testing.real_server import RealRedis
+    from balas.testing.server_process import BalasProcess
+
+REAL_FIXTURES = {"real_redis", "real_servers", "both"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that compares with the real server, so that `-m oracle` finds it."""
+    for item in items:
+        if REAL_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.oracle)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker for projects whose own configuration does not."""
+    config.addinivalue_line("markers", "oracle: compares with the real Redis server")
+
+
+@pytest.fixture(scope="session")
+def real_servers() -> Iterator[Callable[..., "RealRedis"]]:
+    """A function from names of real modules to a running real server that has them."""
+    from balas.testing.real_server import NotInstalled, RealRedis
+
+    running: dict[tuple[str, ...], RealRedis] = {}
+    with ExitStack() as stack:
+
+        def get(*modules: str) -> RealRedis:
+            key = tuple(sorted(modules))
+            if key not in running:
+                try:
+                    running[key] = stack.enter_context(RealRedis(modules=key))
+                except NotInstalled as missing:
+                    if os.environ.get("BALAS_REQUIRE_ORACLE") == "1":
+                        raise
+                    pytest.skip(str(missing))
+            return running[key]
+
+        yield get
+
+
+@pytest.fixture
+def real_redis(real_servers: Callable[..., "RealRedis"]) -> "RealRedis":
+    """The real server without modules, emptied."""
+    server = real_servers()
+    with server.client() as client:
+        client("FLUSHALL")
+        client("SCRIPT", "FLUSH")
+        client("FUNCTION", "FLUSH")
+    return server
+
+
+@pytest.fixture
+def balas_process() -> Iterator[Callable[..., "BalasProcess"]]:
+    """A function that starts Balas as a process; all it started are ended after the test."""
+    from balas.testing.server_process import BalasProcess
+
+    with ExitStack() as stack:
+
+        def start(options: dict[str, Any] | None = None, **settings: Any) -> BalasProcess:
+            return stack.enter_context(BalasProcess(options, **settings))
+
+        yield start
