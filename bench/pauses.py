@@ -1,0 +1,144 @@
+"""How long the server makes one client wait while millions of keys come and go.
+
+One client sends a small batch, waits for its replies, and sends the next: the longest round trip is
+the longest pause of the event loop, plus the work of one batch. (A separate prober would compete
+with the load for a core and measure the scheduler.) What either process spent waiting for a core is
+taken off again: the kernel counts it in /proc/PID/schedstat.
+"""
+
+import gc
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from balas.testing import Client, ServerProcess
+from bench.contenders import Contender, Cores, commands_in_bulk, fill, info
+
+BATCH = 50
+LONG_MS = 5.0
+
+
+@dataclass(frozen=True)
+class Pauses:
+    """Round trips in milliseconds: the longest, the 99.9th percentile, and how many were long."""
+
+    longest_ms: float
+    p999_ms: float
+    long_count: int
+    trips: int
+
+
+class Stopwatch:
+    """Times round trips, less the time the two processes waited for a core."""
+
+    def __init__(self, server_pid: int) -> None:
+        self._files = [
+            os.open(f"/proc/{pid}/schedstat", os.O_RDONLY) for pid in (server_pid, os.getpid())
+        ]
+        self.trips_ms: list[float] = []
+
+    def close(self) -> None:
+        for file in self._files:
+            os.close(file)
+
+    @contextmanager
+    def trip(self) -> Iterator[None]:
+        """Time the body as one round trip."""
+        waited_ns, began_ns = self._waited_ns(), time.perf_counter_ns()
+        yield
+        took_ns = time.perf_counter_ns() - began_ns
+        self.trips_ms.append(max(took_ns - (self._waited_ns() - waited_ns), 0) / 1e6)
+
+    def result(self) -> Pauses:
+        """What the trips amount to."""
+        ordered = sorted(self.trips_ms)
+        long_count = sum(trip > LONG_MS for trip in ordered)
+        return Pauses(ordered[-1], ordered[int(len(ordered) * 0.999)], long_count, len(ordered))
+
+    def _waited_ns(self) -> int:
+        return sum(int(os.pread(file, 100, 0).split()[1]) for file in self._files)
+
+
+def measure(
+    contenders: Sequence[Contender], cores: Cores, inserted: int, expiring: int
+) -> dict[str, dict[str, Pauses]]:
+    """By situation and contender."""
+    situations: dict[str, Callable[[ServerProcess, Client], Pauses]] = {
+        f"{inserted:,} keys are inserted": lambda server, client: inserting(
+            server, client, inserted
+        ),
+        f"{expiring:,} keys expire at once": lambda server, client: expiry(
+            server, client, expiring
+        ),
+        "nothing happens (the noise of this machine)": idle,
+    }
+    found: dict[str, dict[str, Pauses]] = {situation: {} for situation in situations}
+    gc.disable()
+    try:
+        for situation, run in situations.items():
+            for one in contenders:
+                print(f"  {one.name}: {situation}", flush=True)
+                with one.running(cores) as server, server.client(timeout_s=120) as client:
+                    found[situation][one.name] = run(server, client)
+    finally:
+        gc.enable()
+    return found
+
+
+def inserting(server: ServerProcess, client: Client, count: int) -> Pauses:
+    """Insert keys in small batches."""
+
+    def encode_one(number: int) -> bytes:
+        return b"*3\r\n$3\r\nSET\r\n$16\r\nkey:%012d\r\n$1\r\nx\r\n" % number
+
+    watch = Stopwatch(server.pid)
+    for data, requests in commands_in_bulk(count, encode_one, BATCH):
+        with watch.trip():
+            client.send_raw(data)
+            receive(client, 5 * requests)
+    watch.close()
+    return watch.result()
+
+
+def expiry(server: ServerProcess, client: Client, count: int) -> Pauses:
+    """Let keys expire all in the same millisecond, and ask PING until they are gone."""
+    fill(client, count)
+    deadline_ms = int(time.time() * 1000) + 4000 + count // 500
+    for data, requests in commands_in_bulk(
+        count, lambda n: b"PEXPIREAT key:%012d %d\r\n" % (n, deadline_ms), 5000
+    ):
+        client.send_raw(data)
+        receive(client, 4 * requests)
+    time.sleep(max(0.0, deadline_ms / 1000 - time.time() - 0.5))
+    watch = Stopwatch(server.pid)
+    end_s = time.monotonic() + 60
+    while info(client, "keyspace") and time.monotonic() < end_s:
+        for _ in range(2000):
+            with watch.trip():
+                client.send_raw(b"PING\r\n")
+                receive(client, 7)
+    watch.close()
+    if client("DBSIZE"):
+        raise RuntimeError(f"{server.command[0]}: keys were left a minute after their time")
+    return watch.result()
+
+
+def idle(server: ServerProcess, client: Client) -> Pauses:
+    """Ask PING of a server that has nothing else to do."""
+    watch = Stopwatch(server.pid)
+    for _ in range(50_000):
+        with watch.trip():
+            client.send_raw(b"PING\r\n")
+            receive(client, 7)
+    watch.close()
+    return watch.result()
+
+
+def receive(client: Client, length: int) -> None:
+    """Take in `length` bytes of replies, unread."""
+    while length > 0:
+        length -= len(client.transport.receive(60))
+    if length:
+        raise RuntimeError("the replies are longer than they should be")

@@ -1,0 +1,105 @@
+"""Balas and a real Redis, measured in turn in one run; writes docs/benchmarks.md.
+
+python -m bench.run                     everything, about fifteen minutes
+python -m bench.run --quick             a short look at everything; writes nothing
+python -m bench.run --only throughput --tests SET,GET
+"""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bench import memory, pauses, report, startup, throughput
+from bench.contenders import CONTENDERS, Contender, Cores, info
+
+PARTS = ("throughput", "memory", "pauses", "startup")
+DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
+
+
+def arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """The parsed command line."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="few requests; writes nothing")
+    parser.add_argument("--servers", default="redis,balas", help="default: %(default)s")
+    parser.add_argument("--only", default=",".join(PARTS), help="parts, of %(default)s")
+    parser.add_argument("--tests", help="names of tests, of " + ", ".join(names_of_tests()))
+    parser.add_argument("--rounds", type=int, help="rounds of the throughput tests")
+    parser.add_argument("--output", type=Path, help=f"default: docs/{DOCUMENT.name}")
+    return parser.parse_args(argv)
+
+
+def names_of_tests() -> list[str]:
+    """The workloads' names up to their first blank."""
+    return [workload.name.split()[0] for workload in throughput.WORKLOADS]
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run what was asked for and print, and perhaps write, the report."""
+    options = arguments(argv)
+    if shutil.which("redis-benchmark") is None:
+        print("redis-benchmark is missing: install redis-tools", file=sys.stderr)
+        return 1
+    contenders = [CONTENDERS[name] for name in options.servers.split(",")]
+    cores = Cores.choose()
+    cores.pin_clients()
+    parts = options.only.split(",")
+    text = report.heading(versions(contenders, cores))
+    for part in parts:
+        print(f"{part}:", flush=True)
+        text += SECTIONS[part](contenders, cores, options)
+    print("\n" + text)
+    complete = not options.quick and parts == list(PARTS) and len(contenders) == 2
+    output = options.output or (DOCUMENT if complete and not options.tests else None)
+    if output:
+        output.write_text(text)
+    return 0
+
+
+def versions(contenders: Sequence[Contender], cores: Cores) -> dict[str, str]:
+    """What each server says it is."""
+    found = {}
+    for one in contenders:
+        with one.running(cores) as server, server.client() as client:
+            fields = info(client, "server")
+            found[one.name] = fields.get("balas_version", fields["redis_version"])
+    return found
+
+
+def throughput_part(
+    contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace
+) -> str:
+    load = throughput.QUICK if options.quick else throughput.FULL
+    load = replace(load, rounds=options.rounds or load.rounds)
+    wanted = (options.tests or ",".join(names_of_tests())).split(",")
+    workloads = [w for w in throughput.WORKLOADS if w.name.split()[0] in wanted]
+    rows = throughput.measure(contenders, cores, load, workloads)
+    return report.throughput(rows, load.keys, load.rounds)
+
+
+def memory_part(contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace) -> str:
+    keys, rounds = (50_000, 1) if options.quick else (1_000_000, 3)
+    memories, snapshots = memory.measure(contenders, cores, keys, rounds)
+    return report.memory(memories, keys) + report.snapshot(snapshots, keys)
+
+
+def pauses_part(contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace) -> str:
+    inserted, expiring = (200_000, 50_000) if options.quick else (5_000_000, 1_000_000)
+    return report.pauses(pauses.measure(contenders, cores, inserted, expiring))
+
+
+def startup_part(contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace) -> str:
+    return report.startup(startup.measure(contenders, cores, 1 if options.quick else 7))
+
+
+SECTIONS = {
+    "throughput": throughput_part,
+    "memory": memory_part,
+    "pauses": pauses_part,
+    "startup": startup_part,
+}
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
