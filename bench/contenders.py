@@ -11,6 +11,10 @@ from balas.testing import BalasProcess, Client, RealRedis, ServerProcess
 OPTIONS = {"save": "", "appendonly": "no"}
 
 
+# An odd number without pattern: its multiples modulo 2**128 look random.
+MULTIPLIER = 0x9E3779B97F4A7C15F39CC0605CEDC835
+
+
 @dataclass(frozen=True)
 class Cores:
     """Which core runs the server and which the clients; None where there is just one."""
@@ -56,8 +60,17 @@ def commands_in_bulk(
         yield b"".join(map(encode_one, range(start, end))), end - start
 
 
+def value_32(number: int) -> bytes:
+    """A value of 32 bytes that differs from key to key and does not compress."""
+    return b"%032x" % (number * MULTIPLIER % 2**128)
+
+
 def fill(
-    client: Client, count: int, prefix: bytes = b"key:", value: bytes = b"x" * 32, batch: int = 5000
+    client: Client,
+    count: int,
+    prefix: bytes = b"key:",
+    value_of: Callable[[int], bytes] = value_32,
+    batch: int = 5000,
 ) -> None:
     """Store `count` keys named as redis-benchmark names them: prefix and twelve digits.
 
@@ -65,6 +78,7 @@ def fill(
     """
 
     def encode_one(number: int) -> bytes:
+        value = value_of(number)
         return b"*3\r\n$3\r\nSET\r\n$%d\r\n%b%012d\r\n$%d\r\n%b\r\n" % (
             (len(prefix) + 12, prefix, number, len(value), value)
         )

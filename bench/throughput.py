@@ -94,7 +94,7 @@ def measure(
             print(f"  loading {load.keys:,} keys and counters into {name}", flush=True)
             with server.client(timeout_s=60) as client:
                 fill(client, load.keys)
-                fill(client, load.keys, b"counter:", b"1")
+                fill(client, load.keys, b"counter:", lambda number: b"1")
         for number in range(load.rounds):
             print(f"  round {number + 1} of {load.rounds}", flush=True)
             order = list(servers.items())
@@ -130,6 +130,8 @@ def rows(samples: Sequence[Sample], workloads: Sequence[Workload]) -> Iterator[R
     for workload in workloads:
         for pipeline in PIPELINES:
             mine = [s for s in samples if (s.workload, s.pipeline) == (workload.name, pipeline)]
+            if not mine:
+                continue
             of = {name: [s for s in mine if s.contender == name] for name in names}
             pairs = zip(of.get("Balas", []), of.get("Redis", []), strict=False)
             yield Row(

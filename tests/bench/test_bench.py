@@ -6,7 +6,7 @@ import pytest
 
 from balas.testing import RealRedis
 from bench import memory, report, run, throughput
-from bench.contenders import fill, info
+from bench.contenders import MULTIPLIER, fill, info
 from bench.throughput import Sample, Workload
 
 
@@ -36,7 +36,7 @@ def test_keys_are_named_as_redis_benchmark_names_them(real_redis: RealRedis) -> 
     with real_redis.client() as client:
         fill(client, 12, batch=5)
         assert client("DBSIZE") == 12
-        assert client("GET", "key:000000000011") == b"x" * 32
+        assert client("GET", "key:000000000011") == b"%032x" % (11 * MULTIPLIER % 2**128)
         grown = memory.growth(real_redis, client, 2000)
         assert 50 < grown.used < 200
         assert memory.snapshot(real_redis, client).file_bytes > 2000 * 32
@@ -48,7 +48,7 @@ def test_only_a_complete_run_rewrites_the_document(
 ) -> None:
     document = tmp_path / "benchmarks.md"
     monkeypatch.setattr(run, "DOCUMENT", document)
-    monkeypatch.setattr(run, "SECTIONS", {part: lambda *_: f"## {part}\n" for part in run.PARTS})
+    monkeypatch.setattr(run, "SECTIONS", dict.fromkeys(run.PARTS, lambda *_: "## A part\n"))
     monkeypatch.setattr(run, "versions", lambda *_: {"Redis": "8.2.3"})
     monkeypatch.setattr("bench.contenders.Cores.pin_clients", lambda self: None)
     for argv in (["--quick"], ["--only", "memory"], ["--servers", "redis"], ["--tests", "SET"]):
