@@ -1,7 +1,7 @@
 """CRC-64 as Redis computes it over RDB files and DUMP payloads (the "Jones" polynomial).
 
 Reflected polynomial 0xad93d23594c935a9, start value 0, no final inversion: so the check value of
-``123456789`` is 0xe9c6d914c4b8d9ca, and the sum of a concatenation is found by feeding its parts in
+`123456789` is 0xe9c6d914c4b8d9ca, and the sum of a concatenation is found by feeding its parts in
 turn.
 
 Eight bytes are taken per step with eight tables ("slicing by 8", Kounavis and Berry 2005): table k
@@ -38,7 +38,7 @@ fill_tables()
 
 
 cdef uint64_t crc64_update(uint64_t crc, const unsigned char *data, size_t n) noexcept nogil:
-    """The sum after ``n`` more bytes. Takes the machine for little-endian."""
+    """The sum after `n` more bytes. Takes the machine for little-endian."""
     cdef uint64_t word
     while n >= 8:
         memcpy(&word, data, 8)
@@ -63,7 +63,7 @@ cdef uint64_t crc64_update(uint64_t crc, const unsigned char *data, size_t n) no
 
 
 def crc64(uint64_t crc, const unsigned char[::1] data not None):
-    """The sum after ``data``, going on from ``crc``: 0 at the start, else an earlier result."""
+    """The sum after `data`, going on from `crc`: 0 at the start, else an earlier result."""
     if data.shape[0] == 0:
         return crc
     return crc64_update(crc, &data[0], data.shape[0])

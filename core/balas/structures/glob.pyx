@@ -1,17 +1,17 @@
 """Glob patterns as Redis matches them: KEYS, SCAN MATCH, PSUBSCRIBE, CONFIG GET, ACL rules.
 
-``*`` any bytes, ``?`` one byte, ``[abc]``, ``[a-z]``, ``[^x]`` one byte of (or not of) a set,
-``\\`` takes the next byte literally. What differs from fnmatch, and is kept to the letter because
+`*` any bytes, `?` one byte, `[abc]`, `[a-z]`, `[^x]` one byte of (or not of) a set,
+`\\` takes the next byte literally. What differs from fnmatch, and is kept to the letter because
 clients rely on it:
 
-- an unclosed ``[`` ends with the pattern; a ``\\`` at the very end stands for itself;
-- a range may be written backwards, and its ends are *signed* bytes: ``[a-\\xff]`` means 0xff up to
-  ``a``;
-- an empty text matches the empty pattern alone, not even ``*``. (KEYS and SCAN do not ask for
-  ``*``.)
+- an unclosed `[` ends with the pattern; a `\\` at the very end stands for itself;
+- a range may be written backwards, and its ends are *signed* bytes: `[a-\\xff]` means 0xff up to
+  `a`;
+- an empty text matches the empty pattern alone, not even `*`. (KEYS and SCAN do not ask for
+  `*`.)
 
-Only the last ``*`` is ever tried again: if the rest of the pattern fits nowhere behind it, moving
-an earlier ``*`` could only make it start later. So a match costs at most pattern times text, never
+Only the last `*` is ever tried again: if the rest of the pattern fits nowhere behind it, moving
+an earlier `*` could only make it start later. So a match costs at most pattern times text, never
 more.
 """
 
@@ -23,14 +23,14 @@ cdef enum:
 
 
 cdef inline int folded(int byte, bint nocase) noexcept nogil:
-    """The byte in lower case if ``nocase``; ASCII letters only."""
+    """The byte in lower case if `nocase`; ASCII letters only."""
     return byte + 32 if nocase and c"A" <= byte <= c"Z" else byte
 
 
 cdef const char *match_set(
     const char *pattern, const char *end, char byte, bint nocase, bint *matched
 ) noexcept nogil:
-    """Match one byte with the set that follows a ``[``; returns the place after the set."""
+    """Match one byte with the set that follows a `[`; returns the place after the set."""
     cdef bint negated = pattern < end and pattern[0] == c"^"
     cdef bint found = False
     cdef int low, high, swap
@@ -116,5 +116,5 @@ cdef bint glob_match(
 
 
 def match(bytes pattern not None, bytes text not None, bint nocase=False):
-    """Whether the whole text fits the pattern; ``nocase`` makes both cases of a letter equal."""
+    """Whether the whole text fits the pattern; `nocase` makes both cases of a letter equal."""
     return glob_match(pattern, len(pattern), text, len(text), nocase)

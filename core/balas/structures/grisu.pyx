@@ -120,7 +120,7 @@ cdef inline void pull_to_value(
     """Lower the last digit while that brings the digits nearer to the value and within the
     interval.
 
-    ``rest`` is the distance of the digits from the upper bound, ``to_value`` that of the value
+    `rest` is the distance of the digits from the upper bound, `to_value` that of the value
     itself.
     """
     while (

@@ -8,9 +8,9 @@ cdef bint lzf_decompress(
 ) noexcept nogil
 
 
-cdef inline bint lzf_plausible(size_t n, Py_ssize_t size) noexcept nogil:
-    """Whether ``n`` compressed bytes can make ``size`` bytes: ask before making room.
+cdef inline bint lzf_plausible(size_t n, size_t size) noexcept nogil:
+    """Whether `n` compressed bytes can make `size` bytes: ask before making room.
 
     The densest item is a copy: three bytes that make 264.
     """
-    return size > 0 and n > 0 and <size_t>size // 88 <= n
+    return size > 0 and n > 0 and size // 88 <= n

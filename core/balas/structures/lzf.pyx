@@ -2,9 +2,9 @@
 
 A compressed text is a row of two kinds of items, told apart by their first byte:
 
-- ``000LLLLL`` and then L + 1 bytes: take these bytes as they are (1 to 32 of them);
-- ``LLLddddd dddddddd`` with L from 1 to 6: copy L + 2 bytes from d + 1 bytes back in the output;
-  ``111ddddd llllllll dddddddd``: the same for l + 9 bytes, 264 at most. The copy may overlap what
+- `000LLLLL` and then L + 1 bytes: take these bytes as they are (1 to 32 of them);
+- `LLLddddd dddddddd` with L from 1 to 6: copy L + 2 bytes from d + 1 bytes back in the output;
+  `111ddddd llllllll dddddddd`: the same for l + 9 bytes, 264 at most. The copy may overlap what
   it writes, which is how a run of one byte is told.
 
 There is no header and no end mark: both lengths are kept beside the text by whoever stores it.
@@ -29,7 +29,7 @@ cdef enum:
 
 
 cdef inline uint32_t slot_of(const unsigned char *at, int bits) noexcept nogil:
-    """The table cell for the three bytes at ``at``."""
+    """The table cell for the three bytes at `at`."""
     cdef uint32_t three = (<uint32_t>at[0] << 16) | (<uint32_t>at[1] << 8) | at[2]
     return (three * <uint32_t>0x9e3779b1U) >> (32 - bits)
 
@@ -37,7 +37,7 @@ cdef inline uint32_t slot_of(const unsigned char *at, int bits) noexcept nogil:
 cdef size_t put_literals(
     const unsigned char *data, size_t n, unsigned char *out, size_t used, size_t room
 ) noexcept nogil:
-    """Write ``n`` plain bytes at ``out[used]``; the new ``used``, or 0 when they do not fit."""
+    """Write `n` plain bytes at `out[used]`; the new `used`, or 0 when they do not fit."""
     cdef size_t run
     if used + n + (n + LITERALS_MAX - 1) // LITERALS_MAX > room:
         return 0
@@ -54,7 +54,7 @@ cdef size_t put_literals(
 cdef size_t put_copy(
     size_t distance, size_t length, unsigned char *out, size_t used, size_t room
 ) noexcept nogil:
-    """Write a copy item at ``out[used]``; the new ``used``, or 0 when it does not fit."""
+    """Write a copy item at `out[used]`; the new `used`, or 0 when it does not fit."""
     cdef size_t back = distance - 1
     if used + 3 > room:
         return 0
@@ -80,7 +80,7 @@ cdef inline size_t common_length(
 cdef size_t lzf_compress(
     const unsigned char *data, size_t n, unsigned char *out, size_t room
 ) noexcept nogil:
-    """Compress ``n`` bytes into ``out``; the bytes written, or 0 if ``room`` is too small."""
+    """Compress `n` bytes into `out`; the bytes written, or 0 if `room` is too small."""
     cdef uint32_t[1 << TABLE_BITS_MAX] table
     cdef size_t at = 0, plain_from = 0, used = 0, length, distance
     cdef int bits = TABLE_BITS_MIN
@@ -123,9 +123,9 @@ cdef size_t lzf_compress(
 cdef bint lzf_decompress(
     const unsigned char *data, size_t n, unsigned char *out, size_t size
 ) noexcept nogil:
-    """Decompress ``n`` bytes to exactly ``size`` bytes; False for data that do not give that.
+    """Decompress `n` bytes to exactly `size` bytes; False for data that do not give that.
 
-    Nothing outside ``data[:n]`` is read and nothing outside ``out[:size]`` is touched, whatever the
+    Nothing outside `data[:n]` is read and nothing outside `out[:size]` is touched, whatever the
     data.
     """
     cdef size_t at = 0, made = 0, length, distance, i
@@ -181,10 +181,10 @@ def compress(const unsigned char[::1] data not None):
 
 
 def decompress(const unsigned char[::1] data not None, Py_ssize_t size):
-    """The ``size`` bytes that were compressed; ValueError unless the data give just these."""
+    """The `size` bytes that were compressed; ValueError unless the data give just these."""
     cdef size_t n = data.shape[0]
     cdef bint good
-    if n == 0 or not lzf_plausible(n, size):
+    if size < 0 or not lzf_plausible(n, size):
         raise ValueError("LZF data of another size")
     result = PyBytes_FromStringAndSize(NULL, size)
     cdef unsigned char *out = <unsigned char *>PyBytes_AS_STRING(result)

@@ -1,9 +1,9 @@
 """Numbers as text: what Redis takes for a number, and how it writes one.
 
-Integers are strict, since ``INCR`` must give back the very text it would have stored: no blanks, no
-plus sign, no leading zero, no ``-0``. Doubles (scores, timeouts) are what C's strtod takes,
-hexadecimal and ``infinity`` included, without blanks and NaN. INCRBYFLOAT and HINCRBYFLOAT alone
-compute with ``long double``, 80 bits on x86, so that 0.1 added ten times gives 1.
+Integers are strict, since `INCR` must give back the very text it would have stored: no blanks, no
+plus sign, no leading zero, no `-0`. Doubles (scores, timeouts) are what C's strtod takes,
+hexadecimal and `infinity` included, without blanks and NaN. INCRBYFLOAT and HINCRBYFLOAT alone
+compute with `long double`, 80 bits on x86, so that 0.1 added ten times gives 1.
 """
 
 from libc cimport errno
@@ -41,7 +41,7 @@ cdef double[23] EXACT_POWERS = [
 # Integers
 
 cdef bint string_to_int64(const char *text, size_t n, int64_t *value) noexcept nogil:
-    """Read a canonical decimal int64; False, and ``value`` untouched, for anything else."""
+    """Read a canonical decimal int64; False, and `value` untouched, for anything else."""
     cdef bint negative
     cdef uint64_t magnitude, limit = <uint64_t>INT64_MAX
     cdef unsigned int digit
@@ -99,7 +99,7 @@ def parse_int(bytes data not None):
 # Doubles
 
 cdef bint read_plain(const char *text, size_t n, double *value) noexcept nogil:
-    """Read what most doubles look like, ``-123.45``: False means that strtod must decide.
+    """Read what most doubles look like, `-123.45`: False means that strtod must decide.
 
     Up to 15 digits are exact in a double, so is the power of ten, and one division rounds but once:
     the result is the nearest double.
@@ -170,7 +170,7 @@ cdef inline bint is_blank(char byte) noexcept nogil:
 cdef size_t lay_out(
     const char *digits, int count, int decimal, char *text
 ) noexcept nogil:
-    """Write digits times 10**decimal: plainly where that is short, else as ``1.5e+300``."""
+    """Write digits times 10**decimal: plainly where that is short, else as `1.5e+300`."""
     cdef int exponent = count + decimal - 1
     cdef int zeros
     cdef size_t n
@@ -236,7 +236,7 @@ def parse_float(bytes data not None):
 
 
 def format_double(double value):
-    """The text of a double in replies: ``1.5``, ``3``, ``1e-7``, ``-inf``, ``nan``."""
+    """The text of a double in replies: `1.5`, `3`, `1e-7`, `-inf`, `nan`."""
     cdef char[32] text
     cdef size_t n = double_to_string(value, text)
     return text[:n]
@@ -285,7 +285,7 @@ def is_finite_long_double(bytes data not None):
 
 
 def increment_float(bytes current not None, bytes by not None):
-    """The text of ``current + by`` in long doubles: ``10.5`` and ``0.1`` give ``10.6``.
+    """The text of `current + by` in long doubles: `10.5` and `0.1` give `10.6`.
 
     ValueError when one of them is not a number, OverflowError when the sum is NaN or infinite.
     """

@@ -1,0 +1,1 @@
+"""Redis's RDB files and DUMP payloads: the format, and the snapshots kept in it."""
