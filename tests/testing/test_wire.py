@@ -8,7 +8,6 @@ from balas.testing.wire import (
     Typed,
     TypedReader,
     encode,
-    quote,
     show,
     split_arguments,
 )
@@ -93,6 +92,6 @@ def test_a_line_with_a_bad_quote_is_refused(line: str) -> None:
         split_arguments(line)
 
 
-def test_quoting_is_undone_by_splitting() -> None:
+def test_a_bulk_is_shown_so_that_it_can_be_typed_in_again() -> None:
     everything = bytes(range(256))
-    assert split_arguments(quote(everything)) == [everything]
+    assert split_arguments(show(Typed("$", everything))) == [everything]

@@ -11,6 +11,9 @@ RESP type of every element, and `show` writes a reply in one line for people:
 from dataclasses import dataclass
 from typing import Any
 
+from balas.protocol.parser import split_words
+from balas.services.config.grammar import decode, quote
+
 PREFIXES = {"~": "set", ">": "push"}
 
 # What a reader says while a reply is incomplete. (False is a reply: RESP3 has booleans.)
@@ -165,84 +168,16 @@ def show(reply: Typed) -> str:
 
 def _show_text(kind: str, text: bytes) -> str:
     if kind == "$":
-        return quote(text)
+        return quote(decode(text))
     if kind == "=":
-        return text[:3].decode("latin-1") + quote(text[4:])
+        return text[:3].decode("latin-1") + quote(decode(text[4:]))
     prefix = {"+": "", "-": "(error) ", "!": "(error) ", ",": "double "}[kind]
     return prefix + text.decode("latin-1")
 
 
-def quote(data: bytes) -> str:
-    """Bytes in double quotes, with the escapes of redis-cli."""
-    return '"' + "".join(map(_shown, data)) + '"'
-
-
-NAMED_ESCAPES = {
-    byte: "\\" + letter for byte, letter in zip(b'"\\\n\r\t\a\b', '"\\nrtab', strict=True)
-}
-
-
-def _shown(byte: int) -> str:
-    if byte in NAMED_ESCAPES:
-        return NAMED_ESCAPES[byte]
-    return chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}"
-
-
 def split_arguments(line: str) -> list[bytes]:
-    r"""Split a line into arguments as redis-cli does: blanks separate, quotes group.
-
-    Double quotes know \n \r \t \a \b \\ \" and \xHH; single quotes know \' alone. ValueError for
-    a quote that is not closed, or closed in mid-word.
-    """
-    arguments = []
-    rest = line.encode().lstrip()
-    while rest:
-        argument, rest = _take_argument(rest)
-        arguments.append(argument)
-        rest = rest.lstrip()
-    return arguments
-
-
-def _take_argument(text: bytes) -> tuple[bytes, bytes]:
-    """The first argument of text, which starts with no blank, and what follows it."""
-    taken = bytearray()
-    at = 0
-    while at < len(text) and not text[at : at + 1].isspace():
-        mark = text[at : at + 1]
-        if mark in (b'"', b"'"):
-            piece, at = _take_quoted(text, at)
-            taken += piece
-            if at < len(text) and not text[at : at + 1].isspace():
-                raise ValueError("a closing quote must be followed by a blank")
-        else:
-            taken += mark
-            at += 1
-    return bytes(taken), text[at:]
-
-
-ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b"}
-HEX_DIGITS = b"0123456789abcdefABCDEF"
-
-
-def _take_quoted(text: bytes, start: int) -> tuple[bytes, int]:
-    """The contents of the quoted string that opens at start, and the position after it."""
-    mark = text[start : start + 1]
-    taken = bytearray()
-    at = start + 1
-    while text[at : at + 1] != mark:
-        if at >= len(text):
-            raise ValueError("a quote is not closed")
-        piece, at = _piece(text, at, mark)
-        taken += piece
-    return bytes(taken), at + 1
-
-
-def _piece(text: bytes, at: int, mark: bytes) -> tuple[bytes, int]:
-    """One character of a quoted string, escapes resolved, and the position after it."""
-    follower = text[at + 1 : at + 2]
-    if text[at : at + 1] != b"\\" or (mark == b"'" and follower != b"'"):
-        return text[at : at + 1], at + 1
-    digits = text[at + 2 : at + 4]
-    if follower == b"x" and len(digits) == 2 and all(digit in HEX_DIGITS for digit in digits):
-        return bytes([int(digits, 16)]), at + 4
-    return ESCAPES.get(follower, follower), at + 2
+    """Split a line into arguments as redis-cli does; ValueError for a quote that is not closed."""
+    words = split_words(line.encode())
+    if words is None:
+        raise ValueError("a quote is not closed, or is closed in mid-word")
+    return words
