@@ -1,0 +1,98 @@
+"""THE import for module authors: everything a module needs, and nothing that may change under it.
+
+>>> from balas.api import Context, Module, Value, command, key, READONLY, FAST
+"""
+
+from balas.engine.context import Context
+from balas.errors import NOT_A_FLOAT, NOT_AN_INTEGER, SYNTAX, WRONG_TYPE, BadData, ReplyError
+from balas.host.module import Module
+from balas.protocol.replies import (
+    NO_REPLY,
+    NULL_ARRAY,
+    OK,
+    BigNumber,
+    Pairs,
+    Push,
+    Reply,
+    SetReply,
+    Status,
+    Verbatim,
+)
+from balas.registry import Arguments, command, container, integer, key, key_count, keys, number, unknown_keys
+from balas.registry.flags import (
+    ACCESS,
+    ADMIN,
+    BLOCKING,
+    DELETE,
+    DENYOOM,
+    FAST,
+    INSERT,
+    LOADING,
+    NOSCRIPT,
+    OW,
+    READONLY,
+    RM,
+    RO,
+    RW,
+    STALE,
+    UPDATE,
+    VARIABLE_FLAGS,
+    WRITE,
+)
+from balas.services.config.options import Option
+from balas.types.digest import Digest
+from balas.types.streams import LoadStream, SaveStream
+from balas.types.value import Value
+
+__all__ = [
+    "ACCESS",
+    "ADMIN",
+    "BLOCKING",
+    "DELETE",
+    "DENYOOM",
+    "FAST",
+    "INSERT",
+    "LOADING",
+    "NOSCRIPT",
+    "NOT_AN_INTEGER",
+    "NOT_A_FLOAT",
+    "NO_REPLY",
+    "NULL_ARRAY",
+    "OK",
+    "OW",
+    "READONLY",
+    "RM",
+    "RO",
+    "RW",
+    "STALE",
+    "SYNTAX",
+    "UPDATE",
+    "VARIABLE_FLAGS",
+    "WRITE",
+    "WRONG_TYPE",
+    "Arguments",
+    "BadData",
+    "BigNumber",
+    "Context",
+    "Digest",
+    "LoadStream",
+    "Module",
+    "Option",
+    "Pairs",
+    "Push",
+    "Reply",
+    "ReplyError",
+    "SaveStream",
+    "SetReply",
+    "Status",
+    "Value",
+    "Verbatim",
+    "command",
+    "container",
+    "integer",
+    "key",
+    "key_count",
+    "keys",
+    "number",
+    "unknown_keys",
+]

@@ -1,0 +1,53 @@
+"""One socket's end: hands what arrives to the engine, and watches that a slow reader harms nobody.
+
+Compiled, because it is on the way of every request; it knows asyncio's protocol interface and nothing of how sockets are
+opened (that is `balas.network`).
+"""
+
+from libc.stdint cimport int64_t
+
+from balas.engine.client cimport Client
+from balas.engine.dispatch cimport Engine
+
+cdef enum:
+    # Above this a transport says so, and its client runs nothing further until it has read.
+    HIGH_WATER = 1 << 20
+
+
+cdef class Connection:
+    """An asyncio protocol for one client."""
+
+    cdef Engine engine
+    cdef object network
+    cdef readonly Client client
+
+    def __init__(self, Engine engine, object network):
+        self.engine = engine
+        self.network = network
+
+    def connection_made(self, transport):
+        """The socket is open: the network decides whether it is welcome."""
+        transport.set_write_buffer_limits(HIGH_WATER)
+        self.client = self.engine.connect(transport)
+        self.network.opened(self, transport)
+
+    def data_received(self, data):
+        """Bytes from the client."""
+        self.engine.receive(self.client, data)
+
+    def eof_received(self):
+        """The client sends no more: close as soon as what was written is sent."""
+        return False
+
+    def connection_lost(self, error):
+        """The socket is gone."""
+        self.engine.disconnect(self.client)
+        self.network.lost(self)
+
+    def pause_writing(self):
+        """The client does not read what we write: run nothing further for it."""
+        self.engine.congested(self.client)
+
+    def resume_writing(self):
+        """The client has read: go on."""
+        self.engine.relieved(self.client)

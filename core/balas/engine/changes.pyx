@@ -1,0 +1,160 @@
+"""The journal of a unit: what changed, who is told, and what goes to the log.
+
+A unit is what happens between two commands of other clients: one command, a whole EXEC, a script, a step of the expiry
+cycle. A command reports a change by `ctx.changed(key, event)`. From there it travels forward once:
+
+- at once: WATCHing clients are marked, blocked clients of the key are noted as ready;
+- after the command: listeners get the list of changes (module indexes, notifications, client-side caching);
+- after the unit: sinks get the records (AOF, replicas), and ready clients are served.
+
+A record is the command itself, unless it asked for others (`ctx.record`). Records of a unit are handed over together, so that a
+sink can wrap several in MULTI/EXEC.
+"""
+
+from libc.stdint cimport int64_t
+
+from balas.engine.clock cimport Clock
+from balas.engine.stats cimport Stats
+from balas.keyspace.database cimport Database
+
+
+cdef class Changes:
+    """Shared by the engine, the context and the cycles of one server."""
+
+    def __cinit__(self, Clock clock not None, Stats stats not None):
+        self.clock = clock
+        self.stats = stats
+        self.expires_keys = True
+        self.listeners = ()
+        self.sinks = ()
+        self.pending = []
+        self.records = []
+        self.watched = {}
+        self.waiting = {}
+        self.ready = {}
+
+    def add_listener(self, listener) -> None:
+        """`listener(changes)` is called after each command that changed something.
+
+        `changes` is a list of (database index, key, event). It must not raise, and must not keep the list.
+        """
+        self.listeners = (*self.listeners, listener)
+        self.observe()
+
+    def remove_listener(self, listener) -> None:
+        """Undo `add_listener`."""
+        self.listeners = tuple(known for known in self.listeners if known != listener)
+        self.observe()
+
+    def add_sink(self, sink) -> None:
+        """`sink(records)` is called after each unit that changed something.
+
+        `records` is a list of (database index, argv), in order. It must not raise, and must not keep the list.
+        """
+        self.sinks = (*self.sinks, sink)
+        self.recording = True
+
+    def remove_sink(self, sink) -> None:
+        """Undo `add_sink`."""
+        self.sinks = tuple(known for known in self.sinks if known != sink)
+        self.recording = bool(self.sinks)
+
+    cpdef observe(self):
+        """Bring `observed` up to date after listeners, watches or waiting clients came or went."""
+        self.observed = bool(self.listeners or self.watched or self.waiting)
+
+    cdef int report(self, Database db, bytes key, str event) except -1:
+        self.dirty += 1
+        self.frame_dirty += 1
+        if self.observed:
+            self.report_slow(db, key, event)
+        return 0
+
+    cdef int report_slow(self, Database db, bytes key, str event) except -1:
+        cdef tuple place = (db.index, key)
+        if place in self.watched:
+            for client in self.watched[place]:
+                client.watch_broken = True
+        if place in self.waiting:
+            self.ready[place] = None
+        if self.listeners:
+            self.pending.append((db.index, key, event))
+        return 0
+
+    def notify(self, db_index: int, key: bytes, event: str) -> None:
+        """Tell the listeners of an event that changes nothing, such as a miss."""
+        if self.listeners:
+            self.pending.append((db_index, key, event))
+
+    def touch_all(self, Database db) -> None:
+        """Every key of a database changed at once (FLUSHDB, SWAPDB): tell those who watch or wait."""
+        for place, clients in self.watched.items():
+            if place[0] == db.index:
+                for client in clients:
+                    client.watch_broken = True
+        for place in self.waiting:
+            if place[0] == db.index:
+                self.ready[place] = None
+
+    cdef int expire(self, Database db, bytes key) except -1:
+        """Delete a key whose time has come: a record of its own, counted, told as "expired"."""
+        db.delete(key, self.lazy_expire)
+        self.stats.expired_keys += 1
+        self.delete_record(db, key, self.lazy_expire)
+        return self.report_unasked(db, key, "expired")
+
+    cdef int delete_record(self, Database db, bytes key, bint lazy) except -1:
+        if self.recording:
+            self.records.append((db.index, (b"UNLINK" if lazy else b"DEL", key)))
+        return 0
+
+    cdef int report_unasked(self, Database db, bytes key, str event) except -1:
+        """Report a deletion that has its own record: it does not make the command that met it a write."""
+        if self.observed:
+            self.report_slow(db, key, event)
+        return 0
+
+    def delete_expired(self, Database db, bytes key) -> None:
+        """The same for the expiry cycle."""
+        self.expire(db, key)
+
+    def delete_evicted(self, Database db, bytes key, bint lazy) -> None:
+        """Delete a key to free memory: a record of its own, counted, told as "evicted"."""
+        db.delete(key, lazy)
+        self.stats.evicted_keys += 1
+        self.delete_record(db, key, lazy)
+        self.report_unasked(db, key, "evicted")
+
+    def add_record(self, db_index: int, argv: tuple) -> None:
+        """Add a record to the unit, outside any command."""
+        if self.recording:
+            self.records.append((db_index, argv))
+
+    cdef int finish_command(self, int db_index, object argv) except -1:
+        """The command that runs is over: add its records. `argv` is its own, as a tuple, or None if nobody records."""
+        if self.overrides is not None:
+            if self.recording:
+                self.records.extend(self.overrides)
+            self.overrides = None
+        elif argv is not None:
+            self.records.append((db_index, argv))
+        return 0
+
+    cdef int tell_listeners(self) except -1:
+        cdef list pending = self.pending
+        self.pending = []
+        for listener in self.listeners:
+            listener(pending)
+        return 0
+
+    cdef int finish_unit(self) except -1:
+        """The unit is over: hand its records to the sinks."""
+        cdef list records
+        if self.pending:
+            self.tell_listeners()
+        if self.records:
+            records = self.records
+            self.records = []
+            for sink in self.sinks:
+                sink(records)
+        return 0

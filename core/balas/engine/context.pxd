@@ -1,0 +1,31 @@
+from libc.stdint cimport int64_t
+
+from balas.engine.changes cimport Changes
+from balas.engine.client cimport Client
+from balas.keyspace.database cimport Database, Entry
+
+cdef class Context:
+    cdef readonly object engine
+    cdef readonly Client client
+    cdef readonly Database db
+    cdef readonly Changes changes
+    cdef readonly bint may_block          # False inside EXEC and scripts
+    cdef public bint no_touch
+    cdef readonly object deadline_reached # True while a blocked command is run again
+
+    cdef int begin(self, Client client) except -1
+    cdef Entry *lookup(self, bytes key, bint touch) except? NULL
+    cdef Entry *live(self, bytes key) except? NULL
+    cdef object of_kind(self, Entry *entry, type kind)
+    cpdef object read_string(self, bytes key)
+    cpdef object write_string(self, bytes key)
+    cpdef object read_integer(self, bytes key)
+    cpdef object read(self, bytes key, type kind)
+    cpdef object write(self, bytes key, type kind)
+    cpdef object read_any(self, bytes key)
+    cpdef bint exists(self, bytes key) except -1
+    cpdef int store(self, bytes key, object value, int64_t expire_at=*, bint keep_ttl=*, bint raw=*) except -1
+    cpdef bint delete(self, bytes key, bint lazy=*) except -1
+    cpdef int changed(self, bytes key, str event) except -1
+    cpdef int64_t expire_at(self, bytes key) except? -9
+    cpdef bint set_expire(self, bytes key, int64_t at_ms) except -1

@@ -1,0 +1,323 @@
+"""The verbs of a command: the one door from commands and modules to keys, to change and to time.
+
+Look-ups have side effects, in this order, and only here:
+
+1. a key whose time has come is deleted (with its record and its event) and is not found;
+2. the access clock of the entry is set, unless the client asked not to;
+3. hits and misses are counted, by the reading verbs only;
+4. the entry is remembered, so that the `changed` that follows does not look it up again.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.ref cimport PyObject
+from libc.stdint cimport int64_t, uint64_t
+
+from balas.engine.changes cimport Changes
+from balas.engine.client cimport Client
+from balas.errors import NOT_AN_INTEGER, WRONG_TYPE, ReplyError
+from balas.keyspace.database cimport (
+    INLINE, INTEGER, OBJECT, RAW_STRING, Database, Entry, entry_memory, integer_of, is_string, object_of, payload, string_of,
+    value_of,
+)
+from balas.structures.numbers cimport string_to_int64
+from balas.types.value cimport Value
+
+cdef enum:
+    # Strings up to this length are stored next to their header by Redis, and say so ("embstr").
+    EMBEDDED_MAX = 44
+
+
+cdef class Context:
+    """What a command gets as its first argument. See the table of verbs in docs/architecture.md."""
+
+    def __cinit__(self, object engine, Changes changes not None):
+        self.engine = engine
+        self.changes = changes
+        self.may_block = True
+
+    @property
+    def now_ms(self):
+        """Unix time in ms, the same for the whole unit."""
+        return self.changes.clock.now_ms
+
+    @property
+    def resp(self):
+        """The client's protocol: 2 or 3."""
+        return self.client.writer.resp
+
+    @property
+    def rng(self):
+        """The server's one random.Random."""
+        return self.engine.rng
+
+    def service(self, kind: type) -> object:
+        """The service of this class; KeyError if the server has none."""
+        return self.engine.services[kind]
+
+    def database(self, index: int) -> Database:
+        """Another database by its index, which must be valid."""
+        return self.engine.databases[index]
+
+    cdef int begin(self, Client client) except -1:
+        self.client = client
+        self.db = client.db
+        self.db.forget_last()
+        self.no_touch = client.no_touch
+        return 0
+
+    def in_database(self, index: int) -> Context:
+        """A context like this one on another database, for commands such as COPY and MOVE."""
+        cdef Context other = Context.__new__(Context, self.engine, self.changes)
+        other.client = self.client
+        other.db = self.engine.databases[index]
+        other.db.forget_last()
+        other.no_touch = self.no_touch
+        other.may_block = self.may_block
+        return other
+
+    # --- look-up -----------------------------------------------------------------------------------------------
+
+    cdef Entry *live(self, bytes key) except? NULL:
+        """The entry, or NULL if it is missing or its time has come."""
+        cdef Entry *entry = self.db.find_key(key)
+        if entry == NULL:
+            return NULL
+        if 0 <= entry.expire_ms < self.changes.clock.now_ms:
+            if self.changes.expires_keys:
+                self.changes.expire(self.db, key)
+            return NULL
+        self.db.last = entry
+        self.db.last_key = <PyObject *> key
+        return entry
+
+    cdef Entry *lookup(self, bytes key, bint touch) except? NULL:
+        cdef Entry *entry = self.live(key)
+        if entry == NULL:
+            self.changes.stats.misses += 1
+            if self.changes.listeners:
+                self.changes.notify(self.db.index, key, "keymiss")
+            return NULL
+        self.changes.stats.hits += 1
+        if touch and not self.no_touch:
+            entry.access = self.db.access.touched(entry.access)
+        return entry
+
+    cpdef object read_string(self, bytes key):
+        """The string at `key` as bytes, or None; raises WRONGTYPE."""
+        cdef Entry *entry = self.lookup(key, True)
+        if entry == NULL:
+            return None
+        if not is_string(entry):
+            raise ReplyError(WRONG_TYPE)
+        return string_of(entry)
+
+    cpdef object write_string(self, bytes key):
+        """The same for a command that goes on to change it: no hit, no miss, no touch."""
+        cdef Entry *entry = self.live(key)
+        if entry == NULL:
+            return None
+        if not is_string(entry):
+            raise ReplyError(WRONG_TYPE)
+        return string_of(entry)
+
+    cpdef object read_integer(self, bytes key):
+        """The string at `key` as a 64-bit integer for a command that changes it, or None; raises WRONGTYPE or not-an-integer."""
+        cdef Entry *entry = self.live(key)
+        cdef int64_t number
+        if entry == NULL:
+            return None
+        if entry.kind == INTEGER:
+            return integer_of(entry)
+        if not is_string(entry):
+            raise ReplyError(WRONG_TYPE)
+        if entry.kind == INLINE and string_to_int64(payload(entry), entry.length, &number):
+            return number
+        raise ReplyError(NOT_AN_INTEGER)
+
+    def string_buffer(self, key: bytes) -> object:
+        """The string at `key` for reading a part of it, without a copy where it is long: bytes or bytearray, or None."""
+        cdef Entry *entry = self.lookup(key, True)
+        if entry == NULL:
+            return None
+        if not is_string(entry):
+            raise ReplyError(WRONG_TYPE)
+        return value_of(entry)
+
+    def mutable_string(self, key: bytes) -> bytearray:
+        """The string at `key` as a bytearray to change in place, made empty if missing; report with `changed`."""
+        cdef Entry *entry = self.live(key)
+        cdef object value = bytearray()
+        if entry != NULL:
+            if not is_string(entry):
+                raise ReplyError(WRONG_TYPE)
+            value = value_of(entry)
+            if type(value) is bytearray:
+                return value
+            value = bytearray(value)
+        self.store(key, value, -1, True, True)
+        return value
+
+    cpdef object read(self, bytes key, type kind):
+        """The live value of this type, or None; raises WRONGTYPE."""
+        cdef Entry *entry = self.lookup(key, True)
+        return self.of_kind(entry, kind) if entry != NULL else None
+
+    cpdef object write(self, bytes key, type kind):
+        """The same for changing it in place: no hit, no miss. Report with `changed`."""
+        cdef Entry *entry = self.live(key)
+        if entry == NULL:
+            return None
+        if not self.no_touch:
+            entry.access = self.db.access.touched(entry.access)
+        return self.of_kind(entry, kind)
+
+    cdef object of_kind(self, Entry *entry, type kind):
+        cdef object value
+        if entry.kind == OBJECT:
+            value = <object> object_of(entry)
+            if type(value) is kind or isinstance(value, kind):
+                return value
+        raise ReplyError(WRONG_TYPE)
+
+    cpdef object read_any(self, bytes key):
+        """The value of any type: bytes or bytearray for a string, else a `Value`; None if missing."""
+        cdef Entry *entry = self.lookup(key, True)
+        return value_of(entry) if entry != NULL else None
+
+    def peek_any(self, key: bytes) -> object:
+        """The same, without touching the access clock or counting a hit or a miss."""
+        cdef Entry *entry = self.live(key)
+        return value_of(entry) if entry != NULL else None
+
+    cpdef bint exists(self, bytes key) except -1:
+        """Whether the key is there; touches it and counts as a read."""
+        return self.lookup(key, True) != NULL
+
+    def there(self, key: bytes) -> bool:
+        """Whether the key is there, for a command that changes it: no hit, no miss, no touch."""
+        return self.live(key) != NULL
+
+    def type_name(self, key: bytes) -> str | None:
+        """What TYPE says: "string" or the value's `type_name`; None if missing. Does not touch the key."""
+        cdef Entry *entry = self.live(key)
+        if entry == NULL:
+            return None
+        return "string" if is_string(entry) else (<object> object_of(entry)).type_name
+
+    def encoding(self, key: bytes) -> str | None:
+        """What OBJECT ENCODING says; None if missing. Does not touch the key."""
+        cdef Entry *entry = self.live(key)
+        if entry == NULL:
+            return None
+        if entry.kind == INTEGER:
+            return "int"
+        if entry.kind == INLINE:
+            return "embstr" if entry.length <= EMBEDDED_MAX and not entry.flags & RAW_STRING else "raw"
+        return "raw" if is_string(entry) else (<object> object_of(entry)).encoding()
+
+    def access_bits(self, key: bytes) -> int | None:
+        """The access clock of the entry (see keyspace.access); None if missing. Does not touch the key."""
+        cdef Entry *entry = self.live(key)
+        return entry.access if entry != NULL else None
+
+    def memory_of(self, key: bytes) -> int | None:
+        """Bytes that the key and its value cost; None if missing. Does not touch the key."""
+        cdef Entry *entry = self.live(key)
+        return entry_memory(entry) if entry != NULL else None
+
+    # --- change ------------------------------------------------------------------------------------------------
+
+    cpdef int store(
+        self, bytes key, object value, int64_t expire_at=-1, bint keep_ttl=False, bint raw=False
+    ) except -1:
+        """Create or overwrite `key` with bytes, an int, a bytearray or a `Value`.
+
+        The expiry time becomes `expire_at` (Unix ms, -1 for never), or stays with `keep_ttl`. A `raw` string reports the
+        encoding "raw", as strings do that were changed in part.
+        """
+        cdef const char *text = PyBytes_AS_STRING(key)
+        cdef size_t size = PyBytes_GET_SIZE(key)
+        cdef Database db = self.db
+        cdef Entry *entry
+        if keep_ttl:
+            self.live(key)  # an expiry time that has passed is not to be kept
+        entry = db.assign(text, size, db.keys.hash_of(text, size), value, raw)
+        if not keep_ttl and entry.expire_ms != expire_at:
+            db.set_expire(entry, expire_at)
+        db.last = entry
+        db.last_key = <PyObject *> key
+        return 0
+
+    cpdef bint delete(self, bytes key, bint lazy=False) except -1:
+        """Remove a live key; True if it was there. Report with `changed(key, "del")`."""
+        cdef const char *text = PyBytes_AS_STRING(key)
+        cdef size_t size = PyBytes_GET_SIZE(key)
+        if self.live(key) == NULL:
+            return False
+        return self.db.remove(text, size, self.db.keys.hash_of(text, size), lazy)
+
+    cpdef int changed(self, bytes key, str event) except -1:
+        """Report a change: for WATCH, the memory account, listeners, blocked clients, and the log."""
+        cdef Entry *entry = self.db.find_key(key)
+        if entry != NULL and entry.kind == OBJECT:
+            self.db.measure(entry)
+        return self.changes.report(self.db, key, event)
+
+    def changed_in(self, Database db, bytes key, str event) -> None:
+        """Report a change in another database."""
+        cdef Entry *entry = db.find_key(key)
+        if entry != NULL and entry.kind == OBJECT:
+            db.measure(entry)
+        self.changes.report(db, key, event)
+
+    def changed_all(self, Database db, keys: int) -> None:
+        """Report that a whole database changed at once (FLUSHDB, SWAPDB); `keys` counts as changes, at least one."""
+        self.changes.touch_all(db)
+        self.changes.dirty += max(keys, 1)
+        self.changes.frame_dirty += max(keys, 1)
+
+    def notify(self, key: bytes, event: str) -> None:
+        """Tell the listeners of an event that is no change of its own, beside one that was reported."""
+        self.changes.notify(self.db.index, key, event)
+
+    cpdef int64_t expire_at(self, bytes key) except? -9:
+        """Unix ms of a key's expiry; -1 if it has none, -2 if the key is missing."""
+        cdef Entry *entry = self.live(key)
+        return entry.expire_ms if entry != NULL else -2
+
+    cpdef bint set_expire(self, bytes key, int64_t at_ms) except -1:
+        """Give a live key an expiry time (Unix ms) or remove it (-1); True if the key is there."""
+        cdef Entry *entry = self.live(key)
+        if entry == NULL:
+            return False
+        self.db.set_expire(entry, at_ms)
+        return True
+
+    # --- the log -----------------------------------------------------------------------------------------------
+
+    def record(self, *argv: bytes) -> None:
+        """Record this in the log instead of the command; called again, adds to it."""
+        if self.changes.overrides is None:
+            self.changes.overrides = []
+        self.changes.overrides.append((self.db.index, argv))
+
+    def no_record(self) -> None:
+        """Record nothing for this command, although it changed something."""
+        if self.changes.overrides is None:
+            self.changes.overrides = []
+
+    # --- other commands, and waiting ---------------------------------------------------------------------------
+
+    def call(self, *argv: bytes) -> object:
+        """Run a command as a part of this one: its reply value, or its ReplyError raised."""
+        return self.engine.call(self, argv)
+
+    def block(self, keys: object, timeout_ms: int, on_timeout: object = None) -> object:
+        """`return ctx.block(keys, timeout_ms, on_timeout)`: wait until one of the keys changes, then run again.
+
+        Nothing may have been changed before. `timeout_ms` 0 waits for ever; when time is up the reply is `on_timeout`.
+        Where waiting is not allowed (MULTI, scripts) that is the reply at once.
+        """
+        if not self.may_block:
+            return on_timeout
+        return self.engine.blocking.wait(self, tuple(keys), timeout_ms, on_timeout)

@@ -1,0 +1,70 @@
+from cpython.ref cimport PyObject
+from libc.stdint cimport int64_t
+
+from balas.engine.changes cimport Changes
+from balas.engine.client cimport Client
+from balas.engine.clock cimport Clock
+from balas.engine.context cimport Context
+from balas.engine.stats cimport Stats
+from balas.keyspace.access cimport AccessClock
+from balas.keyspace.database cimport Account, Database
+from balas.protocol.parser cimport ParserSettings
+from balas.registry.spec cimport CommandSpec
+
+cdef class Engine:
+    cdef readonly Clock clock
+    cdef readonly Stats stats
+    cdef readonly Changes changes
+    cdef readonly Account account
+    cdef readonly AccessClock access
+    cdef readonly list databases
+    cdef readonly ParserSettings parser_settings
+    cdef readonly Context context
+    cdef readonly object commands
+    cdef dict by_name
+    cdef readonly object gates
+    cdef readonly object timers
+    cdef readonly object blocking
+    cdef readonly object pause
+    cdef readonly object rng
+    cdef readonly object WAITING
+    cdef readonly dict services
+    cdef readonly dict clients
+    cdef public int64_t attention
+    cdef public int64_t next_client_id
+    cdef public int64_t maxmemory
+    cdef public object free_memory          # called when more than maxmemory is used; True if enough was freed
+    cdef public int64_t query_buffer_limit
+    cdef public int64_t slow_ns             # commands that take as long or longer are reported to on_slow
+    cdef public object on_slow
+    cdef public object on_exception
+    cdef public object on_disconnect
+    cdef public object spawn                # runs a coroutine beside the engine; set by who drives it
+    cdef public object hold_replies         # True while replies wait for a flush of the log
+    cdef public object flush_later
+    cdef public dict held
+    cdef public object error_observer
+    cdef int64_t last_ns
+    cdef int depth
+    cdef bint serving
+
+    cpdef int receive(self, Client client, bytes data) except -1
+    cdef int process(self, Client client) except -1
+    cdef int run_batch(self, Client client, int count) except -1
+    cdef int prefetch(self, Client client, int count) except -1
+    cdef int request(self, Client client, PyObject **argv, Py_ssize_t argc, PyObject *found) except -1
+    cdef int request_list(self, Client client, list argv) except -1
+    cdef CommandSpec resolve(self, PyObject **argv, Py_ssize_t argc)
+    cdef object invoke(self, Context ctx, CommandSpec spec, PyObject **argv, Py_ssize_t argc)
+    cdef int run(self, Client client, CommandSpec spec, PyObject **argv, Py_ssize_t argc) except -1
+    cdef int end_unit(self) except -1
+    cdef int refuse(self, Client client, CommandSpec spec, object error) except -1
+    cdef int make_room(self, Client client, CommandSpec spec) except -1
+    cdef int write_value(self, Client client, CommandSpec spec, object value) except -1
+    cpdef int send(self, Client client) except -1
+    cdef int query_limit_reached(self, Client client) except -1
+    cdef int protocol_error(self, Client client) except -1
+    cdef int note_blocked(self, Client client, CommandSpec spec, PyObject **argv, Py_ssize_t argc) except -1
+    cdef int failed(self, Client client, CommandSpec spec, object error, Py_ssize_t mark) except -1
+    cdef int mute(self, Client client, Py_ssize_t mark) except -1
+    cdef int run_async(self, Client client, CommandSpec spec, list argv) except -1

@@ -1,0 +1,709 @@
+"""The engine: requests in, replies out, everything else in between.
+
+The way of a request, from `receive`: the parser makes a batch of all that arrived; the batch's keys are hashed and their
+buckets and entries prefetched; then each request is resolved to its command, passes the gates if anything needs attention, and
+runs as a unit of its own. A unit ends by handing its records to the sinks and serving the clients that waited for its keys.
+
+The engine knows no socket and no service. What it does not know itself it calls through an attribute that the composition root
+or a service has set (`free_memory`, `on_slow`, `spawn`, ...).
+"""
+
+from random import Random
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.dict cimport PyDict_GetItem
+from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t
+from libc.stdlib cimport free, malloc
+
+from balas.engine import attention
+from balas.engine.blocking import WAITING, Blocking
+from balas.engine.changes cimport Changes
+from balas.engine.client import Suspended
+from balas.engine.client cimport Client
+from balas.engine.clock cimport Clock
+from balas.engine.context cimport Context
+from balas.engine.gates import CoreGates, Gates
+from balas.engine.pause import Pause
+from balas.engine.stats cimport Stats
+from balas.engine.steps import StepByStep
+from balas.engine.timers import Timers
+from balas.errors import EXEC_ABORT, OOM, ReplyError
+from balas.keyspace.access cimport AccessClock
+from balas.keyspace.database cimport Account, Database
+from balas.protocol.parser cimport ParserSettings, Request
+from balas.protocol.replies import NO_REPLY
+from balas.registry import flags
+from balas.registry.spec cimport CommandSpec
+from balas.registry.table import CommandTable
+
+cdef extern from "Python.h":
+    object PyObject_Vectorcall(object callable, PyObject **args, size_t nargsf, PyObject *names)
+
+cdef enum:
+    # A reply buffer above this is handed to the transport before the batch is over.
+    FLUSH_AT = 1 << 20
+    # A client whose transport holds more than this runs nothing further until it has read.
+    CONGESTED_AT = 1 << 20
+    BACKLOG_MAX = 1 << 20
+
+cdef object waiting = WAITING
+cdef object no_reply = NO_REPLY
+cdef int64_t DENYOOM = flags.DENYOOM
+cdef int64_t WRITE = flags.WRITE
+cdef int64_t SKIP_SLOWLOG = flags.SKIP_SLOWLOG
+cdef int64_t BIT_MUTED = attention.MUTED
+cdef int64_t BIT_MULTI = attention.MULTI
+cdef int BLOCKED = Suspended.BLOCKED
+cdef int AWAITING = Suspended.AWAITING
+cdef int CONGESTED = Suspended.CONGESTED
+
+
+cdef class Engine:
+    """One server's engine. `services` maps a service's class to the service; `commands` is the table of commands."""
+
+    def __init__(self, databases: int = 16, clock: Clock = None, seed: int = 0) -> None:
+        self.clock = clock if clock is not None else Clock()
+        self.rng = Random(seed)
+        self.stats = Stats()
+        self.changes = Changes(self.clock, self.stats)
+        self.account = Account()
+        self.access = AccessClock(self.rng.getrandbits(64))
+        self.access.refresh(self.clock.now_ms)
+        hash_seed = self.rng.getrandbits(64)
+        self.databases = [Database(i, self.account, self.access, hash_seed) for i in range(databases)]
+        self.parser_settings = ParserSettings()
+        self.commands = CommandTable()
+        self.by_name = self.commands.by_name
+        self.services = {}
+        self.clients = {}
+        self.held = {}
+        self.next_client_id = 1
+        self.query_buffer_limit = 1 << 30
+        self.slow_ns = INT64_MAX
+        self.context = Context(self, self.changes)
+        self.gates = Gates()
+        self.timers = Timers(self.clock)
+        self.WAITING = WAITING
+        self.blocking = Blocking(self)
+        self.pause = Pause(self)
+        CoreGates(self)
+
+    def set_attention(self, bits: int, on: bool) -> None:
+        """Set or clear bits of `engine.attention` for the whole server."""
+        if on:
+            self.attention |= bits
+        else:
+            self.attention &= ~bits
+
+    def reset_stats(self) -> None:
+        """Set all counters to zero, those of the commands too."""
+        self.stats.reset()
+        for spec in self.commands.every():
+            spec.reset_stats()
+
+    # --- clients -----------------------------------------------------------------------------------------------
+
+    def connect(self, transport: object, kind: str = "normal") -> Client:
+        """A new client on this transport, in database 0."""
+        client = Client(
+            self.next_client_id, transport, self.databases[0], self.parser_settings, self.clock.refresh(), kind
+        )
+        self.next_client_id += 1
+        self.clients[client.id] = client
+        if kind == "normal":
+            self.stats.connections += 1
+        return client
+
+    def disconnect(self, Client client) -> None:
+        """The transport is gone, or about to go: forget the client."""
+        if client.closed:
+            return
+        client.closed = True
+        self.clients.pop(client.id, None)
+        self.held.pop(client.id, None)
+        self.pause.waiting.pop(client.id, None)
+        self.blocking.forget(client)
+        self.unwatch(client)
+        if self.on_disconnect is not None:
+            self.on_disconnect(client)
+
+    def close(self, Client client, at_once: bool = False) -> None:
+        """End a connection, after what was written has been sent or (at_once) without."""
+        if client.closed or client.transport is None:
+            return
+        if at_once:
+            transport = client.transport
+            self.disconnect(client)
+            transport.abort()
+        else:
+            client.closing = True
+            if not client.processing:
+                self.send(client)
+
+    def unwatch(self, Client client) -> None:
+        """Forget the keys that the client watches."""
+        watched = self.changes.watched
+        for place in client.watching:
+            clients = watched[place]
+            del clients[client]
+            if not clients:
+                del watched[place]
+        client.watching = {}
+        client.watch_broken = False
+        self.changes.observe()
+
+    # --- input -------------------------------------------------------------------------------------------------
+
+    cpdef int receive(self, Client client, bytes data) except -1:
+        """Take what a client sent: run the requests it completes and send the replies."""
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
+        client.input_bytes += size
+        self.stats.input_bytes += size
+        self.stats.reads += 1
+        client.active_ms = self.clock.refresh()
+        self.access.refresh(self.clock.now_ms)
+        if client.processing or client.hold():
+            client.backlog.append(data)
+            client.backlog_size += size
+            if client.backlog_size > self.query_buffer_limit:
+                return self.query_limit_reached(client)
+            if client.backlog_size > BACKLOG_MAX and not client.reading_paused and not client.closing:
+                client.reading_paused = True
+                client.transport.pause_reading()
+            return 0
+        client.parser.feed(data)
+        return self.process(client)
+
+    cdef int query_limit_reached(self, Client client) except -1:
+        self.stats.query_limit_disconnections += 1
+        self.close(client, True)
+        return 0
+
+    cdef int process(self, Client client) except -1:
+        """Run requests until input runs out or the client has to wait; then send."""
+        cdef int count
+        client.processing = True
+        try:
+            while not client.hold():
+                if client.pending:
+                    self.request_list(client, client.pending.pop(0))
+                    continue
+                count = client.parser.next_batch()
+                if count:
+                    self.run_batch(client, count)
+                elif client.parser.error is not None:
+                    self.protocol_error(client)
+                elif client.backlog:
+                    data = client.backlog.pop(0)
+                    client.backlog_size -= len(data)
+                    client.parser.feed(data)
+                else:
+                    break
+        finally:
+            client.processing = False
+        if client.parser.buffered > self.query_buffer_limit:
+            return self.query_limit_reached(client)
+        if client.reading_paused and not client.backlog and not client.closing and not client.closed:
+            client.reading_paused = False
+            client.transport.resume_reading()
+        return self.send(client)
+
+    cdef int protocol_error(self, Client client) except -1:
+        client.writer.error("ERR Protocol error: " + client.parser.error)
+        self.stats.count_error("ERR")
+        client.closing = True
+        return 0
+
+    cdef int prefetch(self, Client client, int count) except -1:
+        """Find the commands of a batch and ask for the memory that their first keys will need.
+
+        Two passes, so that the cache misses of all requests overlap: buckets, then entries (short values are in them).
+        """
+        cdef Request *request
+        cdef Request *requests = client.parser.requests
+        cdef PyObject **argv
+        cdef PyObject *found
+        cdef CommandSpec spec
+        cdef Database db = client.db
+        cdef int i
+        for i in range(count):
+            request = &requests[i]
+            argv = client.parser.args + request.first
+            found = PyDict_GetItem(self.by_name, <object> argv[0])
+            if found == NULL:
+                continue
+            Py_INCREF(<object> found)
+            request.spec = found
+            spec = <CommandSpec> <object> found
+            if 0 < spec.first_key < request.count:
+                request.hashed = db.keys.hash_of(
+                    PyBytes_AS_STRING(<object> argv[spec.first_key]), PyBytes_GET_SIZE(<object> argv[spec.first_key])
+                )
+                db.keys.prefetch_bucket(request.hashed)
+            else:
+                request.hashed = 0
+        for i in range(count):
+            if requests[i].hashed:
+                db.keys.prefetch_entry(requests[i].hashed)
+        return 0
+
+    cdef int run_batch(self, Client client, int count) except -1:
+        cdef Request *request
+        cdef int i
+        cdef int64_t size
+        if count > 1:
+            self.prefetch(client, count)
+        self.last_ns = self.clock.monotonic_ns()
+        for i in range(count):
+            request = &client.parser.requests[i]
+            if not client.hold():
+                self.request(client, client.parser.args + request.first, request.count, request.spec)
+                if client.writer.size > FLUSH_AT:
+                    self.send(client)
+            elif not client.closing and not client.closed:
+                client.pending.append([
+                    <object> client.parser.args[request.first + j] for j in range(request.count)
+                ])
+            if request.spec != NULL:
+                Py_DECREF(<object> request.spec)
+        client.parser.drop_batch()
+        return 0
+
+    cdef int request_list(self, Client client, list argv) except -1:
+        """Run a request that waited; its arguments are objects already."""
+        cdef Py_ssize_t count = len(argv), i
+        cdef PyObject **raw = <PyObject **> malloc(count * sizeof(PyObject *))
+        if raw == NULL:
+            raise MemoryError
+        for i in range(count):
+            raw[i] = <PyObject *> argv[i]
+        self.last_ns = self.clock.monotonic_ns()
+        try:
+            return self.request(client, raw, count, NULL)
+        finally:
+            free(raw)
+
+    # --- one request -------------------------------------------------------------------------------------------
+
+    cdef CommandSpec resolve(self, PyObject **argv, Py_ssize_t argc):
+        """The command of a request; raises ReplyError for a name or a number of arguments that no command has."""
+        cdef bytes name = <bytes> <object> argv[0]
+        cdef CommandSpec spec, sub
+        cdef object found = self.by_name.get(name)
+        if found is None:
+            found = self.by_name.get(name.lower())
+            if found is None:
+                raise ReplyError(unknown_command([<object> argv[i] for i in range(argc)]))
+        spec = <CommandSpec> found
+        if spec.subcommands is not None and argc > 1:
+            found = spec.subcommands.get((<bytes> <object> argv[1]).lower())
+            if found is not None:
+                spec = <CommandSpec> found
+            elif spec.handler is None:
+                raise ReplyError(unknown_subcommand(spec.name, <bytes> <object> argv[1]))
+        if (spec.arity > 0 and argc != spec.arity) or argc < -spec.arity or spec.handler is None:
+            raise ReplyError(f"ERR wrong number of arguments for '{spec.name}' command")
+        return spec
+
+    cdef int request(self, Client client, PyObject **argv, Py_ssize_t argc, PyObject *found) except -1:
+        """Resolve, pass the gates, run. `found` is what the prefetch found for the name, or NULL."""
+        cdef CommandSpec spec = None
+        cdef int64_t bits
+        if found != NULL:
+            spec = <CommandSpec> <object> found
+            if spec.retired or spec.subcommands is not None or (spec.arity > 0 and argc != spec.arity) or argc < -spec.arity:
+                spec = None
+        if spec is None:
+            try:
+                spec = self.resolve(argv, argc)
+            except ReplyError as error:
+                return self.refuse(client, None, error)
+        bits = self.attention | client.attention
+        if bits:
+            try:
+                if self.maxmemory:
+                    self.make_room(client, spec)
+                answer = self.gates.ask(bits, client, spec, [<object> argv[i] for i in range(argc)])
+            except ReplyError as error:
+                return self.refuse(client, spec, error)
+            if answer is not None:
+                return self.write_value(client, spec, answer)
+        return self.run(client, spec, argv, argc)
+
+    cdef int make_room(self, Client client, CommandSpec spec) except -1:
+        """maxmemory: free what is too much; refuse a command that needs memory if that fails."""
+        if self.account.used + self.account.other <= self.maxmemory:
+            return 0
+        freed = self.free_memory()
+        self.end_unit()
+        if not freed and spec.flags & DENYOOM:
+            raise ReplyError(OOM)
+        return 0
+
+    cdef int refuse(self, Client client, CommandSpec spec, object error) except -1:
+        """Answer with an error a request that did not run."""
+        if spec is not None:
+            spec.rejected_calls += 1
+        if client.queue is not None:
+            client.queue_broken = True
+        self.stats.count_error(error.code)
+        client.writer.error(error.text)
+        return 0
+
+    cdef object invoke(self, Context ctx, CommandSpec spec, PyObject **argv, Py_ssize_t argc):
+        """Call the handler: the context takes the place of the last word of the name."""
+        cdef int at = spec.shift - 1
+        cdef PyObject *name = argv[at]
+        argv[at] = <PyObject *> ctx
+        try:
+            return PyObject_Vectorcall(spec.handler, argv + at, argc - at, NULL)
+        finally:
+            argv[at] = name
+
+    cdef int run(self, Client client, CommandSpec spec, PyObject **argv, Py_ssize_t argc) except -1:
+        """Run a command as a unit of its own and write its reply."""
+        cdef Changes changes = self.changes
+        cdef Context ctx = self.context
+        cdef Py_ssize_t mark = client.writer.size
+        cdef int db_index
+        cdef int64_t now_ns, duration_ns
+        cdef object value
+        if spec.is_async:
+            return self.run_async(client, spec, [<object> argv[i] for i in range(argc)])
+        ctx.begin(client)
+        db_index = client.db.index
+        changes.frame_dirty = 0
+        self.depth += 1
+        try:
+            value = self.invoke(ctx, spec, argv, argc)
+            if value is waiting:
+                self.note_blocked(client, spec, argv, argc)
+            else:
+                client.writer.reply(value)
+        except ReplyError as error:
+            self.failed(client, spec, error, mark)
+        except Exception as error:
+            self.failed(client, spec, self.explain(spec, error), mark)
+        finally:
+            self.depth -= 1
+        client.last_command = spec
+        client.commands += 1
+        self.stats.commands += 1
+        now_ns = self.clock.monotonic_ns()
+        duration_ns = now_ns - self.last_ns
+        self.last_ns = now_ns
+        spec.count_call(duration_ns)
+        if duration_ns >= self.slow_ns and not spec.flags & SKIP_SLOWLOG:
+            self.on_slow(client, spec, [<object> argv[i] for i in range(argc)], duration_ns)
+        if changes.frame_dirty or changes.overrides is not None:
+            changes.finish_command(
+                db_index, tuple([<object> argv[i] for i in range(argc)]) if changes.recording else None
+            )
+        if client.attention & BIT_MUTED and (not client.muted_once or spec.name != "client|reply"):
+            self.mute(client, mark)
+        if changes.pending or changes.records or changes.ready:
+            self.end_unit()
+        return 0
+
+    cdef int note_blocked(self, Client client, CommandSpec spec, PyObject **argv, Py_ssize_t argc) except -1:
+        """Remember what to run when the client's keys change."""
+        blocked = client.blocked
+        if blocked is not None and blocked.spec is None:
+            blocked.spec = spec
+            blocked.argv = [<object> argv[i] for i in range(argc)]
+        return 0
+
+    cdef int failed(self, Client client, CommandSpec spec, object error, Py_ssize_t mark) except -1:
+        """A command that ran has raised: its error is the reply."""
+        spec.failed_calls += 1
+        self.stats.count_error(error.code)
+        client.writer.truncate(mark)
+        client.writer.error(error.text)
+        return 0
+
+    def explain(self, CommandSpec spec, error: Exception) -> ReplyError:
+        """Turn an exception that no command should raise into an error reply, and have it logged."""
+        self.stats.unexpected_errors += 1
+        if self.on_exception is not None:
+            self.on_exception(spec, error)
+        return ReplyError(f"ERR internal error in '{spec.name}': {type(error).__name__}: {error}")
+
+    cdef int mute(self, Client client, Py_ssize_t mark) except -1:
+        """CLIENT REPLY OFF or SKIP: take back what was written."""
+        client.writer.truncate(mark)
+        if client.muted_once:
+            client.muted_once = False
+            client.attention &= ~BIT_MUTED
+        return 0
+
+    cdef int write_value(self, Client client, CommandSpec spec, object value) except -1:
+        """Write a reply that a gate gave."""
+        if value is not waiting:
+            client.writer.reply(value)
+        return 0
+
+    cdef int end_unit(self) except -1:
+        """Hand the unit's records over and serve the clients that its changes woke."""
+        if self.depth:
+            return 0
+        self.changes.finish_unit()
+        if self.changes.ready and not self.serving:
+            self.serving = True
+            try:
+                self.blocking.serve_ready()
+            finally:
+                self.serving = False
+        return 0
+
+    def finish_unit(self) -> None:
+        """The same for changes that were made outside any command (expiry cycle, timers, a module's own work)."""
+        self.end_unit()
+
+    # --- commands in commands ----------------------------------------------------------------------------------
+
+    def call(self, Context ctx, argv: tuple) -> object:
+        """Run a command as a part of the one that runs; its value, or its error raised. Gates are not asked."""
+        cdef list words = list(argv)
+        cdef PyObject *raw[16]
+        cdef Py_ssize_t i, count = len(words)
+        if count > 16:
+            spec = self.resolve_list(words)
+        else:
+            for i in range(count):
+                raw[i] = <PyObject *> words[i]
+            spec = self.resolve(raw, count)
+        return self.execute(ctx, spec, words)
+
+    def resolve_list(self, argv: list) -> CommandSpec:
+        """The command that a list of words names; raises ReplyError as a client would see it."""
+        cdef Py_ssize_t count = len(argv), i
+        cdef PyObject **raw = <PyObject **> malloc(count * sizeof(PyObject *))
+        if raw == NULL:
+            raise MemoryError
+        try:
+            for i in range(count):
+                raw[i] = <PyObject *> argv[i]
+            return self.resolve(raw, count)
+        finally:
+            free(raw)
+
+    def execute(self, Context ctx, CommandSpec spec, list argv) -> object:
+        """Run a resolved command inside the unit that is under way (EXEC, scripts, `ctx.call`).
+
+        Its changes get records of their own. Returns its value or raises its ReplyError.
+        """
+        cdef Changes changes = self.changes
+        cdef int64_t outer_dirty = changes.frame_dirty
+        cdef list outer_overrides = changes.overrides
+        cdef bint may_block = ctx.may_block
+        cdef Client client = ctx.client
+        cdef int db_index = ctx.db.index
+        cdef int64_t started_ns = self.clock.monotonic_ns()
+        if spec.is_async:
+            raise ReplyError(f"ERR '{spec.name}' takes time and cannot run inside another command")
+        changes.frame_dirty = 0
+        changes.overrides = None
+        ctx.may_block = False
+        ctx.db.forget_last()
+        self.depth += 1
+        try:
+            return spec.handler(ctx, *argv[spec.shift:])
+        except ReplyError as error:
+            spec.failed_calls += 1
+            self.stats.count_error(error.code)
+            raise
+        except Exception as error:
+            spec.failed_calls += 1
+            raise self.explain(spec, error) from error
+        finally:
+            self.depth -= 1
+            spec.count_call(self.clock.monotonic_ns() - started_ns)
+            self.stats.commands += 1
+            if changes.frame_dirty or changes.overrides is not None:
+                changes.finish_command(db_index, tuple(argv) if changes.recording else None)
+            ctx.may_block = may_block
+            ctx.db = client.db
+            ctx.db.forget_last()
+            changes.frame_dirty = outer_dirty
+            changes.overrides = outer_overrides
+
+    def execute_for(self, Client client, argv: list) -> object:
+        """Run a command for a client that is not a connection (a loader, a replication link, a module).
+
+        A unit of its own; returns the value, or the ReplyError as a value.
+        """
+        cdef Context ctx = self.context
+        cdef Client outer = ctx.client
+        self.clock.refresh()
+        try:
+            spec = self.resolve_list(argv)
+            ctx.begin(client)
+            value = self.execute(ctx, spec, argv)
+        except ReplyError as error:
+            value = error
+        finally:
+            if outer is not None:
+                ctx.begin(outer)
+        self.end_unit()
+        return value
+
+    # --- commands that take time -------------------------------------------------------------------------------
+
+    cdef int run_async(self, Client client, CommandSpec spec, list argv) except -1:
+        """Start an `async def` command; its steps are units, and the client waits for the end."""
+        cdef Context ctx = Context.__new__(Context, self, self.changes)
+        ctx.begin(client)
+        ctx.may_block = False
+        if self.spawn is None:
+            return self.failed(client, spec, ReplyError("ERR no event loop runs this server"), client.writer.size)
+        client.suspended |= AWAITING
+        self.spawn(self.await_command(ctx, client, spec, argv))
+        return 0
+
+    async def await_command(self, Context ctx, Client client, CommandSpec spec, list argv) -> None:
+        """See `run_async`."""
+        cdef int64_t started_ns = self.clock.monotonic_ns()
+        try:
+            value = await StepByStep(self, ctx, spec, argv, spec.handler(ctx, *argv[spec.shift:]))
+        except ReplyError as error:
+            spec.failed_calls += 1
+            self.stats.count_error(error.code)
+            value = error
+        except Exception as error:
+            spec.failed_calls += 1
+            value = self.explain(spec, error)
+        client.last_command = spec
+        client.commands += 1
+        self.stats.commands += 1
+        spec.count_call(self.clock.monotonic_ns() - started_ns)
+        self.finish_suspended(client, AWAITING, value)
+
+    def begin_step(self, Context ctx) -> None:
+        """A step of an `async def` command begins: see `engine.steps`."""
+        self.clock.refresh()
+        self.access.refresh(self.clock.now_ms)
+        self.depth += 1
+        self.changes.frame_dirty = 0
+        ctx.db = ctx.client.db
+        ctx.db.forget_last()
+
+    def end_step(self, Context ctx, argv: list) -> None:
+        """The step is over: record what it changed and end the unit."""
+        self.depth -= 1
+        if self.changes.frame_dirty or self.changes.overrides is not None:
+            self.changes.finish_command(ctx.db.index, tuple(argv) if self.changes.recording else None)
+        self.end_unit()
+
+    # --- waiting clients ---------------------------------------------------------------------------------------
+
+    def run_again(self, Client client, blocked: object) -> None:
+        """A key of a waiting client changed: run its command from the start."""
+        cdef list argv = blocked.argv
+        cdef Changes changes = self.changes
+        cdef Context ctx = self.context
+        cdef Py_ssize_t mark = client.writer.size
+        ctx.begin(client)
+        changes.frame_dirty = 0
+        self.depth += 1
+        try:
+            value = blocked.spec.handler(ctx, *argv[blocked.spec.shift:])
+        except ReplyError as error:
+            self.stats.count_error(error.code)
+            value = error
+        except Exception as error:
+            value = self.explain(blocked.spec, error)
+        finally:
+            self.depth -= 1
+        if changes.frame_dirty or changes.overrides is not None:
+            changes.finish_command(client.db.index, tuple(argv) if changes.recording else None)
+        changes.finish_unit()
+        if value is waiting:
+            return
+        self.blocking.forget(client)
+        self.finish_suspended(client, BLOCKED, value)
+
+    def finish_waiting(self, Client client, value: object) -> None:
+        """A client that waited for keys gets this reply and goes on."""
+        self.finish_suspended(client, BLOCKED, value)
+        self.end_unit()
+
+    def finish_suspended(self, Client client, reason: int, value: object) -> None:
+        """Write the reply that a client waited for, and go on with its further requests."""
+        if client.closed:
+            return
+        mark = client.writer.size
+        try:
+            client.writer.reply(value)
+        except Exception as error:
+            client.writer.truncate(mark)
+            client.writer.reply(self.explain(client.last_command, error))
+        if client.attention & BIT_MUTED:
+            self.mute(client, mark)
+        self.resume(client, reason)
+
+    def resume(self, Client client, reason: int) -> None:
+        """One reason to wait is gone; if it was the last, go on with the client's requests."""
+        client.suspended &= ~reason
+        if client.closed:
+            return
+        if client.processing:
+            return
+        if client.hold():
+            self.send(client)
+        else:
+            self.process(client)
+
+    # --- output ------------------------------------------------------------------------------------------------
+
+    cpdef int send(self, Client client) except -1:
+        """Hand what was written to the transport, or keep it until the log is safe on disk (`hold_replies`)."""
+        cdef Py_ssize_t size = client.writer.size
+        if self.hold_replies is not None and self.hold_replies():
+            self.held[client.id] = client
+            return 0
+        if size:
+            self.stats.writes += 1
+            self.stats.output_bytes += size
+            client.flush()
+        if client.closing and not client.closed:
+            transport = client.transport
+            self.disconnect(client)
+            transport.close()
+        return 0
+
+    def release_held(self) -> None:
+        """The log is safe: send the replies that waited for it."""
+        held, self.held = self.held, {}
+        for client in held.values():
+            if not client.closed:
+                self.send(client)
+
+    def congested(self, Client client) -> None:
+        """The transport holds much that the client does not read: run nothing further for it."""
+        client.suspended |= CONGESTED
+
+    def relieved(self, Client client) -> None:
+        """The client has read: go on."""
+        if client.suspended & CONGESTED:
+            self.resume(client, CONGESTED)
+
+
+def unknown_command(argv: list[bytes]) -> str:
+    """Redis's text, with the beginning of the arguments."""
+    shown = ""
+    for argument in argv[1:]:
+        if len(shown) >= 128:
+            break
+        shown += f"'{printable(argument[:128 - len(shown)])}' "
+    return f"ERR unknown command '{printable(argv[0][:128])}', with args beginning with: {shown}"
+
+
+def unknown_subcommand(name: str, subcommand: bytes) -> str:
+    """Redis's text for a container that has no such subcommand."""
+    return f"ERR unknown subcommand '{printable(subcommand[:128])}'. Try {name.upper()} HELP."
+
+
+def printable(data: bytes) -> str:
+    """Bytes as text that survives in an error message."""
+    return data.decode("utf-8", "surrogateescape")

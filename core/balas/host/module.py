@@ -1,0 +1,29 @@
+"""What a module is: a class that says what it brings."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import ClassVar
+
+from balas.services.config.options import Option
+from balas.types.value import Value
+
+
+class Module:
+    """Base of every module, bundled or from outside; one instance for each server that loads it.
+
+    Class attributes:
+        name: what MODULE LIST shows and MODULE UNLOAD takes.
+        version: an integer, by convention major * 10000 + minor * 100 + patch.
+        commands: Python modules that hold functions declared with `command`.
+        types: the `Value` classes it brings.
+        options: its settings, which CONFIG GET and SET know under their names.
+        categories: ACL categories it adds.
+    """
+
+    name: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+    commands: ClassVar[tuple[ModuleType, ...]] = ()
+    types: ClassVar[tuple[type[Value], ...]] = ()
+    options: ClassVar[tuple[Option, ...]] = ()
+    categories: ClassVar[tuple[str, ...]] = ()

@@ -1,0 +1,76 @@
+from cpython.ref cimport PyObject
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from balas.keyspace.access cimport AccessClock
+from balas.structures.hashtable cimport HashTable
+
+cdef enum Kind:
+    INLINE = 0     # payload: the string's bytes
+    INTEGER = 1    # payload: int64_t
+    OBJECT = 2     # payload: PyObject *, then int64_t, the bytes it was last counted with
+
+cdef enum EntryFlag:
+    # The string was made by changing a part of it: OBJECT ENCODING says "raw" however short it is.
+    RAW_STRING = 1
+
+# Header, key and payload in one allocation.
+cdef struct Entry:
+    int64_t expire_ms   # Unix time in ms, -1 for never
+    uint32_t access     # see keyspace.access
+    uint32_t length     # of an INLINE payload
+    uint8_t kind
+    uint8_t flags
+    uint16_t unused
+    uint32_t key_length  # directly before the key: the hash table reads it there
+    char key[0]
+
+cdef class Account:
+    cdef public int64_t used        # bytes of all entries and their values
+    cdef public int64_t peak
+    cdef public int64_t other       # bytes that services count beside: indexes, scripts, client buffers
+
+cdef inline char *payload(const Entry *entry) noexcept nogil:
+    return <char *> entry.key + entry.key_length
+
+cdef inline PyObject *object_of(const Entry *entry) noexcept nogil:
+    return (<PyObject **> payload(entry))[0]
+
+cdef inline int64_t integer_of(const Entry *entry) noexcept nogil:
+    return (<int64_t *> payload(entry))[0]
+
+cdef object string_of(const Entry *entry)
+cdef object value_of(const Entry *entry)
+cdef bint is_string(const Entry *entry) noexcept
+cdef int64_t entry_memory(const Entry *entry) noexcept
+
+cdef class Database:
+    cdef readonly int index
+    cdef HashTable keys
+    cdef HashTable expires
+    cdef Account account
+    cdef readonly int64_t used          # this database's part of the account
+    cdef AccessClock access
+    cdef public uint64_t expire_cursor
+    cdef public list retired            # values and tables that wait to be freed in slices
+    cdef Entry *last                    # the entry used last, for the key object `last_key`
+    cdef PyObject *last_key
+    cdef public int64_t expired_average_ttl_ms
+
+    cdef Entry *find(self, const char *key, size_t size, uint64_t hashed) noexcept
+    cdef Entry *find_key(self, bytes key) noexcept
+    cdef Entry *assign(
+        self, const char *key, size_t size, uint64_t hashed, object value, bint raw
+    ) except NULL
+    cdef Entry *assign_raw(
+        self, const char *key, size_t size, uint64_t hashed, Kind kind, const char *data, uint32_t length
+    ) except NULL
+    cdef Entry *place(
+        self, const char *key, size_t size, uint64_t hashed, Kind kind, uint32_t length
+    ) except NULL
+    cdef int set_expire(self, Entry *entry, int64_t at_ms) except -1
+    cdef bint remove(self, const char *key, size_t size, uint64_t hashed, bint lazy) except -1
+    cdef void free_entry(self, Entry *entry, bint lazy) noexcept
+    cdef void release_object(self, Entry *entry, bint lazy) noexcept
+    cdef int measure(self, Entry *entry) except -1
+    cdef void forget_last(self) noexcept
+    cdef void charge(self, int64_t size) noexcept

@@ -1,0 +1,482 @@
+"""One numbered database: keys, values, expiry times, and what they cost.
+
+An entry is one allocation: header, key, and a payload that is the string itself (INLINE), a 64-bit integer (INTEGER), or a
+reference to a Python object (OBJECT) with the number of bytes it was last counted with. Objects are `bytes` for long
+strings, `bytearray` for long strings that are changed in place, and `Value` for everything else. So a GET of a short string
+touches two cache lines: a bucket and an entry.
+
+Entries with an expiry time stand in a second table as well, which finds them for the expiry cycle and for the volatile-*
+policies. An entry moves in memory when its size class changes; both tables are then told.
+
+The rule a reader would get wrong: nothing here asks the clock. An expired entry is still found; `engine.context` and
+the expiry cycle decide, because deleting it has consequences (a record, a notification) that this file knows nothing of.
+"""
+
+from cpython.bytearray cimport PyByteArray_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.long cimport PyLong_CheckExact
+from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memcpy
+
+from balas.keyspace.access cimport AccessClock
+from balas.structures.hashtable cimport HashTable
+from balas.structures.numbers cimport int64_to_string, string_to_int64
+from balas.types.value cimport Value
+
+cdef enum:
+    # Longer strings are kept as objects: they are then handed out without copying.
+    INLINE_MAX = 256
+    # The longest text of a 64-bit integer.
+    INTEGER_TEXT_MAX = 20
+    # What an entry costs in a table: a pointer and a tag in buckets that are two thirds full.
+    TABLE_SHARE = 14
+    OBJECT_PAYLOAD = 16
+    # Freeing a value of more than this many allocations is put off, where laziness is asked for.
+    LAZY_EFFORT = 64
+
+
+cdef inline size_t size_class(size_t size) noexcept nogil:
+    """Bytes the allocator spends on a block of this size: sixteen-byte steps, eight of them its own."""
+    cdef size_t block = (size + 8 + 15) & ~<size_t> 15
+    return block if block >= 32 else 32
+
+
+cdef inline size_t payload_size(Kind kind, uint32_t length) noexcept nogil:
+    if kind == INLINE:
+        return length
+    return 8 if kind == INTEGER else OBJECT_PAYLOAD
+
+
+cdef inline size_t entry_size(const Entry *entry) noexcept nogil:
+    return sizeof(Entry) + entry.key_length + payload_size(<Kind> entry.kind, entry.length)
+
+
+cdef inline int64_t counted(const Entry *entry) noexcept nogil:
+    """The bytes an OBJECT payload was last counted with."""
+    return (<int64_t *> (payload(entry) + 8))[0]
+
+
+cdef int64_t entry_memory(const Entry *entry) noexcept:
+    """Bytes this entry costs: its own block, its share of the tables, and its object."""
+    cdef int64_t total = <int64_t> size_class(entry_size(entry)) + TABLE_SHARE
+    if entry.kind == OBJECT:
+        total += counted(entry)
+    if entry.expire_ms >= 0:
+        total += TABLE_SHARE
+    return total
+
+
+cdef object string_of(const Entry *entry):
+    """The string as bytes; a `bytearray` is copied. Only for entries that hold strings."""
+    cdef char text[24]
+    cdef object value
+    if entry.kind == INLINE:
+        return PyBytes_FromStringAndSize(payload(entry), entry.length)
+    if entry.kind == INTEGER:
+        return PyBytes_FromStringAndSize(text, int64_to_string(integer_of(entry), text))
+    value = <object> object_of(entry)
+    return value if PyBytes_CheckExact(value) else bytes(value)
+
+
+cdef object value_of(const Entry *entry):
+    """bytes or bytearray for a string, else the `Value`."""
+    if entry.kind == OBJECT:
+        return <object> object_of(entry)
+    return string_of(entry)
+
+
+cdef bint is_string(const Entry *entry) noexcept:
+    return entry.kind != OBJECT or not isinstance(<object> object_of(entry), Value)
+
+
+cdef int64_t measured(object value) except -1:
+    """Bytes an OBJECT payload occupies."""
+    if isinstance(value, Value):
+        return (<Value> value).memory_usage()
+    if PyBytes_CheckExact(value):
+        return size_class(PyBytes_GET_SIZE(value) + 33)
+    if isinstance(value, bytearray):
+        return size_class(PyByteArray_GET_SIZE(value) + 1) + 64
+    raise TypeError(f"{type(value).__name__} is no value of the keyspace")
+
+
+cdef class Account:
+    """The memory account, shared by all databases of a server and kept by difference."""
+
+    @property
+    def total(self):
+        """Bytes that count against `maxmemory`."""
+        return self.used + self.other
+
+
+cdef int free_visit(void *database, void *entry) except -1:
+    (<Database> database).free_entry(<Entry *> entry, False)
+    return 0
+
+
+cdef int collect_key(void *found, void *entry) except -1:
+    (<list> found).append(PyBytes_FromStringAndSize((<Entry *> entry).key, (<Entry *> entry).key_length))
+    return 0
+
+
+cdef class RetiredTable:
+    """The table of a flushed database, freed bucket by bucket."""
+
+    cdef HashTable table
+    cdef Database database
+    cdef uint64_t cursor
+    cdef readonly uint64_t left
+
+    def free_step(self, effort: int) -> bool:
+        """Free about `effort` entries; True while there are more."""
+        cdef int64_t before, budget = effort
+        if self.left == 0:
+            return False
+        while budget > 0:
+            self.cursor = self.table.scan(self.cursor, free_visit, <void *> self.database)
+            budget -= 6
+            if self.cursor == 0:
+                self.left = 0
+                self.table.clear()
+                return False
+        return True
+
+    def __dealloc__(self):
+        while self.left and self.free_step(1 << 20):
+            pass
+
+
+cdef class Database:
+    """Keys of one database. The verbs of commands are in `engine.context`; this is the storage below them."""
+
+    def __cinit__(self, int index, Account account, AccessClock access, uint64_t seed):
+        self.index = index
+        self.account = account
+        self.access = access
+        self.keys = HashTable(sizeof(Entry), seed)
+        self.expires = HashTable(sizeof(Entry), seed)
+        self.retired = []
+
+    def __dealloc__(self):
+        self.keys.visit_all(free_visit, <void *> self)
+
+    def __len__(self):
+        return self.keys.used
+
+    @property
+    def expires_count(self):
+        """Keys that have an expiry time."""
+        return self.expires.used
+
+    @property
+    def table_memory(self):
+        """Bytes of the two hash tables, entries aside: (keys, expires)."""
+        return self.keys.memory(), self.expires.memory()
+
+    @property
+    def rehashing(self):
+        """Whether one of the tables is moving to another size."""
+        return self.keys.rehashing() or self.expires.rehashing()
+
+    def allow_resize(self, allowed: bool) -> None:
+        """Switch growth of the tables off while a snapshot child shares our pages, and on again."""
+        self.keys.may_resize = allowed
+        self.expires.may_resize = allowed
+
+    def rehash(self, buckets: int) -> bool:
+        """Move up to `buckets` buckets of a table that changes size; True while there is more to move."""
+        if not self.keys.may_resize:
+            return False
+        more = self.keys.rehash_step(buckets)
+        return self.expires.rehash_step(buckets) or more
+
+    def reserve(self, entries: int, expiring: int) -> None:
+        """Make room for this many entries before a load, so that no rehash is needed on the way."""
+        if self.keys.used == 0:
+            self.keys.resize(entries)
+            if expiring:
+                self.expires.resize(expiring)
+
+    # --- the storage under the verbs ---------------------------------------------------------------------------
+
+    cdef inline void charge(self, int64_t size) noexcept:
+        self.used += size
+        self.account.used += size
+
+    cdef void forget_last(self) noexcept:
+        self.last = NULL
+        self.last_key = NULL
+
+    cdef Entry *find(self, const char *key, size_t size, uint64_t hashed) noexcept:
+        cdef void **slot = self.keys.find(key, size, hashed)
+        return <Entry *> slot[0] if slot != NULL else NULL
+
+    cdef Entry *find_key(self, bytes key) noexcept:
+        """The entry of a key, expired or not, or NULL."""
+        cdef const char *text = PyBytes_AS_STRING(key)
+        cdef size_t size = PyBytes_GET_SIZE(key)
+        if self.last_key == <PyObject *> key:
+            return self.last
+        return self.find(text, size, self.keys.hash_of(text, size))
+
+    cdef Entry *place(
+        self, const char *key, size_t size, uint64_t hashed, Kind kind, uint32_t length
+    ) except NULL:
+        """An entry for `key` with room for a payload, made or changed in place; its old value is released.
+
+        The expiry time stays. The caller fills the payload and adds it to the account.
+        """
+        cdef void **slot = self.keys.find(key, size, hashed)
+        cdef Entry *entry
+        cdef Entry *moved
+        cdef size_t wanted = size_class(sizeof(Entry) + size + payload_size(kind, length))
+        if slot == NULL:
+            entry = <Entry *> malloc(wanted - 8)
+            if entry == NULL:
+                raise MemoryError
+            entry.expire_ms = -1
+            entry.key_length = <uint32_t> size
+            memcpy(entry.key, key, size)
+            entry.kind = kind
+            self.keys.insert(entry, hashed)
+            entry.access = self.access.fresh()
+        else:
+            entry = <Entry *> slot[0]
+            self.charge(-entry_memory(entry))
+            if entry.kind == OBJECT:
+                self.release_object(entry, False)
+            if wanted != size_class(entry_size(entry)):
+                moved = <Entry *> realloc(entry, wanted - 8)
+                if moved == NULL:
+                    raise MemoryError
+                if moved != entry:
+                    slot[0] = moved
+                    if moved.expire_ms >= 0:
+                        self.expires.replace(entry, moved, hashed)
+                    self.forget_last()
+                entry = moved
+            entry.access = self.access.touched(entry.access)
+        entry.kind = kind
+        entry.length = length
+        entry.flags = 0
+        return entry
+
+    cdef Entry *assign_raw(
+        self, const char *key, size_t size, uint64_t hashed, Kind kind, const char *data, uint32_t length
+    ) except NULL:
+        """Set an INLINE payload, or an INTEGER one whose eight bytes are at `data`."""
+        cdef Entry *entry = self.place(key, size, hashed, kind, length)
+        memcpy(payload(entry), data, length if kind == INLINE else 8)
+        self.charge(entry_memory(entry))
+        return entry
+
+    cdef Entry *assign(
+        self, const char *key, size_t size, uint64_t hashed, object value, bint raw
+    ) except NULL:
+        """Create or overwrite: bytes, int, bytearray or `Value`. The expiry time of an existing entry stays.
+
+        `raw` strings are kept as text and report the encoding "raw".
+        """
+        cdef int64_t number
+        cdef const char *text
+        cdef Py_ssize_t length
+        cdef Entry *entry
+        if PyBytes_CheckExact(value):
+            text = PyBytes_AS_STRING(value)
+            length = PyBytes_GET_SIZE(value)
+            if length <= INLINE_MAX:
+                if not raw and length <= INTEGER_TEXT_MAX and string_to_int64(text, length, &number):
+                    return self.assign_raw(key, size, hashed, INTEGER, <char *> &number, 8)
+                entry = self.assign_raw(key, size, hashed, INLINE, text, <uint32_t> length)
+                if raw:
+                    entry.flags |= RAW_STRING
+                return entry
+        elif PyLong_CheckExact(value):
+            if INT64_MIN <= value <= INT64_MAX:
+                number = value
+                return self.assign_raw(key, size, hashed, INTEGER, <char *> &number, 8)
+            return self.assign(key, size, hashed, b"%d" % value, raw)
+        number = measured(value)  # before anything changes: a foreign value may raise
+        Py_INCREF(value)
+        entry = self.place(key, size, hashed, OBJECT, 0)
+        (<PyObject **> payload(entry))[0] = <PyObject *> value
+        (<int64_t *> (payload(entry) + 8))[0] = number
+        self.charge(entry_memory(entry))
+        if raw:
+            entry.flags |= RAW_STRING
+        return entry
+
+    cdef int measure(self, Entry *entry) except -1:
+        """Bring the account up to date with an object that was changed in place."""
+        cdef int64_t now
+        if entry.kind != OBJECT:
+            return 0
+        now = measured(<object> object_of(entry))
+        self.charge(now - counted(entry))
+        (<int64_t *> (payload(entry) + 8))[0] = now
+        return 0
+
+    cdef int set_expire(self, Entry *entry, int64_t at_ms) except -1:
+        """Give an entry an expiry time, change it, or (-1) remove it."""
+        cdef uint64_t hashed
+        if (entry.expire_ms >= 0) != (at_ms >= 0):
+            hashed = self.keys.hash_of(entry.key, entry.key_length)
+            if at_ms >= 0:
+                self.expires.insert(entry, hashed)
+                self.charge(TABLE_SHARE)
+            else:
+                self.expires.remove(entry.key, entry.key_length, hashed)
+                self.charge(-TABLE_SHARE)
+        entry.expire_ms = at_ms if at_ms >= 0 else -1
+        return 0
+
+    cdef bint remove(self, const char *key, size_t size, uint64_t hashed, bint lazy) except -1:
+        """Delete a key; True if it was there."""
+        cdef Entry *entry = <Entry *> self.keys.remove(key, size, hashed)
+        if entry == NULL:
+            return False
+        self.forget_last()
+        if entry.expire_ms >= 0:
+            self.expires.remove(key, size, hashed)
+        self.charge(-entry_memory(entry))
+        self.free_entry(entry, lazy)
+        return True
+
+    cdef void release_object(self, Entry *entry, bint lazy) noexcept:
+        cdef PyObject *held = object_of(entry)
+        if lazy and isinstance(<object> held, Value) and (<Value> held).free_effort() > LAZY_EFFORT:
+            self.retired.append(<object> held)
+        Py_DECREF(<object> held)
+
+    cdef void free_entry(self, Entry *entry, bint lazy) noexcept:
+        if entry.kind == OBJECT:
+            self.release_object(entry, lazy)
+        free(entry)
+
+    # --- for services and tests --------------------------------------------------------------------------------
+
+    def get(self, key: bytes) -> object:
+        """The value at `key`, expired or not: bytes, bytearray or `Value`; None if there is none."""
+        cdef Entry *entry = self.find_key(key)
+        return value_of(entry) if entry != NULL else None
+
+    def set(self, key: bytes, value: object, expire_at: int = -1) -> None:
+        """Create or overwrite, without report; for loaders and tests."""
+        cdef const char *text = PyBytes_AS_STRING(key)
+        cdef uint64_t hashed = self.keys.hash_of(text, PyBytes_GET_SIZE(key))
+        cdef Entry *entry = self.assign(text, PyBytes_GET_SIZE(key), hashed, value, False)
+        self.set_expire(entry, expire_at)
+
+    def delete(self, key: bytes, lazy: bool = False) -> bool:
+        """Remove a key, without report; for loaders and tests."""
+        cdef const char *text = PyBytes_AS_STRING(key)
+        return self.remove(text, PyBytes_GET_SIZE(key), self.keys.hash_of(text, PyBytes_GET_SIZE(key)), lazy)
+
+    def expire_at(self, key: bytes) -> int:
+        """Unix ms; -1 if the key never expires, -2 if it does not exist."""
+        cdef Entry *entry = self.find_key(key)
+        return entry.expire_ms if entry != NULL else -2
+
+    def access_bits(self, key: bytes) -> int:
+        """The access bits of an existing key (see keyspace.access); KeyError if it is missing."""
+        cdef Entry *entry = self.find_key(key)
+        if entry == NULL:
+            raise KeyError(key)
+        return entry.access
+
+    def set_access_bits(self, key: bytes, bits: int) -> None:
+        """Set the access bits of an existing key; KeyError if it is missing."""
+        cdef Entry *entry = self.find_key(key)
+        if entry == NULL:
+            raise KeyError(key)
+        entry.access = bits
+
+    def memory_of(self, key: bytes) -> int:
+        """Bytes the key and its value cost; KeyError if it is missing."""
+        cdef Entry *entry = self.find_key(key)
+        if entry == NULL:
+            raise KeyError(key)
+        return entry_memory(entry)
+
+    def random_key(self, chance: int) -> bytes | None:
+        """A key by chance, expired or not; None if there is none. `chance` is 64 random bits."""
+        cdef Entry *entry = <Entry *> self.keys.random(chance)
+        if entry == NULL:
+            return None
+        return PyBytes_FromStringAndSize(entry.key, entry.key_length)
+
+    def scan(self, cursor: int, count: int) -> tuple:
+        """The next cursor (0: done) and at least `count` keys, unless many buckets are empty or the walk is over.
+
+        Every key present from the first call to the last is returned, perhaps more than once.
+        """
+        cdef uint64_t position = cursor
+        cdef int64_t buckets = count * 10
+        cdef list found = []
+        while True:
+            position = self.keys.scan(position, collect_key, <void *> found)
+            buckets -= 1
+            if position == 0 or buckets <= 0 or len(found) >= count:
+                return position, found
+
+    def all_keys(self) -> list:
+        """Every key, expired or not."""
+        cdef list found = []
+        self.keys.visit_all(collect_key, <void *> found)
+        return found
+
+    def flush(self, lazy: bool = False) -> int:
+        """Remove every key, at once or (lazy) in slices through `free_retired`; returns how many there were."""
+        cdef uint64_t count = self.keys.used
+        cdef RetiredTable old = RetiredTable.__new__(RetiredTable)
+        cdef uint64_t seed = self.keys.seed
+        self.forget_last()
+        self.charge(-self.used)
+        old.table = self.keys
+        old.database = self
+        old.left = count
+        self.keys = HashTable(sizeof(Entry), seed)
+        self.expires = HashTable(sizeof(Entry), seed)
+        self.expire_cursor = 0
+        if lazy and count:
+            self.retired.append(old)
+        else:
+            while old.free_step(1 << 20):
+                pass
+        return count
+
+    def free_retired(self, effort: int) -> bool:
+        """Free about `effort` allocations of what was removed lazily; True while there is more."""
+        if not self.retired:
+            return False
+        if not self.retired[-1].free_step(effort):
+            self.retired.pop()
+        return bool(self.retired)
+
+    def swap_contents(self, other: Database) -> None:
+        """Exchange everything but the index with another database (SWAPDB)."""
+        self.forget_last()
+        other.forget_last()
+        self.keys, other.keys = other.keys, self.keys
+        self.expires, other.expires = other.expires, self.expires
+        self.expire_cursor, other.expire_cursor = other.expire_cursor, self.expire_cursor
+        self.used, other.used = other.used, self.used
+
+    def check_invariants(self) -> None:
+        """Raise AssertionError unless both tables and the memory account agree; for tests."""
+        cdef int64_t total = 0
+        self.keys.check_invariants()
+        self.expires.check_invariants()
+        self.keys.visit_all(add_memory, <void *> &total)
+        assert total == self.used, f"entries cost {total} bytes, {self.used} counted"
+        assert self.expires.used <= self.keys.used
+        for key in self.all_keys():
+            expires = self.expires.find(key, len(key), self.keys.hash_of(key, len(key))) != NULL
+            assert expires == (self.expire_at(key) >= 0), key
+
+
+cdef int add_memory(void *total, void *entry) except -1:
+    (<int64_t *> total)[0] += entry_memory(<Entry *> entry)
+    return 0

@@ -1,0 +1,389 @@
+"""Parses requests: RESP arrays of bulk strings, and inline commands. Sans-IO: bytes in, arguments out.
+
+The parser hands out batches, so that dispatch can prefetch the keys of many requests before it runs the first. It reads
+straight from the chunk that the network delivered; only the beginning of a request whose end is still to come is copied into
+its own buffer, which grows with what has arrived and never with what was announced.
+
+What Redis does and a reader would not expect: the bytes where CR LF ought to stand after an argument are skipped without a
+look; a request with zero or fewer arguments is ignored; a protocol error ends the connection, but requests before it
+are still answered.
+
+Command names are looked up in a small cache, because a request's first argument is nearly always one of a few: the cached
+object's hash is known, so that dispatch finds the command without hashing again.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
+from libc.stdint cimport INT32_MAX, int64_t, uint64_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memchr, memcmp, memcpy, memmove
+
+from balas.structures.numbers cimport string_to_int64
+
+cdef enum:
+    # A line longer than this is no line (Redis's PROTO_INLINE_MAX_SIZE).
+    LINE_MAX = 64 * 1024
+    # What a client that has not authenticated may send.
+    UNAUTHENTICATED_ARGS_MAX = 10
+    UNAUTHENTICATED_BULK_MAX = 16 * 1024
+    NAME_LENGTH_MAX = 32
+    BUFFER_KEEP_MAX = 64 * 1024
+
+
+cdef class ParserSettings:
+    """What the parsers of one server share: the limit on an argument, and the cache of command names."""
+
+    def __cinit__(self, max_bulk: int = 512 * 1024 * 1024):
+        self.max_bulk = max_bulk
+
+    def __dealloc__(self):
+        for i in range(NAME_SLOTS):
+            if self.names[i] != NULL:
+                Py_DECREF(<object> self.names[i])
+
+    cdef PyObject *name(self, const char *text, Py_ssize_t size) except NULL:
+        """A new reference to these bytes as an object, if possible one that was handed out before."""
+        cdef uint64_t slot
+        cdef PyObject *known
+        cdef bytes made
+        if not 0 < size <= NAME_LENGTH_MAX:
+            made = PyBytes_FromStringAndSize(text, size)
+            Py_INCREF(made)
+            return <PyObject *> made
+        slot = (<unsigned char> text[0] * 7 + <unsigned char> text[size - 1] * 31
+                + <unsigned char> text[size >> 1] * 131 + size * 17) % NAME_SLOTS
+        known = self.names[slot]
+        if known != NULL:
+            if PyBytes_GET_SIZE(<object> known) == size and memcmp(PyBytes_AS_STRING(<object> known), text, size) == 0:
+                Py_INCREF(<object> known)
+                return known
+            Py_DECREF(<object> known)
+            self.names[slot] = NULL
+        made = PyBytes_FromStringAndSize(text, size)
+        Py_INCREF(made)
+        Py_INCREF(made)
+        self.names[slot] = <PyObject *> made
+        return <PyObject *> made
+
+
+cdef class RequestParser:
+    """The requests of one client.
+
+    Attributes:
+        authenticated: while False, requests are small or refused.
+        error: once set, the protocol error that ended the stream (the text after "ERR Protocol error: ").
+    """
+
+    def __cinit__(self, ParserSettings settings not None):
+        self.settings = settings
+        self.authenticated = True
+        self.bulk_length = -1
+
+    def __dealloc__(self):
+        self.arg_count = max(self.arg_count, 0)
+        for i in range(self.arg_count):
+            Py_DECREF(<object> self.args[i])
+        free(self.args)
+        free(self.buffer)
+
+    @property
+    def buffered(self):
+        """Bytes received and not yet part of a whole request."""
+        return self.end - self.position
+
+    @property
+    def memory(self):
+        """Bytes allocated for input."""
+        return self.capacity + self.arg_capacity * sizeof(void *)
+
+    cpdef int feed(self, bytes data) except -1:
+        """Take what the network delivered. Call `next_batch` until it returns 0 before feeding again."""
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
+        cdef Py_ssize_t wanted
+        cdef char *moved
+        if self.position == self.end:
+            self.chunk = data
+            self.source = PyBytes_AS_STRING(data)
+            self.position = 0
+            self.end = size
+            return 0
+        # Unread bytes are in our own buffer (keep_rest saw to that): append.
+        wanted = self.end + size
+        if wanted > self.capacity:
+            wanted += wanted // 2
+            moved = <char *> realloc(self.buffer, wanted)
+            if moved == NULL:
+                raise MemoryError
+            self.buffer = moved
+            self.capacity = wanted
+        memcpy(self.buffer + self.end, PyBytes_AS_STRING(data), size)
+        self.source = self.buffer
+        self.end += size
+        return 0
+
+    cdef int keep_rest(self) except -1:
+        """Move what is left of a request to the front of our own buffer; called when input runs out."""
+        cdef Py_ssize_t rest = self.end - self.position
+        cdef char *moved
+        if self.chunk is not None:
+            if rest > self.capacity:
+                moved = <char *> realloc(self.buffer, rest)
+                if moved == NULL:
+                    raise MemoryError
+                self.buffer = moved
+                self.capacity = rest
+            if rest:
+                memcpy(self.buffer, self.source + self.position, rest)
+            self.chunk = None
+        elif self.position and rest:
+            memmove(self.buffer, self.buffer + self.position, rest)
+        if not rest and self.capacity > BUFFER_KEEP_MAX:
+            free(self.buffer)
+            self.buffer = NULL
+            self.capacity = 0
+        self.source = self.buffer
+        self.request_start -= self.position
+        self.position = 0
+        self.end = rest
+        return 0
+
+    cdef int next_batch(self) except -1:
+        """Parse up to BATCH_MAX whole requests; returns how many there are. Drops the batch before."""
+        cdef int wanted = BATCH_MAX if self.authenticated else 1
+        self.drop_batch()
+        if self.error is not None:
+            return 0
+        while self.count < wanted:
+            if not self.parse_request():
+                break
+        if self.count < wanted and self.error is None:
+            self.keep_rest()
+        return self.count
+
+    cdef void drop_batch(self) noexcept:
+        """Give up the arguments of the requests handed out last; those of a request under way stay."""
+        cdef Py_ssize_t i, kept
+        if self.count == 0:
+            return
+        for i in range(self.request_first):
+            Py_DECREF(<object> self.args[i])
+        kept = self.arg_count - self.request_first
+        if kept:
+            memmove(self.args, self.args + self.request_first, kept * sizeof(PyObject *))
+        self.arg_count = kept
+        self.request_first = 0
+        self.count = 0
+
+    cdef int push(self, PyObject *argument) except -1:
+        """Add an argument, whose reference is taken over."""
+        cdef PyObject **moved
+        cdef Py_ssize_t wanted
+        if self.arg_count == self.arg_capacity:
+            wanted = max(8, self.arg_capacity * 2)
+            moved = <PyObject **> realloc(self.args, wanted * sizeof(PyObject *))
+            if moved == NULL:
+                Py_DECREF(<object> argument)
+                raise MemoryError
+            self.args = moved
+            self.arg_capacity = wanted
+        self.args[self.arg_count] = argument
+        self.arg_count += 1
+        return 0
+
+    cdef void finish_request(self) noexcept:
+        cdef Request *request = &self.requests[self.count]
+        request.first = self.request_first
+        request.count = self.arg_count - self.request_first
+        request.bytes = self.position - self.request_start
+        request.spec = NULL
+        self.request_first = self.arg_count
+        self.count += 1
+
+    cdef bint fail(self, str reason) except -1:
+        self.error = reason
+        return False
+
+    cdef bint parse_request(self) except -1:
+        """Take the parse on; True when something was consumed whole (a request, or an empty line)."""
+        if self.args_left == 0:
+            if self.position >= self.end:
+                return False
+            self.request_start = self.position
+            if self.source[self.position] != b"*":
+                return self.parse_inline()
+            if not self.parse_header():
+                return False
+            if self.args_left == 0:
+                return True
+        while self.args_left:
+            if not self.parse_argument():
+                return False
+        self.finish_request()
+        return True
+
+    cdef bint parse_number(self, int64_t *number, str too_long) except -1:
+        """Read the number between the type byte at `position` and CR LF; False when it is not all there.
+
+        `number` is left alone, and `error` stays None, where input runs out; an invalid number sets it to INT64_MIN.
+        """
+        cdef const char *text = self.source + self.position + 1
+        cdef Py_ssize_t left = self.end - self.position - 1
+        cdef Py_ssize_t i = 0
+        cdef int64_t value = 0
+        cdef const char *line_end
+        while i < left and i < 10 and b"0" <= text[i] <= b"9":
+            value = value * 10 + (text[i] - 48)
+            i += 1
+        if i + 1 < left and i and text[i] == b"\r" and (text[0] != b"0" or i == 1):
+            number[0] = value
+            self.position += i + 3
+            return True
+        line_end = <const char *> memchr(text, b"\r", left)
+        if line_end == NULL:
+            if left > LINE_MAX:
+                return self.fail(too_long)
+            return False
+        if line_end - text + 2 > left:
+            return False
+        if not string_to_int64(text, line_end - text, number):
+            number[0] = -(1LL << 62)
+        self.position += line_end - text + 3
+        return True
+
+    cdef bint parse_header(self) except -1:
+        """The line `*<count>`."""
+        cdef int64_t number = 0
+        if not self.parse_number(&number, "too big mbulk count string"):
+            return False
+        if number > INT32_MAX or number == -(1LL << 62):
+            return self.fail("invalid multibulk length")
+        if number > UNAUTHENTICATED_ARGS_MAX and not self.authenticated:
+            return self.fail("unauthenticated multibulk length")
+        self.args_left = number if number > 0 else 0
+        return True
+
+    cdef bint parse_argument(self) except -1:
+        """The line `$<length>` and the argument; False when it is not all there."""
+        cdef int64_t length = self.bulk_length
+        cdef Py_ssize_t left
+        cdef bytes made
+        if length < 0:
+            if self.position >= self.end:
+                return False
+            if self.source[self.position] != b"$":
+                # As Redis: the line must be complete before its first byte is judged.
+                left = self.end - self.position
+                if memchr(self.source + self.position, b"\r", left) == NULL:
+                    return self.fail("too big bulk count string") if left > LINE_MAX else False
+                return self.fail(f"expected '$', got '{chr(<unsigned char> self.source[self.position])}'")
+            length = 0
+            if not self.parse_number(&length, "too big bulk count string"):
+                return False
+            if length < 0 or length > self.settings.max_bulk:
+                return self.fail("invalid bulk length")
+            if length > UNAUTHENTICATED_BULK_MAX and not self.authenticated:
+                return self.fail("unauthenticated bulk length")
+            self.bulk_length = length
+        if self.end - self.position < length + 2:
+            return False
+        if self.arg_count == self.request_first:
+            self.push(self.settings.name(self.source + self.position, length))
+        else:
+            made = PyBytes_FromStringAndSize(self.source + self.position, length)
+            Py_INCREF(made)
+            self.push(<PyObject *> made)
+        self.position += length + 2
+        self.bulk_length = -1
+        self.args_left -= 1
+        return True
+
+    cdef bint parse_inline(self) except -1:
+        """A line of words, as a person types it."""
+        cdef const char *text = self.source + self.position
+        cdef Py_ssize_t left = self.end - self.position
+        cdef const char *line_end = <const char *> memchr(text, b"\n", left)
+        cdef Py_ssize_t size
+        cdef PyObject *argument
+        if line_end == NULL:
+            if left > LINE_MAX:
+                return self.fail("too big inline request")
+            return False
+        size = line_end - text
+        words = split_words(text[:size - 1 if size and text[size - 1] == b"\r" else size])
+        if words is None:
+            return self.fail("unbalanced quotes in request")
+        self.position += size + 1
+        for word in words:
+            Py_INCREF(word)
+            self.push(<PyObject *> word)
+        if words:
+            self.finish_request()
+        return True
+
+    def parse(self, data: bytes) -> list:
+        """Feed `data` and return the requests it completes, each a list of bytes; for tests and tools."""
+        cdef Request *request
+        found = []
+        self.feed(data)
+        while self.next_batch():
+            for i in range(self.count):
+                request = &self.requests[i]
+                found.append([
+                    <object> self.args[request.first + j] for j in range(request.count)
+                ])
+        return found
+
+
+cdef bytes SPACE = b" \n\r\t\v\f\0"
+cdef dict ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"a": b"\a"}
+cdef bytes HEX_DIGITS = b"0123456789abcdefABCDEF"
+
+
+def split_words(line: bytes) -> list[bytes] | None:
+    """The words of a line, as redis-cli and redis.conf quote them; None if quotes are unbalanced.
+
+    Double quotes know \\n \\r \\t \\b \\a \\xHH and backslash before any other byte; single quotes only \\'. A closing quote
+    must end the word.
+    """
+    words: list[bytes] = []
+    cdef Py_ssize_t i = 0, n = len(line)
+    while True:
+        while i < n and line[i:i + 1] in SPACE:
+            i += 1
+        if i >= n:
+            return words
+        word = bytearray()
+        while i < n and line[i:i + 1] not in SPACE:
+            one = line[i:i + 1]
+            if one == b'"' or one == b"'":
+                i = _quoted(line, i + 1, one, word)
+                if i < 0 or (i < n and line[i:i + 1] not in SPACE):
+                    return None
+                break
+            word += one
+            i += 1
+        words.append(bytes(word))
+
+
+def _quoted(line: bytes, at: int, quote: bytes, word: bytearray) -> int:
+    """Append the quoted text that starts at `at` to `word`; returns the index after it, -1 if it does not end."""
+    cdef Py_ssize_t i = at, n = len(line)
+    while i < n:
+        one = line[i:i + 1]
+        if one == quote:
+            return i + 1
+        if one == b"\\" and quote == b'"' and i + 1 < n:
+            digits = line[i + 2:i + 4]
+            if line[i + 1:i + 2] == b"x" and len(digits) == 2 and all(d in HEX_DIGITS for d in digits):
+                word.append(int(digits, 16))
+                i += 4
+                continue
+            i += 1
+            word += ESCAPES.get(line[i:i + 1], line[i:i + 1])
+        elif one == b"\\" and line[i + 1:i + 2] == b"'" and quote == b"'":
+            word += b"'"
+            i += 1
+        else:
+            word += one
+        i += 1
+    return -1

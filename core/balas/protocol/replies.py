@@ -1,0 +1,96 @@
+"""Reply values that plain Python has no type for.
+
+A command returns bytes, str, int, float, bool, None, lists, dicts, sets, or one of these. What each becomes in RESP2 and
+RESP3 is written in docs/architecture.md and done by `protocol.writer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+Reply = Any  # what a command may return; too recursive for a type checker to help
+
+
+class Status:
+    """A simple string, such as ``OK``: short, and without line breaks."""
+
+    __slots__ = ("line", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.line = b"+" + text.encode() + b"\r\n"
+
+    def __repr__(self) -> str:
+        return f"Status({self.text!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Status) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+
+class Sentinel:
+    """A value that stands for itself."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class Pairs:
+    """A map given as pairs: for keys that repeat, cannot be hashed, or come in no dict."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: Iterable[tuple[Any, Any]]) -> None:
+        self.items = list(items)
+
+
+class SetReply:
+    """A set whose members have an order or cannot be hashed."""
+
+    __slots__ = ("members",)
+
+    def __init__(self, members: Iterable[Any]) -> None:
+        self.members = list(members)
+
+
+class Verbatim:
+    """Text for people, with a three-letter format: ``txt`` or ``mkd``."""
+
+    __slots__ = ("format", "text")
+
+    def __init__(self, text: str | bytes, format: str = "txt") -> None:
+        self.text = text.encode() if isinstance(text, str) else text
+        self.format = format
+
+
+class BigNumber:
+    """An integer that is sent as a big number in RESP3 whatever its size."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+
+class Push:
+    """A message outside the sequence of replies; in RESP2 a plain array."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        self.items = list(items)
+
+
+OK: Final = Status("OK")
+QUEUED: Final = Status("QUEUED")
+PONG: Final = Status("PONG")
+NULL_ARRAY: Final = Sentinel("NULL_ARRAY")
+NO_REPLY: Final = Sentinel("NO_REPLY")

@@ -1,0 +1,196 @@
+"""Writes reply values as RESP2 or RESP3 into one growing buffer.
+
+This is the only place that knows the two protocols apart. What a value becomes is the table in docs/architecture.md. The
+buffer is kept between batches, and given up when one batch has made it large.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.long cimport PyLong_CheckExact
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint64_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcpy
+
+from balas.errors import ReplyError
+from balas.protocol.replies import BigNumber, NO_REPLY, NULL_ARRAY, OK, Pairs, Push, SetReply, Status, Verbatim
+from balas.structures.numbers import format_double
+
+cdef enum:
+    INITIAL = 16 * 1024
+    # A buffer that one batch made larger than this is freed after it is sent.
+    KEEP_MAX = 256 * 1024
+
+cdef object ok = OK
+cdef object null_array = NULL_ARRAY
+cdef object no_reply = NO_REPLY
+
+
+cdef class ReplyWriter:
+    """Replies to one client. `resp` is 2 or 3."""
+
+    def __cinit__(self):
+        self.resp = 2
+
+    def __dealloc__(self):
+        free(self.buffer)
+
+    cdef char *room(self, Py_ssize_t wanted) except NULL:
+        """A place for `wanted` more bytes; the caller adds to `size` what it used."""
+        cdef Py_ssize_t capacity
+        cdef char *moved
+        if self.size + wanted > self.capacity:
+            capacity = max(INITIAL, (self.size + wanted) + (self.size + wanted) // 2)
+            moved = <char *> realloc(self.buffer, capacity)
+            if moved == NULL:
+                raise MemoryError
+            self.buffer = moved
+            self.capacity = capacity
+        return self.buffer + self.size
+
+    cdef int put(self, const char *data, Py_ssize_t size) except -1:
+        memcpy(self.room(size), data, size)
+        self.size += size
+        return 0
+
+    cdef int put_number(self, char kind, int64_t number) except -1:
+        """A type byte, a decimal number and a line end."""
+        cdef char text[32]
+        cdef int at = 30
+        cdef uint64_t rest = <uint64_t> number if number >= 0 else 0 - <uint64_t> number
+        text[30] = b"\r"
+        text[31] = b"\n"
+        while True:
+            at -= 1
+            text[at] = <char> (48 + rest % 10)
+            rest //= 10
+            if not rest:
+                break
+        if number < 0:
+            at -= 1
+            text[at] = b"-"
+        at -= 1
+        text[at] = kind
+        return self.put(text + at, 32 - at)
+
+    cdef int put_bulk(self, const char *data, Py_ssize_t size) except -1:
+        cdef char *place
+        self.put_number(b"$", size)
+        place = self.room(size + 2)
+        memcpy(place, data, size)
+        place[size] = b"\r"
+        place[size + 1] = b"\n"
+        self.size += size + 2
+        return 0
+
+    cpdef int reply(self, object value) except -1:
+        """Append one reply value."""
+        if PyBytes_CheckExact(value):
+            return self.put_bulk(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
+        if value is ok:
+            return self.put(b"+OK\r\n", 5)
+        if value is None:
+            return self.put(b"_\r\n", 3) if self.resp == 3 else self.put(b"$-1\r\n", 5)
+        if PyLong_CheckExact(value):
+            if INT64_MIN <= value <= INT64_MAX:
+                return self.put_number(b":", value)
+            return self.big_number(value)
+        if type(value) is list:
+            self.put_number(b"*", len(<list> value))
+            for item in <list> value:
+                self.reply(item)
+            return 0
+        return self.reply_other(value)
+
+    cdef int reply_other(self, object value) except -1:
+        cdef type kind = type(value)
+        if kind is bool:
+            if self.resp == 3:
+                return self.put(b"#t\r\n" if value else b"#f\r\n", 4)
+            return self.put_number(b":", 1 if value else 0)
+        if kind is float:
+            return self.number(format_double(value))
+        if kind is str:
+            return self.reply(value.encode())
+        if kind is tuple:
+            return self.reply(list(value))
+        if kind is Status:
+            return self.reply_line(value.line)
+        if kind is dict:
+            return self.pairs(value.items(), len(value))
+        if kind is Pairs:
+            return self.pairs(value.items, len(value.items))
+        if kind is SetReply:
+            return self.members(b"~", value.members)
+        if kind is set or kind is frozenset:
+            return self.members(b"~", value)
+        if kind is Push:
+            return self.members(b">", value.items)
+        if kind is Verbatim:
+            return self.verbatim(value)
+        if kind is BigNumber:
+            return self.big_number(value.value)
+        if value is null_array:
+            return self.put(b"_\r\n", 3) if self.resp == 3 else self.put(b"*-1\r\n", 5)
+        if value is no_reply:
+            return 0
+        if isinstance(value, ReplyError):
+            return self.error(value.text)
+        if isinstance(value, (bytearray, memoryview)):
+            return self.reply(bytes(value))
+        raise TypeError(f"{kind.__name__} is no reply value")
+
+    cdef int reply_line(self, bytes line) except -1:
+        return self.put(PyBytes_AS_STRING(line), PyBytes_GET_SIZE(line))
+
+    cdef int error(self, str text) except -1:
+        """An error reply; line breaks in the text become spaces, as Redis does."""
+        return self.reply_line(
+            b"-" + text.encode("utf-8", "surrogateescape").replace(b"\r", b" ").replace(b"\n", b" ") + b"\r\n"
+        )
+
+    cdef int number(self, bytes text) except -1:
+        if self.resp == 3:
+            return self.reply_line(b"," + text + b"\r\n")
+        return self.reply(text)
+
+    cdef int big_number(self, object value) except -1:
+        text = b"%d" % value
+        if self.resp == 3:
+            return self.reply_line(b"(" + text + b"\r\n")
+        return self.reply(text)
+
+    cdef int verbatim(self, object value) except -1:
+        if self.resp == 2:
+            return self.reply(value.text)
+        text = value.format.encode() + b":" + value.text
+        return self.reply_line(b"=%d\r\n%b\r\n" % (len(text), text))
+
+    cdef int pairs(self, object items, Py_ssize_t count) except -1:
+        if self.resp == 3:
+            self.put_number(b"%", count)
+        else:
+            self.put_number(b"*", count * 2)
+        for key, value in items:
+            self.reply(key)
+            self.reply(value)
+        return 0
+
+    cdef int members(self, char kind, object items) except -1:
+        self.put_number(kind if self.resp == 3 else b"*", len(items))
+        for item in items:
+            self.reply(item)
+        return 0
+
+    cpdef bytes take(self):
+        """All that was written since the last call."""
+        cdef bytes data = PyBytes_FromStringAndSize(self.buffer, self.size)
+        self.size = 0
+        if self.capacity > KEEP_MAX:
+            free(self.buffer)
+            self.buffer = NULL
+            self.capacity = 0
+        return data
+
+    cpdef void truncate(self, Py_ssize_t size):
+        """Forget everything after the first `size` bytes: a reply that failed half-way, or that is not wanted."""
+        if 0 <= size < self.size:
+            self.size = size

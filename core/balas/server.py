@@ -1,0 +1,57 @@
+"""The composition root: the one file that names all parts of a server and puts them together.
+
+A `Server` is everything but sockets. `balas.network` opens those, `balas.testing` drives a server without any.
+"""
+
+from __future__ import annotations
+
+import os
+
+from balas.engine.clock import Clock
+from balas.engine.dispatch import Engine
+from balas.registry import build_specs, declarations, package_modules
+from balas.services.config.store import Config
+from balas.services.log import Log
+
+
+class Server:
+    """One server: configuration, log, engine and services. Two of them in one process never meet.
+
+    Args:
+        config: read already.
+        log: where it says what happens.
+        clock: for tests, a `FakeClock`.
+        seed: of all chance; drawn from the system if None.
+        bundled: load the bundled modules (`--bare` does not).
+    """
+
+    def __init__(
+        self, config: Config, log: Log, *, clock: Clock | None = None, seed: int | None = None, bundled: bool = True
+    ) -> None:
+        self.config = config
+        self.log = log
+        self.bundled = bundled
+        if seed is None:
+            seed = int.from_bytes(os.urandom(8), "little")
+        self.engine = Engine(config.get("databases"), clock, seed)
+        self.provide(self, config, log)
+        self._register_commands()
+
+    def provide(self, *services: object) -> None:
+        """Let commands find these by their class: `ctx.service(Config)`."""
+        for service in services:
+            self.engine.services[type(service)] = service
+
+    def _register_commands(self) -> None:
+        found = [
+            declaration
+            for module in package_modules("balas.commands")
+            for declaration in declarations(module)
+        ]
+        self.engine.commands.register(build_specs(found))
+
+    def start(self) -> None:
+        """Load modules and data. Raises StartError with the reason if that cannot be."""
+
+    def stop(self) -> None:
+        """Let go of everything; nothing is saved here (see SHUTDOWN)."""

@@ -1,0 +1,6 @@
+class HashTable:
+    used: int
+    seed: int
+    may_resize: bool
+    def __init__(self, key_offset: int, seed: int) -> None: ...
+    def check_invariants(self) -> None: ...

@@ -1,0 +1,57 @@
+"""The contract of a value type: what a value must be able to do to live in the keyspace.
+
+Plain strings are not here: they are stored bare in the keyspace entry. Everything else, in the core and in modules,
+derives from `Value` and is expired, evicted, counted, copied, dumped, snapshotted and logged through these methods.
+"""
+
+
+cdef class Value:
+    """A value in the keyspace. Subclass it; see docs/architecture.md for the table of methods.
+
+    Class attributes:
+        type_name: what TYPE replies; for a module's type also its 9-character name in RDB files.
+        rdb_version: the version of its RDB encoding, 0 to 1023; `rdb_load` is told which one it reads.
+    """
+
+    type_name = ""
+    rdb_version = 0
+
+    def encoding(self):
+        """The name OBJECT ENCODING gives: one of the core's, or "raw" for a module's value."""
+        return "raw"
+
+    cpdef Py_ssize_t memory_usage(self) except -1:
+        """Bytes this value occupies, in constant time: keep the figure as the value changes."""
+        raise NotImplementedError(f"{type(self).__name__}.memory_usage")
+
+    cpdef Py_ssize_t free_effort(self) except -1:
+        """About how many allocations freeing the value takes; above 64 it may be freed lazily."""
+        return 1
+
+    def free_step(self, effort):
+        """Free about `effort` allocations of a value nobody can see any more; True while there are more.
+
+        The default leaves everything to the moment when the last reference goes.
+        """
+        return False
+
+    def rdb_save(self, out):
+        """Write the value to a `SaveStream`."""
+        raise NotImplementedError(f"{type(self).__name__}.rdb_save")
+
+    @classmethod
+    def rdb_load(cls, source, version):
+        """A value from a `LoadStream`; raise `BadData` for what makes no sense."""
+        raise NotImplementedError(f"{cls.__name__}.rdb_load")
+
+    def aof_rewrite(self, key):
+        """The commands, as sequences of bytes, that rebuild the value at `key`."""
+        raise NotImplementedError(f"{type(self).__name__}.aof_rewrite")
+
+    def copy(self):
+        """An equal value that shares nothing that can change."""
+        raise NotImplementedError(f"{type(self).__name__}.copy")
+
+    def digest(self, digest):
+        """Feed `digest.add(bytes)` everything that makes two values equal, in a defined order."""
+        raise NotImplementedError(f"{type(self).__name__}.digest")
