@@ -12,6 +12,7 @@ The rule a reader would get wrong: nothing here asks the clock. An expired entry
 the expiry cycle decide, because deleting it has consequences (a record, a notification) that this file knows nothing of.
 """
 
+cimport cython
 from cpython.bytearray cimport PyByteArray_GET_SIZE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.long cimport PyLong_CheckExact
@@ -121,6 +122,8 @@ cdef int collect_key(void *found, void *entry) except -1:
     return 0
 
 
+# The collector clears the fields of what it finds in a cycle before it is deallocated, and that needs them.
+@cython.no_gc_clear
 cdef class RetiredTable:
     """The table of a flushed database, freed bucket by bucket."""
 
@@ -148,6 +151,7 @@ cdef class RetiredTable:
             pass
 
 
+@cython.no_gc_clear
 cdef class Database:
     """Keys of one database. The verbs of commands are in `engine.context`; this is the storage below them."""
 
