@@ -10,6 +10,7 @@ A compressed text is a row of two kinds of items, told apart by their first byte
 There is no header and no end mark: both lengths are kept beside the text by whoever stores it.
 """
 
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
@@ -163,9 +164,18 @@ cdef bint lzf_decompress(
     return made == size
 
 
-def compress(const unsigned char[::1] data not None):
+def compress(data not None):
     """The compressed form, or None unless it saves at least four bytes (so Redis decides, too)."""
-    cdef size_t n = data.shape[0], used
+    cdef Py_buffer view
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    try:
+        return compressed(<const unsigned char *>view.buf, view.len)
+    finally:
+        PyBuffer_Release(&view)
+
+
+cdef object compressed(const unsigned char *data, size_t n):
+    cdef size_t used
     cdef unsigned char *out
     if n <= 4:
         return None
@@ -174,22 +184,27 @@ def compress(const unsigned char[::1] data not None):
         raise MemoryError
     try:
         with nogil:
-            used = lzf_compress(&data[0], n, out, n - 4)
-        return out[:used] if used > 0 else None
+            used = lzf_compress(data, n, out, n - 4)
+        return (<const char *>out)[:used] if used > 0 else None
     finally:
         free(out)
 
 
-def decompress(const unsigned char[::1] data not None, Py_ssize_t size):
+def decompress(data not None, Py_ssize_t size):
     """The `size` bytes that were compressed; ValueError unless the data give just these."""
-    cdef size_t n = data.shape[0]
+    cdef Py_buffer view
+    cdef unsigned char *out
     cdef bint good
-    if size < 0 or not lzf_plausible(n, size):
-        raise ValueError("LZF data of another size")
-    result = PyBytes_FromStringAndSize(NULL, size)
-    cdef unsigned char *out = <unsigned char *>PyBytes_AS_STRING(result)
-    with nogil:
-        good = lzf_decompress(&data[0], n, out, size)
-    if not good:
-        raise ValueError("corrupt LZF data")
-    return result
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    try:
+        if size < 0 or not lzf_plausible(view.len, size):
+            raise ValueError("impossible size of LZF data")
+        result = PyBytes_FromStringAndSize(NULL, size)
+        out = <unsigned char *>PyBytes_AS_STRING(result)
+        with nogil:
+            good = lzf_decompress(<const unsigned char *>view.buf, view.len, out, size)
+        if not good:
+            raise ValueError("corrupt LZF data")
+        return result
+    finally:
+        PyBuffer_Release(&view)
