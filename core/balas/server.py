@@ -12,6 +12,7 @@ from balas.engine.dispatch import Engine
 from balas.registry import build_specs, declarations, package_modules
 from balas.services.config.store import Config
 from balas.services.log import Log
+from balas.types.registry import TypeRegistry
 
 
 class Server:
@@ -34,7 +35,8 @@ class Server:
         if seed is None:
             seed = int.from_bytes(os.urandom(8), "little")
         self.engine = Engine(config.get("databases"), clock, seed)
-        self.provide(self, config, log)
+        self.types = TypeRegistry()
+        self.provide(self, config, log, self.types)
         self._register_commands()
 
     def provide(self, *services: object) -> None:

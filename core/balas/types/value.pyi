@@ -1,12 +1,12 @@
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, Self
+from typing import Self
 
 from balas.types.digest import Digest
 from balas.types.streams import LoadStream, SaveStream
 
 class Value:
-    type_name: ClassVar[str]
-    rdb_version: ClassVar[int]
+    type_name: str
+    rdb_version: int
     def encoding(self) -> str: ...
     def memory_usage(self) -> int: ...
     def free_effort(self) -> int: ...

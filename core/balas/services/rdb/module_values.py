@@ -1,0 +1,76 @@
+"""Values of modules to and from the RDB format, orphans among them.
+
+What stands behind a key of the kind MODULE: the id of the type (name and version), the items that
+the value's own `rdb_save` wrote, their end. Faults in a module's code come out as `BadData` that
+names the type: the file is not to blame, but the loader can only tell where it stopped.
+"""
+
+from __future__ import annotations
+
+from balas.errors import BadData
+from balas.services.rdb.format import ValueKind, dump_open, dump_seal, module_type_id
+from balas.services.rdb.format import module_type_name as split_module_id
+from balas.services.rdb.reader import RdbReader
+from balas.services.rdb.writer import RdbWriter
+from balas.types.orphan import Orphan
+from balas.types.registry import TypeRegistry
+from balas.types.value import Value
+
+
+def save_module_value(writer: RdbWriter, value: Value) -> None:
+    """Write a module's value behind its key: id, items, end."""
+    if isinstance(value, Orphan):
+        writer.write_raw(value.body)
+        return
+    items = writer.begin_module_value(module_type_id(value.type_name, value.rdb_version))
+    value.rdb_save(items)
+    items.end()
+
+
+def load_module_value(reader: RdbReader, types: TypeRegistry) -> Value:
+    """Read what `save_module_value` wrote; an `Orphan` if nobody has the type. Raises BadData."""
+    module_id = reader.read_length()
+    name, version = split_module_id(module_id)
+    kind = types.by_name(name)
+    if kind is not None:
+        return _load(reader, kind, version)
+    writer = RdbWriter()
+    writer.write_byte(ValueKind.MODULE)
+    writer.write_length(module_id)
+    writer.write_raw(reader.capture_module_value())
+    return Orphan(name, version, dump_seal(writer.take()))
+
+
+def pack(value: Value) -> bytes:
+    """The DUMP payload of a module's value."""
+    if isinstance(value, Orphan):
+        return value.payload
+    writer = RdbWriter()
+    writer.write_byte(ValueKind.MODULE)
+    save_module_value(writer, value)
+    return dump_seal(writer.take())
+
+
+def unpack(payload: bytes, types: TypeRegistry) -> Value:
+    """A module's value from its DUMP payload. Raises BadData."""
+    reader = RdbReader(dump_open(payload))
+    if reader.read_byte() != ValueKind.MODULE:
+        raise BadData("this payload holds no module's value")
+    return load_module_value(reader, types)
+
+
+def _load(reader: RdbReader, kind: type[Value], version: int) -> Value:
+    """Have a type read its own items; what it raises becomes BadData."""
+    items = reader.begin_module_value()
+    try:
+        value = kind.rdb_load(items, version)
+    except BadData as error:
+        raise BadData(f"type '{kind.type_name}': {error}") from error
+    except Exception as error:
+        raise BadData(
+            f"type '{kind.type_name}' could not load a value at offset {reader.position}: {error!r}"
+        ) from error
+    if not isinstance(value, kind):
+        raise BadData(f"type '{kind.type_name}' loaded a {type(value).__name__} instead of itself")
+    items.end()
+    return value

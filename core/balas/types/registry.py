@@ -1,0 +1,56 @@
+"""The value types of one server, found by the name that stands in RDB files and in TYPE's reply.
+
+Types of the core are written with kinds of their own and need no entry to be loaded; they are here
+so that everything that lists types sees one list. A module's types come and go with it. A name that
+nobody has is no error to a loader: it keeps such a value as an `Orphan`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from balas.types.value import Value
+
+
+class TypeTaken(Exception):
+    """A type whose name another one has; says which and whose."""
+
+
+class TypeRegistry:
+    """All value types of one server, by name."""
+
+    def __init__(self) -> None:
+        self._types: dict[str, tuple[type[Value], str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._types)
+
+    def register(self, kind: type[Value], owner: str = "") -> None:
+        """Add a type; `owner` is the module it belongs to, empty for the core's.
+
+        Raises TypeTaken if its name is not free.
+        """
+        if kind.type_name in self._types:
+            by = f"module '{taken}'" if (taken := self.owner(kind.type_name)) else "the server"
+            raise TypeTaken(f"type '{kind.type_name}' already belongs to {by}")
+        self._types[kind.type_name] = (kind, owner)
+
+    def unregister(self, kind: type[Value]) -> None:
+        """Remove a type that `register` added; nothing happens if another one has its name."""
+        if self.by_name(kind.type_name) is kind:
+            del self._types[kind.type_name]
+
+    def by_name(self, name: str) -> type[Value] | None:
+        """The type of this name; None if its module is not loaded."""
+        found = self._types.get(name)
+        return found[0] if found else None
+
+    def owner(self, name: str) -> str:
+        """The module a type belongs to; empty for the core's and for unknown names."""
+        found = self._types.get(name)
+        return found[1] if found else ""
+
+    def every(self) -> Iterator[type[Value]]:
+        """All types, in the order in which they were registered."""
+        for kind, _ in self._types.values():
+            yield kind
