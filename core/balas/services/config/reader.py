@@ -8,6 +8,7 @@ names line and reason.
 import glob
 import os
 
+from balas import REDIS_VERSION
 from balas.services.config.grammar import BadValue, UnbalancedQuotes, decode, split_arguments
 from balas.services.config.store import Config, Directive
 
@@ -32,12 +33,12 @@ class FatalConfigError(Exception):
         self.directive = directive
         self.included = included_in is not None
 
-    def report(self, version: str) -> str:
+    def report(self) -> str:
         """The lines for standard error.
 
         Differs from Redis: a line of an included file is given with the name of that file.
         """
-        lines = [f"\n*** FATAL CONFIG FILE ERROR ({version}) ***"]
+        lines = [f"\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_VERSION}) ***"]
         if self.directive is not None:
             place = f" of '{self.directive.source}'" if self.included else ""
             lines.append(f"Reading the configuration file, at line {self.directive.number}{place}")
@@ -61,10 +62,18 @@ class Reader:
         self._seen: set[str] = set()
         self._users: set[str] = set()
         self._files: list[str] = []
+        self._lines_before = 0
 
     def read(self, text: str, source: str) -> None:
-        """Take in a text line by line; `source` names it in messages."""
-        for number, line in enumerate(text.split("\n"), 1):
+        """Take in a text line by line; `source` names it in messages.
+
+        As in Redis, lines are counted on from one text to the next.
+        """
+        self._read(text, source, self._lines_before)
+        self._lines_before += text.count("\n")
+
+    def _read(self, text: str, source: str, lines_before: int) -> None:
+        for number, line in enumerate(text.split("\n"), lines_before + 1):
             line = line.strip(" \t\r\n")
             if not line or line.startswith("#"):
                 continue
@@ -83,7 +92,7 @@ class Reader:
         for path in sorted(glob.glob(pattern)) if magic else [pattern]:
             text = read_file(path)
             self._files.append(path)
-            self.read(text, path)
+            self._read(text, path, 0)
             self._files.pop()
 
     def check(self) -> None:

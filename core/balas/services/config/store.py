@@ -20,6 +20,10 @@ from balas.structures.glob import match
 Subscriber = Callable[["Config"], None]
 
 
+#: The source of the options that were given as arguments.
+COMMAND_LINE = "the command line"
+
+
 class Directive(NamedTuple):
     """One line of configuration: its words, and where it stood."""
 
@@ -30,8 +34,9 @@ class Directive(NamedTuple):
 
     @property
     def where(self) -> str:
-        """``file, line 12``, for messages."""
-        return f"{self.source}, line {self.number}"
+        """``file, line 12`` or ``the command line``, for messages."""
+        counted = f"{self.source}, line {self.number}"
+        return COMMAND_LINE if self.source == COMMAND_LINE else counted
 
 
 class _Change(NamedTuple):
@@ -120,6 +125,15 @@ class Config:
                     found[name] = self.text(name)
         return found
 
+    def allows(self, name: str, address: str) -> bool:
+        """Whether a client at this address may do what an option with no, yes and local governs.
+
+        ``config.allows("enable-debug-command", client.address)``. A client without an address is
+        the server itself.
+        """
+        allowed = self.get(name)
+        return bool(allowed == "yes" or (allowed == "local" and is_local(address)))
+
     # Changing.
 
     def on_change(self, names: str | Iterable[str], subscriber: Subscriber) -> None:
@@ -145,14 +159,14 @@ class Config:
         self._origins[option.name] = origin
 
     def set_many(
-        self, pairs: Sequence[tuple[str, str]], *, local: bool = True, loading: bool = False
+        self, pairs: Sequence[tuple[str, str]], *, address: str = "", loading: bool = False
     ) -> None:
         """Set options as CONFIG SET does: all of them or, with a ReplyError, none.
 
-        `local` says whether the client may do what is reserved for local connections, `loading`
+        `address` is the client's, for what is reserved for local connections; `loading` says
         whether the data set is being loaded.
         """
-        changes = self._admit(pairs, local, loading)
+        changes = self._admit(pairs, address, loading)
         before = dict(self._values)
         try:
             for change in changes:
@@ -223,6 +237,20 @@ class Config:
             self._origins.pop(option.name, None)
             self._subscribers = [(names - {option.name}, told) for names, told in self._subscribers]
 
+    def unresolved(self) -> list[str]:
+        """Once all modules are loaded: what to log about lines that nothing claimed, or nothing.
+
+        Differs from Redis: each is shown with the place where it stands.
+        """
+        if not self.unclaimed:
+            return []
+        return [
+            "Unresolved Configuration(s) Detected:",
+            *(f">>> '{' '.join(d.words)}' ({d.where})" for d in self.unclaimed.values()),
+            "Module Configuration detected without loadmodule directive or no ApplyConfig call: "
+            "aborting",
+        ]
+
     # How it is done.
 
     def _add(self, option: Option, value: Any) -> None:
@@ -248,7 +276,9 @@ class Config:
         except BadValue as error:
             raise ReplyError(f"ERR invalid value for option '{option.name}': {error}") from None
 
-    def _admit(self, pairs: Sequence[tuple[str, str]], local: bool, loading: bool) -> list[_Change]:
+    def _admit(
+        self, pairs: Sequence[tuple[str, str]], address: str, loading: bool
+    ) -> list[_Change]:
         """The changes that the names alone allow, in order."""
         changes: list[_Change] = []
         seen: set[str] = set()
@@ -261,7 +291,7 @@ class Config:
                 )
             if not option.mutable:
                 raise _failed(name, "can't set immutable config")
-            if option.protected and not self._protected_allowed(local):
+            if option.protected and not self.allows("enable-protected-configs", address):
                 raise _failed(name, "can't set protected config")
             if loading and option.deny_loading:
                 raise ReplyError(LOADING)
@@ -270,10 +300,6 @@ class Config:
             seen.add(lower)
             changes.append(_Change(option, lower, text))
         return changes
-
-    def _protected_allowed(self, local: bool) -> bool:
-        allowed = self.get("enable-protected-configs")
-        return allowed == "yes" or (allowed == "local" and local)
 
     def _parse(self, change: _Change, current: Any) -> None:
         kind = change.option.kind
@@ -304,6 +330,11 @@ class Config:
                     reason = error.text.removeprefix("ERR ")
                     raise _failed(changed[touched[0]], reason) from None
                 raise
+
+
+def is_local(address: str) -> bool:
+    """Whether an address as CLIENT LIST shows it is of this machine: loopback, or a Unix socket."""
+    return not address or address.startswith(("127.", "[::1]", "::1", "/"))
 
 
 def pairs_of(words: Sequence[bytes]) -> list[tuple[str, str]]:
