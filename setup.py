@@ -27,8 +27,11 @@ DIRECTIVES = {
     "cdivision": True,
     "embedsignature": True,
     "embedsignature.format": "python",
+    # In a .pyx C types are declared where they are meant, and annotations are for readers.
     "annotation_typing": False,
 }
+# A .py that is compiled as it stands gets its C types from annotations: `ctx: Context`, with Context cimported in the .pxd.
+PYTHON_DIRECTIVES = {**DIRECTIVES, "annotation_typing": True, "infer_types": None}
 
 
 def sources() -> list[tuple[str, Path]]:
@@ -54,19 +57,21 @@ def package_roots() -> dict[str, str]:
     }
 
 
-extensions = [
-    Extension(name, [str(path)], extra_compile_args=["-O2", "-fno-strict-aliasing", "-g0"])
-    for name, path in sources()
-]
+def extensions(suffix: str, directives: dict[str, object]) -> list[Extension]:
+    """The extensions made from sources with this suffix."""
+    made = [
+        Extension(name, [str(path)], extra_compile_args=["-O2", "-fno-strict-aliasing", "-g0"])
+        for name, path in sources()
+        if path.suffix == suffix
+    ]
+    return cythonize(
+        made, include_path=[str(root) for root in ROOTS], compiler_directives=directives, nthreads=JOBS
+    )
+
 
 setup(
     packages=[package for root in ROOTS for package in find_packages(str(root))],
     package_dir=package_roots(),
     options={"build_ext": {"parallel": JOBS}},
-    ext_modules=cythonize(
-        extensions,
-        include_path=[str(root) for root in ROOTS],
-        compiler_directives=DIRECTIVES,
-        nthreads=JOBS,
-    ),
+    ext_modules=[*extensions(".pyx", DIRECTIVES), *extensions(".py", PYTHON_DIRECTIVES)],
 )

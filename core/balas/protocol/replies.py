@@ -15,8 +15,6 @@ Reply = Any  # what a command may return; too recursive for a type checker to he
 class Status:
     """A simple string, such as ``OK``: short, and without line breaks."""
 
-    __slots__ = ("line", "text")
-
     def __init__(self, text: str) -> None:
         self.text = text
         self.line = b"+" + text.encode() + b"\r\n"

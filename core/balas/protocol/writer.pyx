@@ -11,7 +11,8 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
 from balas.errors import ReplyError
-from balas.protocol.replies import BigNumber, NO_REPLY, NULL_ARRAY, OK, Pairs, Push, SetReply, Status, Verbatim
+from balas.protocol.replies import BigNumber, NO_REPLY, NULL_ARRAY, OK, Pairs, Push, SetReply, Verbatim
+from balas.protocol.replies cimport Status
 from balas.structures.numbers import format_double
 
 cdef enum:
@@ -87,6 +88,8 @@ cdef class ReplyWriter:
             return self.put_bulk(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
         if value is ok:
             return self.put(b"+OK\r\n", 5)
+        if type(value) is Status:
+            return self.reply_line((<Status> value).line)
         if value is None:
             return self.put(b"_\r\n", 3) if self.resp == 3 else self.put(b"$-1\r\n", 5)
         if PyLong_CheckExact(value):
@@ -112,8 +115,6 @@ cdef class ReplyWriter:
             return self.reply(value.encode())
         if kind is tuple:
             return self.reply(list(value))
-        if kind is Status:
-            return self.reply_line(value.line)
         if kind is dict:
             return self.pairs(value.items(), len(value))
         if kind is Pairs:
