@@ -1,18 +1,27 @@
 """The test kit, shipped to module authors.
 
-`Client` talks to any server; `BalasProcess` and `RealRedis` run one; `Transcript` plays one script
-to both and compares. The fixtures are in `balas.testing.plugin`, which pytest finds by itself.
+`Client` talks to any server; `InProcessServer`, `BalasProcess` and `RealRedis` are servers;
+`Transcript` and `Both` ask two of them the same and compare. The fixtures are in
+`balas.testing.plugin`, which pytest finds by itself.
 """
 
-from balas.testing.clients import Client
-from balas.testing.real_server import NotInstalled, RealRedis, check_aof, check_rdb
-from balas.testing.server_process import BalasProcess, ServerProcess, StartupError, wait_until
-from balas.testing.transcript import Transcript
-from balas.testing.wire import Typed, encode, show
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from balas.testing.both import Both
+    from balas.testing.clients import Client
+    from balas.testing.in_process import InProcessServer
+    from balas.testing.real_server import NotInstalled, RealRedis, check_aof, check_rdb
+    from balas.testing.server_process import BalasProcess, ServerProcess, StartupError, wait_until
+    from balas.testing.transcript import Transcript
+    from balas.testing.wire import Typed, encode, show
 
 __all__ = [
     "BalasProcess",
+    "Both",
     "Client",
+    "InProcessServer",
     "NotInstalled",
     "RealRedis",
     "ServerProcess",
@@ -25,3 +34,21 @@ __all__ = [
     "show",
     "wait_until",
 ]
+
+HOMES = {
+    "both": ("Both",),
+    "clients": ("Client",),
+    "in_process": ("InProcessServer",),
+    "real_server": ("NotInstalled", "RealRedis", "check_aof", "check_rdb"),
+    "server_process": ("BalasProcess", "ServerProcess", "StartupError", "wait_until"),
+    "transcript": ("Transcript",),
+    "wire": ("Typed", "encode", "show"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name at its first use: pytest loads the plugin beside this in every run."""
+    for home, names in HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,41 +7,76 @@ other work a service has started) is under way.
 """
 
 import asyncio
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from balas.engine.client import Client as EngineClient
 from balas.engine.clock import FakeClock
-from balas.engine.dispatch import Engine
+from balas.server import Server
+from balas.services.config import Config
+from balas.services.config.grammar import quote
+from balas.services.config.reader import Reader
+from balas.services.log import Log
 from balas.testing.clients import Client
+from balas.testing.server_process import option_lines
 
 # 14 November 2023: any moment will do, as long as it is the same in every run.
 START_MS = 1_700_000_000_000
 
 
 class InProcessServer:
-    """An engine, the loop for its coroutines, and connections to it.
+    """A server, the loop for its coroutines, and connections to it; a context manager.
 
-    Composed by `balas.testing.start`; the engine's clock must be a `FakeClock`. A context manager.
+    `options` are as for `BalasProcess`: nothing is saved unless they say so. Files go to
+    `directory` or, without one, to a temporary folder that is removed at the end. `seed` decides
+    all chance. With `bundled=False` only the core is there.
     """
 
-    def __init__(self, engine: Engine, on_close: Callable[[], None] = lambda: None) -> None:
-        if not isinstance(engine.clock, FakeClock):
-            raise TypeError("the engine's clock must be a FakeClock")
-        self.engine = engine
-        self.clock = engine.clock
+    def __init__(
+        self,
+        options: dict[str, Any] | None = None,
+        *,
+        directory: Path | None = None,
+        bundled: bool = True,
+        seed: int = 0,
+        now_ms: int = START_MS,
+    ) -> None:
+        self._temporary = None if directory else tempfile.mkdtemp(prefix="balas-test-")
+        self.directory = directory or Path(str(self._temporary))
+        self.options = {"save": "", **(options or {})}
+        self.bundled = bundled
+        self.seed = seed
+        self.clock = FakeClock(now_ms)
         self.loop = asyncio.new_event_loop()
-        self._on_close = on_close
+        self._log = bytearray()
         self._tasks: set[asyncio.Task[Any]] = set()
-        engine.spawn = self._spawn
+        self.server = self._start()
+        self.engine = self.server.engine
+
+    @property
+    def log(self) -> str:
+        """What the server has logged, over all its starts."""
+        return self._log.decode("utf-8", "replace")
+
+    def restart(self) -> None:
+        """Drop the server, as a crash would, and start another on the same folder and clock.
+
+        What was not saved is lost. Clients are disconnected.
+        """
+        self._stop()
+        self.server = self._start()
+        self.engine = self.server.engine
 
     def client(self, *, resp: int = 2, typed: bool = False, timeout_s: float = 10.0) -> Client:
         """A new connection; a reply that is not there at once is a TimeoutError."""
         return Client(MemoryTransport(self), resp=resp, typed=typed, timeout_s=timeout_s)
 
-    def advance(self, ms: float) -> None:
+    def advance(self, ms: int) -> None:
         """Let time pass: every timer that falls due on the way is run at its own moment."""
         end_ms = self.clock.now_ms + ms
         while (due_ms := self.engine.timers.next_due_ms) is not None and due_ms <= end_ms:
@@ -66,15 +101,12 @@ class InProcessServer:
             self.loop.run_until_complete(asyncio.sleep(0.0005))
 
     def close(self) -> None:
-        """Drop all clients and end what is under way."""
-        for client in list(self.engine.clients.values()):
-            self.engine.disconnect(client)
-        self._on_close()
-        for task in self._tasks:
-            task.cancel()
-        self.loop.run_until_complete(asyncio.gather(*self._tasks, return_exceptions=True))
+        """Drop all clients, end what is under way, and remove the temporary folder."""
+        self._stop()
         self.loop.run_until_complete(self.loop.shutdown_default_executor())
         self.loop.close()
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self
@@ -86,6 +118,27 @@ class InProcessServer:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _start(self) -> Server:
+        config = Config(directory=str(self.directory))
+        lines = [" ".join([name, *map(quote, words)]) for name, words in option_lines(self.options)]
+        Reader(config).read("\n".join(lines), "the test")
+        log = Log(self._log.extend, lambda: self.clock.now_ms / 1000)
+        server = Server(config, log, clock=self.clock, seed=self.seed, bundled=self.bundled)
+        server.engine.spawn = self._spawn
+        server.start()
+        return server
+
+    def _stop(self) -> None:
+        for client in list(self.engine.clients.values()):
+            self.engine.close(client, at_once=True)
+        self.server.stop()
+        for task in self._tasks:
+            task.cancel()
+        self.loop.run_until_complete(self._cancelled())
+
+    async def _cancelled(self) -> None:
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         task = self.loop.create_task(coroutine)
@@ -145,6 +198,11 @@ class MemoryTransport:
         return 0 if self.reading else len(self._to_test)
 
     # The test's end.
+
+    @property
+    def has_output(self) -> bool:
+        """Whether the server has said something that was not received yet."""
+        return bool(self._to_test)
 
     def send(self, data: bytes) -> None:
         """Hand bytes to the engine, which answers at once; ConnectionError once it has hung up."""

@@ -3,6 +3,9 @@
 It is registered through the entry point `pytest11`, so a module author who has Balas installed
 has these fixtures without a line of configuration:
 
+    balas_server     Balas inside the test: no socket, and a clock that moves when it is told to
+    client           a connection to it
+    both             Balas and a real Redis: both("GET", "k") asks the two and compares
     real_redis       a real Redis 8.2.3, emptied; the test is skipped where its wheel is missing
     real_servers     real_servers("bloom", "json") gives one with real modules, started once a run
     balas_process    balas_process({"appendonly": "yes"}) starts Balas in a process of its own
@@ -19,6 +22,9 @@ import pytest
 
 if TYPE_CHECKING:
     # Imported when a fixture is used: pytest loads this plugin in every run, of any project.
+    from balas.testing.both import Both
+    from balas.testing.clients import Client
+    from balas.testing.in_process import InProcessServer
     from balas.testing.real_server import RealRedis
     from balas.testing.server_process import BalasProcess
 
@@ -68,6 +74,30 @@ def real_redis(real_servers: Callable[..., "RealRedis"]) -> "RealRedis":
         client("SCRIPT", "FLUSH")
         client("FUNCTION", "FLUSH")
     return server
+
+
+@pytest.fixture
+def balas_server() -> Iterator["InProcessServer"]:
+    """Balas inside the test, with all bundled modules and default options."""
+    from balas.testing.in_process import InProcessServer
+
+    with InProcessServer() as server:
+        yield server
+
+
+@pytest.fixture
+def client(balas_server: "InProcessServer") -> "Client":
+    """A connection to `balas_server` that speaks RESP2."""
+    return balas_server.client()
+
+
+@pytest.fixture
+def both(balas_server: "InProcessServer", real_redis: "RealRedis") -> Iterator["Both"]:
+    """`balas_server` and the real server, to be asked together."""
+    from balas.testing.both import Both
+
+    with Both(balas_server, real_redis) as pair:
+        yield pair
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -36,6 +36,13 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def option_lines(options: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    """Each option with its words; one whose value is a list comes once for each element."""
+    for name, value in options.items():
+        for one in value if isinstance(value, list) else [value]:
+            yield name, [str(word) for word in (one if isinstance(one, tuple) else [one])]
 
 
 class ServerProcess:
@@ -88,9 +95,8 @@ class ServerProcess:
         """The full command line."""
         options = {"port": self.port, "bind": "127.0.0.1", "dir": self.directory, **self.options}
         argv = list(self.command)
-        for name, value in options.items():
-            for one in value if isinstance(value, list) else [value]:
-                argv += [f"--{name}", *(map(str, one) if isinstance(one, tuple) else [str(one)])]
+        for name, words in option_lines(options):
+            argv += [f"--{name}", *words]
         return argv
 
     def start(self, *, wait: bool = True) -> Self:

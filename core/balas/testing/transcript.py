@@ -321,7 +321,7 @@ def _complaints(step: Step, balas: Typed, real: Typed | None) -> Iterator[str]:
     head = f"{step.line}: {step.text}"
     meets = step.comparison.meets
     if real is not None and not step.comparison.same(balas, real):
-        yield f"{head}\n{_difference(real, balas)}"
+        yield f"{head}\n{describe_difference(real, balas)}"
     if step.expected is None:
         return
     if real is not None and not meets(real, step.expected):
@@ -330,7 +330,8 @@ def _complaints(step: Step, balas: Typed, real: Typed | None) -> Iterator[str]:
         yield f"{head}\n    expected {step.expected}\n    balas    {balas}"
 
 
-def _difference(real: Typed, balas: Typed) -> str:
+def describe_difference(real: Typed, balas: Typed) -> str:
+    """Two replies that differ, for people: whole if they are short, else what is in one only."""
     if max(len(show(real)), len(show(balas))) <= LONG:
         return f"    real   {real}\n    balas  {balas}"
     changes = ndiff(list(_lines(real)), list(_lines(balas)))
