@@ -6,6 +6,7 @@ another program (a test, say) leaves its host alone.
 """
 
 import errno
+import locale
 import os
 import resource
 
@@ -168,15 +169,14 @@ class System:
 
     @staticmethod
     def _apply_locale(config: Config) -> None:
-        if config.where("locale-collate") == "the default":
-            return
-        # Imported here: hardly any server uses it.
-        import locale
-
+        """Compare strings by `locale-collate`, or if it is empty by the environment's locale."""
+        name = config.get("locale-collate")
         try:
-            locale.setlocale(locale.LC_COLLATE, config.get("locale-collate"))
+            locale.setlocale(locale.LC_COLLATE, name)
         except locale.Error:
-            raise ReplyError("ERR Invalid locale name") from None
+            # What the environment names need not be installed; bytes are compared then.
+            if name:
+                raise ReplyError("ERR Invalid locale name") from None
 
 
 def parse_cpus(text: str) -> set[int]:

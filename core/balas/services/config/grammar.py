@@ -1,18 +1,27 @@
 """The grammar of redis.conf: how a line becomes words, and how a value becomes text again.
 
-Here are quoting, memory units and integers; which options exist is not known here. All text is
+Here are quoting, memory units and integers; which options exist is not known here. Words are split
+as those of an inline command are, by the parser of requests. All text is
 ``str`` decoded as UTF-8 with ``surrogateescape``, so that any bytes survive the round trip;
 ``\\xHH`` in quotes means a byte, not a code point.
 """
 
 import re
 
+from balas.protocol.parser import split_words
+
 INT64_MIN = -(2**63)
 INT64_MAX = 2**63 - 1
 
-_SPACE = " \t\n\r\v\f"
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "a": "\a"}
-_HEX = "0123456789abcdefABCDEF"
+_ESCAPES = {
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+    "\b": "\\b",
+    "\a": "\\a",
+    "\\": "\\\\",
+    '"': '\\"',
+}
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 _MEMORY = re.compile(r"([0-9]*)([a-z]*)", re.ASCII)
 # "k" counts in thousands and "kb" in 1024s, as redis.conf explains at its top.
@@ -48,73 +57,16 @@ def encode(text: str) -> bytes:
 
 def split_arguments(line: str) -> list[str]:
     """Split a line into words, honouring ``"..."`` and ``'...'``; may raise UnbalancedQuotes."""
-    words: list[str] = []
-    at = 0
-    while True:
-        while at < len(line) and line[at] in _SPACE:
-            at += 1
-        if at == len(line) or line[at] == "\0":
-            return words
-        word, at = _take_word(line, at)
-        words.append(word)
-
-
-def _take_word(line: str, at: int) -> tuple[str, int]:
-    """The word that starts at ``at``, and where it ends.
-
-    A quote may open in the middle of a word, but where it closes the word must end.
-    """
-    parts: list[str] = []
-    while at < len(line) and line[at] not in _SPACE and line[at] != "\0":
-        character = line[at]
-        if character in "\"'":
-            quoted, at = _take_quoted(line, at)
-            parts.append(quoted)
-            if at < len(line) and line[at] not in _SPACE:
-                raise UnbalancedQuotes
-            break
-        parts.append(character)
-        at += 1
-    # Byte escapes came in as lone surrogates; together they may spell a character.
-    return decode(encode("".join(parts))), at
-
-
-def _take_quoted(line: str, at: int) -> tuple[str, int]:
-    """What stands between the quote at ``at`` and its partner, and the place after that."""
-    quote = line[at]
-    parts: list[str] = []
-    at += 1
-    while at < len(line):
-        character = line[at]
-        if character == quote:
-            return "".join(parts), at + 1
-        if character == "\\" and at + 1 < len(line):
-            taken, at = _take_escape(line, at, quote)
-            parts.append(taken)
-            continue
-        parts.append(character)
-        at += 1
-    raise UnbalancedQuotes
-
-
-def _take_escape(line: str, at: int, quote: str) -> tuple[str, int]:
-    """The character that the backslash at ``at`` makes, and the place after the escape."""
-    following = line[at + 1]
-    if quote == "'":
-        # Single quotes know one escape: the quote itself.
-        return ("'", at + 2) if following == "'" else ("\\", at + 1)
-    if following == "x" and at + 3 < len(line) and line[at + 2] in _HEX and line[at + 3] in _HEX:
-        return decode(bytes([int(line[at + 2 : at + 4], 16)])), at + 4
-    return _ESCAPES.get(following, following), at + 2
+    words = split_words(encode(line))
+    if words is None:
+        raise UnbalancedQuotes
+    return [decode(word) for word in words]
 
 
 def quote(text: str) -> str:
     """The text in double quotes, with everything but printable ASCII escaped."""
-    names = {ord(made): "\\" + letter for letter, made in _ESCAPES.items()}
-    names[ord("\\")] = "\\\\"
-    names[ord('"')] = '\\"'
     body = "".join(
-        names.get(byte) or (chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}")
+        _ESCAPES.get(chr(byte)) or (chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}")
         for byte in encode(text)
     )
     return f'"{body}"'
