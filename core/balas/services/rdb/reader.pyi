@@ -1,12 +1,15 @@
-from typing import BinaryIO
+from typing import Protocol
 
 from typing_extensions import Buffer
+
+class Readable(Protocol):
+    def readinto(self, room: memoryview, /) -> int | None: ...
 
 class RdbReader:
     version: int
     checksum: bool
     def __init__(
-        self, source: Buffer | BinaryIO, *, checksum: bool = True, chunk_bytes: int = 131072
+        self, source: Buffer | Readable, *, checksum: bool = True, chunk_bytes: int = 131072
     ) -> None: ...
     @property
     def position(self) -> int: ...
