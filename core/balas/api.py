@@ -39,7 +39,10 @@ from balas.registry.flags import (
     VARIABLE_FLAGS,
     WRITE,
 )
+from balas.services.config.grammar import BadValue
+from balas.services.config.kinds import Kind
 from balas.services.config.options import Option
+from balas.services.config.store import Config
 from balas.types.digest import Digest
 from balas.types.streams import LoadStream, SaveStream
 from balas.types.value import Value
@@ -72,9 +75,12 @@ __all__ = [
     "WRONG_TYPE",
     "Arguments",
     "BadData",
+    "BadValue",
     "BigNumber",
+    "Config",
     "Context",
     "Digest",
+    "Kind",
     "LoadStream",
     "Module",
     "Option",

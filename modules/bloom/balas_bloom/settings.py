@@ -1,0 +1,82 @@
+"""What a filter is made of unless a command says otherwise: the settings bf-*.
+
+Names, defaults, ranges and the texts of errors are those of RedisBloom 8.2, which shows them
+through CONFIG; 2.8 takes them as arguments when it is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from balas.api import BadValue, Kind, Option, ReplyError, integer, number
+
+# A larger error rate is kept as this one.
+ERROR_RATE_MAX = 0.25
+
+
+class ErrorRate(Kind):
+    """A share above 0 and below 1."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def parse(self, words: Sequence[str], current: Any) -> float:
+        """The share, at most ERROR_RATE_MAX."""
+        try:
+            value = number(words[0].encode("utf-8", "surrogateescape"))
+        except ReplyError:
+            raise BadValue(f"Invalid value for `{self.name}`") from None
+        if not 0 < value < 1:
+            raise BadValue(f"Value for `{self.name}` must be in the range (0.000000, 1.000000)")
+        return min(value, ERROR_RATE_MAX)
+
+
+class Count(Kind):
+    """A whole number within `low` and `high`."""
+
+    def __init__(self, name: str, low: int, high: int) -> None:
+        self.name = name
+        self.low = low
+        self.high = high
+
+    def parse(self, words: Sequence[str], current: Any) -> int:
+        """The number."""
+        try:
+            value = integer(words[0].encode("utf-8", "surrogateescape"))
+        except ReplyError:
+            raise BadValue(f"Invalid value for `{self.name}`") from None
+        if not self.low <= value <= self.high:
+            raise BadValue(
+                f"Value for `{self.name}` must be in the range [{self.low}, {self.high}]"
+            )
+        return value
+
+
+def count(name: str, default: int, low: int, high: int, doc: str) -> Option:
+    """An option that is a whole number."""
+    return Option(name, default, Count(name, low, high), doc=doc)
+
+
+OPTIONS = (
+    Option(
+        "bf-error-rate",
+        0.01,
+        ErrorRate("bf-error-rate"),
+        doc="False positives of a Bloom filter made by BF.ADD and its like: a share from 0 to 1.",
+    ),
+    count(
+        "bf-initial-size",
+        100,
+        1,
+        2**30,
+        doc="Items that a Bloom filter made by BF.ADD and its like is made for.",
+    ),
+    count(
+        "bf-expansion-factor",
+        2,
+        0,
+        32768,
+        doc="How many times larger each further layer of a Bloom filter is; 0: there is none.",
+    ),
+)
