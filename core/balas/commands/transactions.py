@@ -67,6 +67,8 @@ def execute(ctx: Context) -> Reply:
     replies: list[Reply] = []
     for spec, argv in queue:
         try:
+            if spec.retired:
+                spec = ctx.engine.resolve_list(argv)  # its module went, or came back, meanwhile
             replies.append(ctx.engine.execute(ctx, spec, argv))
         except ReplyError as error:
             replies.append(error)

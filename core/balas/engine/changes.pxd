@@ -15,6 +15,7 @@ cdef class Changes:
     cdef public bint lazy_expire
     cdef readonly tuple listeners
     cdef readonly tuple sinks
+    cdef readonly tuple database_listeners
     cdef list pending                   # changes of this command: (db index, key, event)
     cdef list records                   # of this unit: (db index, argv)
     cdef list overrides                 # what the command wants recorded instead of itself; None: itself

@@ -27,6 +27,7 @@ cdef class Changes:
         self.expires_keys = True
         self.listeners = ()
         self.sinks = ()
+        self.database_listeners = ()
         self.pending = []
         self.records = []
         self.watched = {}
@@ -45,6 +46,19 @@ cdef class Changes:
         """Undo `add_listener`."""
         self.listeners = tuple(known for known in self.listeners if known != listener)
         self.observe()
+
+    def add_database_listener(self, listener) -> None:
+        """`listener(index)` is called when a whole database changes at once (FLUSHDB, SWAPDB).
+
+        It must not raise.
+        """
+        self.database_listeners = (*self.database_listeners, listener)
+
+    def remove_database_listener(self, listener) -> None:
+        """Undo `add_database_listener`."""
+        self.database_listeners = tuple(
+            known for known in self.database_listeners if known != listener
+        )
 
     def add_sink(self, sink) -> None:
         """`sink(records)` is called after each unit that changed something.
@@ -95,6 +109,8 @@ cdef class Changes:
         for place in self.waiting:
             if place[0] == db.index:
                 self.ready[place] = None
+        for listener in self.database_listeners:
+            listener(db.index)
 
     cdef int expire(self, Database db, bytes key) except -1:
         """Delete a key whose time has come: a record of its own, counted, told as "expired"."""

@@ -259,16 +259,18 @@ cdef class Context:
     cpdef int changed(self, bytes key, str event) except -1:
         """Report a change: for WATCH, the memory account, listeners, blocked clients, and the log."""
         cdef Entry *entry = self.db.find_key(key)
+        # First of all the report: a module's value that cannot tell its size has changed all the same.
+        self.changes.report(self.db, key, event)
         if entry != NULL and entry.kind == OBJECT:
             self.db.measure(entry)
-        return self.changes.report(self.db, key, event)
+        return 0
 
     def changed_in(self, Database db, bytes key, str event) -> None:
         """Report a change in another database."""
         cdef Entry *entry = db.find_key(key)
+        self.changes.report(db, key, event)
         if entry != NULL and entry.kind == OBJECT:
             db.measure(entry)
-        self.changes.report(db, key, event)
 
     def changed_all(self, Database db, keys: int) -> None:
         """Report that a whole database changed at once (FLUSHDB, SWAPDB); `keys` counts as changes, at least one."""

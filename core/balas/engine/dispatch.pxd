@@ -43,6 +43,7 @@ cdef class Engine:
     cdef public object hold_replies         # True while replies wait for a flush of the log
     cdef public object flush_later
     cdef public dict held
+    cdef readonly dict awaited           # client id to the `async def` command under way
     cdef public object error_observer
     cdef int64_t last_ns
     cdef int depth

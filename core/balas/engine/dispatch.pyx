@@ -78,6 +78,7 @@ cdef class Engine:
         self.services = {}
         self.clients = {}
         self.held = {}
+        self.awaited = {}
         self.next_client_id = 1
         self.query_buffer_limit = 1 << 30
         self.slow_ns = INT64_MAX
@@ -558,6 +559,7 @@ cdef class Engine:
         if self.spawn is None:
             return self.failed(client, spec, ReplyError("ERR no event loop runs this server"), client.writer.size)
         client.suspended |= AWAITING
+        self.awaited[client.id] = spec
         self.spawn(self.await_command(ctx, client, spec, argv))
         return 0
 
@@ -573,6 +575,8 @@ cdef class Engine:
         except Exception as error:
             spec.failed_calls += 1
             value = self.explain(spec, error)
+        finally:
+            del self.awaited[client.id]
         client.last_command = spec
         client.commands += 1
         self.stats.commands += 1

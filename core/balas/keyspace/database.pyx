@@ -122,6 +122,14 @@ cdef int collect_key(void *found, void *entry) except -1:
     return 0
 
 
+cdef int collect_kind(void *search, void *entry) except -1:
+    if (<Entry *> entry).kind == OBJECT and isinstance(
+        <object> object_of(<Entry *> entry), (<tuple> search)[0]
+    ):
+        collect_key(<void *> (<tuple> search)[1], entry)
+    return 0
+
+
 # The collector clears the fields of what it finds in a cycle before it is deallocated, and that needs them.
 @cython.no_gc_clear
 cdef class RetiredTable:
@@ -429,6 +437,16 @@ cdef class Database:
         """Every key, expired or not."""
         cdef list found = []
         self.keys.visit_all(collect_key, <void *> found)
+        return found
+
+    def keys_holding(self, kinds: tuple) -> list:
+        """Every key, expired or not, whose value is an instance of one of these classes.
+
+        Looks at all entries: for rare work, such as the unloading of a module.
+        """
+        cdef list found = []
+        cdef tuple search = (kinds, found)
+        self.keys.visit_all(collect_kind, <void *> search)
         return found
 
     def flush(self, lazy: bool = False) -> int:

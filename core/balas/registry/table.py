@@ -29,6 +29,9 @@ class CommandTable:
                 by = f"module '{owner}'" if owner else "the server"
                 raise DeclarationError(f"command '{spec.name}' already belongs to {by}")
         for spec in new:
+            spec.retired = False
+            for sub in (spec.subcommands or {}).values():
+                sub.retired = False
             self._specs[spec.name] = spec
             self.by_name[spec.name.encode()] = spec
             self.by_name[spec.name.upper().encode()] = spec
