@@ -41,7 +41,7 @@ class FatalConfigError(Exception):
         lines = [f"\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_VERSION}) ***"]
         if self.directive is not None:
             place = f" of '{self.directive.source}'" if self.included else ""
-            lines.append(f"Reading the configuration file, at line {self.directive.number}{place}")
+            lines.append(f"Reading the configuration file, at line {self.directive.counted}{place}")
             lines.append(f">>> '{self.directive.line}'")
         return "\n".join([*lines, self.reason, ""])
 
@@ -73,11 +73,11 @@ class Reader:
         self._lines_before += text.count("\n")
 
     def _read(self, text: str, source: str, lines_before: int) -> None:
-        for number, line in enumerate(text.split("\n"), lines_before + 1):
+        for number, line in enumerate(text.split("\n"), 1):
             line = line.strip(" \t\r\n")
             if not line or line.startswith("#"):
                 continue
-            directive = Directive((), source, number, line)
+            directive = Directive((), source, number, lines_before + number, line)
             try:
                 directive = directive._replace(words=tuple(split_arguments(line)))
             except UnbalancedQuotes:

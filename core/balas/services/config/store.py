@@ -25,18 +25,24 @@ COMMAND_LINE = "the command line"
 
 
 class Directive(NamedTuple):
-    """One line of configuration: its words, and where it stood."""
+    """One line of configuration: its words, and where it stood.
+
+    `number` counts the lines of its source, `counted` those of all texts that were read, as Redis
+    does in its messages.
+    """
 
     words: tuple[str, ...]
     source: str
     number: int
+    counted: int
     line: str
 
     @property
     def where(self) -> str:
         """``file, line 12`` or ``the command line``, for messages."""
-        counted = f"{self.source}, line {self.number}"
-        return COMMAND_LINE if self.source == COMMAND_LINE else counted
+        if self.source == COMMAND_LINE:
+            return COMMAND_LINE
+        return f"{self.source}, line {self.number}"
 
 
 class _Change(NamedTuple):
