@@ -226,8 +226,15 @@ class BalasProcess(ServerProcess):
     """
 
     def __init__(self, options: dict[str, Any] | None = None, **settings: Any) -> None:
+        # The server runs in its own folder, where relative entries would mean something else.
+        paths = [
+            os.path.abspath(path) for path in os.environ.get("PYTHONPATH", "").split(":") if path
+        ]
+        environment = {"PYTHONPATH": ":".join(paths), **(settings.pop("environment", None) or {})}
         command = [sys.executable, "-m", "balas"]
-        super().__init__(command, {"save": "", **(options or {})}, **settings)
+        super().__init__(
+            command, {"save": "", **(options or {})}, environment=environment, **settings
+        )
 
 
 def process_cpu_s(pid: int) -> float:
