@@ -174,6 +174,8 @@ def serve(config: Config, log: Log, process: Process) -> int:
     except FatalConfigError as error:
         sys.stderr.write(error.report())
         return 1
+    except StartRefused:
+        return 1
     except Exception as error:
         log.exception("The server ends because of an error it did not expect.", error)
         return 1

@@ -13,6 +13,7 @@ import uvloop
 
 from balas.connection import Connection
 from balas.server import Server
+from balas.services.process import Process
 
 
 class Network:
@@ -84,6 +85,12 @@ def run(server: Server) -> int:
     async def main() -> None:
         network = Network(server)
         await network.start()
+        server.log.notice("Server initialized")
+        process = server.engine.services.get(Process)
+        if process is not None:
+            process.attach(asyncio.get_running_loop(), lambda options: network.stop())
+            process.ready()
+        server.log.notice("Ready to accept connections tcp")
         await network.serve()
 
     uvloop.run(main())

@@ -6,10 +6,12 @@ import pytest
 
 from balas.errors import ReplyError
 from balas.services.config import Config, Option
+from balas.services.config.reference import page
 from balas.services.config.table import OPTIONS
 from balas.testing.clients import Client
 from balas.testing.real_server import NotInstalled, redis_server_path
 from balas.testing.server_process import ServerProcess
+from sources import TOP
 
 # Defaults that differ on purpose: option, Redis's, ours.
 DIFFERENT = {
@@ -122,3 +124,8 @@ def test_a_default_is_a_value_of_its_own_kind(option: Option) -> None:
     words = text.split(" ") if kind.multiple else [text]
     if default is not None:
         assert kind.parse(words, default) == default
+
+
+def test_the_documentation_is_up_to_date() -> None:
+    written = (TOP / "docs" / "configuration.md").read_text()
+    assert written == page(), "python -m balas.services.config.reference > docs/configuration.md"
