@@ -112,8 +112,10 @@ cdef class Account:
         return self.used + self.other
 
 
-cdef int free_visit(void *database, void *entry) except -1:
-    (<Database> database).free_entry(<Entry *> entry, False)
+cdef int free_visit(void *context, void *entry) except -1:
+    if (<Entry *> entry).kind == OBJECT:
+        Py_DECREF(<object> object_of(<Entry *> entry))
+    free(entry)
     return 0
 
 
@@ -132,31 +134,41 @@ cdef int collect_kind(void *search, void *entry) except -1:
 
 # The collector clears the fields of what it finds in a cycle before it is deallocated, and that needs them.
 @cython.no_gc_clear
+# The collector clears the fields of what it finds in a cycle before it is deallocated, and that
+# needs them here.
+@cython.no_gc_clear
 cdef class RetiredTable:
-    """The table of a flushed database, freed bucket by bucket."""
+    """The tables of a flushed database, freed bucket by bucket."""
 
-    cdef HashTable table
-    cdef Database database
-    cdef uint64_t cursor
-    cdef readonly uint64_t left
+    cdef HashTable keys
+    cdef HashTable expires
+    cdef uint64_t position
+    cdef bint keys_gone
+    cdef bint gone
+    # Entries that the table held when it was flushed.
+    cdef readonly uint64_t entries
 
     def free_step(self, effort: int) -> bool:
         """Free about `effort` entries; True while there are more."""
-        cdef int64_t before, budget = effort
-        if self.left == 0:
-            return False
-        while budget > 0:
-            self.cursor = self.table.scan(self.cursor, free_visit, <void *> self.database)
+        cdef int64_t budget = effort
+        while budget > 0 and not self.gone:
+            # A bucket holds six entries or so; an empty one costs something, too.
             budget -= 6
-            if self.cursor == 0:
-                self.left = 0
-                self.table.clear()
-                return False
-        return True
+            if not self.keys_gone:
+                self.position = self.keys.drain(self.position, free_visit, NULL)
+                if self.position == 0:
+                    self.keys.clear()
+                    self.keys_gone = True
+            else:
+                self.position = self.expires.drain(self.position, NULL, NULL)
+                if self.position == 0:
+                    self.expires.clear()
+                    self.gone = True
+        return not self.gone
 
     def __dealloc__(self):
-        while self.left and self.free_step(1 << 20):
-            pass
+        while not self.gone:
+            self.free_step(1 << 20)
 
 
 @cython.no_gc_clear
@@ -172,7 +184,7 @@ cdef class Database:
         self.retired = []
 
     def __dealloc__(self):
-        self.keys.visit_all(free_visit, <void *> self)
+        self.keys.visit_all(free_visit, NULL)
 
     def __len__(self):
         return self.keys.used
@@ -196,6 +208,9 @@ cdef class Database:
         """Switch growth of the tables off while a snapshot child shares our pages, and on again."""
         self.keys.may_resize = allowed
         self.expires.may_resize = allowed
+        if allowed:
+            self.keys.shrink_if_sparse()
+            self.expires.shrink_if_sparse()
 
     def rehash(self, buckets: int) -> bool:
         """Move up to `buckets` buckets of a table that changes size; True while there is more to move."""
@@ -229,7 +244,8 @@ cdef class Database:
         """The entry of a key, expired or not, or NULL."""
         cdef const char *text = PyBytes_AS_STRING(key)
         cdef size_t size = PyBytes_GET_SIZE(key)
-        if self.last_key == <PyObject *> key:
+        # The same object, or another one at the address of a key that is gone: the bytes decide.
+        if self.last_key == <PyObject *> key and self.keys.same(self.last, text, size):
             return self.last
         return self.find(text, size, self.keys.hash_of(text, size))
 
@@ -453,15 +469,17 @@ cdef class Database:
         """Remove every key, at once or (lazy) in slices through `free_retired`; returns how many there were."""
         cdef uint64_t count = self.keys.used
         cdef RetiredTable old = RetiredTable.__new__(RetiredTable)
-        cdef uint64_t seed = self.keys.seed
         self.forget_last()
         self.charge(-self.used)
-        old.table = self.keys
-        old.database = self
-        old.left = count
-        self.keys = HashTable(sizeof(Entry), seed)
-        self.expires = HashTable(sizeof(Entry), seed)
+        old.keys = self.keys
+        old.expires = self.expires
+        old.entries = count
+        self.keys = HashTable(sizeof(Entry), old.keys.seed)
+        self.keys.may_resize = old.keys.may_resize
+        self.expires = HashTable(sizeof(Entry), old.expires.seed)
+        self.expires.may_resize = old.expires.may_resize
         self.expire_cursor = 0
+        self.expired_average_ttl_ms = 0
         if lazy and count:
             self.retired.append(old)
         else:
@@ -473,17 +491,21 @@ cdef class Database:
         """Free about `effort` allocations of what was removed lazily; True while there is more."""
         if not self.retired:
             return False
-        if not self.retired[-1].free_step(effort):
+        # No negative index: a compiled list does not know it.
+        if not self.retired[len(self.retired) - 1].free_step(effort):
             self.retired.pop()
         return bool(self.retired)
 
-    def swap_contents(self, other: Database) -> None:
+    def swap_contents(self, Database other not None) -> None:
         """Exchange everything but the index with another database (SWAPDB)."""
         self.forget_last()
         other.forget_last()
         self.keys, other.keys = other.keys, self.keys
         self.expires, other.expires = other.expires, self.expires
         self.expire_cursor, other.expire_cursor = other.expire_cursor, self.expire_cursor
+        self.expired_average_ttl_ms, other.expired_average_ttl_ms = (
+            other.expired_average_ttl_ms, self.expired_average_ttl_ms
+        )
         self.used, other.used = other.used, self.used
 
     def check_invariants(self) -> None:

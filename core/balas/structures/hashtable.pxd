@@ -35,6 +35,7 @@ cdef class HashTable:
     cdef void *prefetch_entry(self, uint64_t hashed) noexcept nogil
     cdef bint rehash_step(self, uint64_t buckets) noexcept
     cdef int resize(self, uint64_t entries) except -1
+    cdef uint64_t drain(self, uint64_t position, visit_t visit, void *context) except? 0
     cdef void clear(self) noexcept
     cdef uint64_t memory(self) noexcept nogil
     cdef uint64_t buckets(self) noexcept nogil
@@ -51,9 +52,11 @@ cdef class HashTable:
     cdef void *take(self, Bucket *head, const char *key, size_t size, uint64_t hashed) noexcept
     cdef void unlink_tail(self, Bucket *parent, Bucket *tail) noexcept
     cdef void shrink_if_sparse(self) noexcept
+    cdef void prefetch_slots(self, Bucket *bucket) noexcept
     cdef void prefetch_entries(self, Bucket *bucket) noexcept
     cdef void move_chain(self, Bucket *head) noexcept
     cdef void release_moved(self) noexcept
     cdef void finish_rehash(self) noexcept
     cdef int visit_chain(self, Bucket *bucket, visit_t visit, void *context) except -1
     cdef Bucket *random_bucket(self, uint64_t *state) noexcept
+    cdef Bucket *next_in_use(self, Bucket *bucket) noexcept

@@ -52,6 +52,7 @@ cdef enum:
     # Tables from this size on are mapped, so that their pages can be given back in pieces.
     MAPPED_FROM = 1 << 20
     RELEASE_STEP = 1 << 18
+    TRIES_MAX = 200
 
 cdef uint64_t ONES = 0x0101010101010101ULL
 cdef uint64_t LOWS = 0x7F7F7F7F7F7F7F7FULL
@@ -152,7 +153,6 @@ cdef class HashTable:
         release(self.main, self.main_mask + 1)
         release(self.next, self.next_mask + 1)
         self.main = self.next = NULL
-        self.children = 0
 
     cdef void free_links(self, Bucket *bucket) noexcept:
         cdef Bucket *child = linked(bucket)
@@ -160,6 +160,7 @@ cdef class HashTable:
         while child != NULL:
             after = linked(child)
             free(child)
+            self.children -= 1
             child = after
 
     cdef inline bint same(self, const void *entry, const char *key, size_t size) noexcept nogil:
@@ -205,7 +206,7 @@ cdef class HashTable:
         """The slot that holds the entry of this key, or NULL. Moves one bucket if a rehash is under way."""
         cdef void **slot
         if self.rehash_index >= 0:
-            if self.may_resize:
+            if self.may_resize or self.used > (self.next_mask + 1) * GROW_AT * FORCED_GROWTH:
                 self.rehash_step(1)
             if self.rehash_index >= 0:
                 if (hashed & self.main_mask) >= <uint64_t> self.rehash_index:
@@ -356,6 +357,33 @@ cdef class HashTable:
                         return
                 bucket = linked(bucket)
 
+    cdef uint64_t drain(self, uint64_t position, visit_t visit, void *context) except? 0:
+        """Take the entries of one bucket out of a table that is being given up.
+
+        Begin with position 0 and go on with what is returned, until that is 0. `visit`, if not
+        NULL, frees an entry. Pages are given back on the way, so that no step takes long; nothing
+        else may be done with the table but `clear` it.
+        """
+        cdef Bucket *table = self.main
+        cdef uint64_t index = position, size = self.main_mask + 1
+        if position >= size:
+            table = self.next
+            index -= size
+            size = self.next_mask + 1
+        if index + 1 < size:
+            self.prefetch_slots(&table[index + 1])
+        if table != self.main or self.rehash_index < 0 or index >= <uint64_t> self.rehash_index:
+            if visit != NULL:
+                self.visit_chain(&table[index], visit, context)
+            self.free_links(&table[index])
+            table[index].meta = 0
+        index += 1
+        if not index * sizeof(Bucket) % RELEASE_STEP and size * sizeof(Bucket) >= MAPPED_FROM:
+            madvise(<char *> &table[index] - RELEASE_STEP, RELEASE_STEP, MADV_DONTNEED)
+        if index == size and (table != self.main or self.next == NULL):
+            return 0
+        return position + 1
+
     cdef void clear(self) noexcept:
         """Forget all entries (the owner frees them) and shrink to one bucket."""
         self.free_tables()
@@ -423,12 +451,16 @@ cdef class HashTable:
             return False
         return True
 
-    cdef void prefetch_entries(self, Bucket *bucket) noexcept:
-        """Ask for the keys of the bucket that the next step will move."""
+    cdef inline void prefetch_slots(self, Bucket *bucket) noexcept:
+        """Ask for the beginning of all entries of a bucket."""
         cdef unsigned int slots = present(bucket)
         while slots:
             prefetch(bucket.slots[__builtin_ctzll(slots)])
             slots &= slots - 1
+
+    cdef void prefetch_entries(self, Bucket *bucket) noexcept:
+        """Ask for the keys of the bucket that the next step will move."""
+        self.prefetch_slots(bucket)
         if <uint64_t> self.rehash_index < self.main_mask:
             prefetch(bucket + 1)
 
@@ -538,8 +570,9 @@ cdef class HashTable:
     cdef void *random(self, uint64_t chance) noexcept:
         """An entry by chance, NULL if there is none.
 
-        A bucket is drawn and taken with a probability that grows with its entries, so that all entries of buckets with up
-        to eight are equally likely. After many empty draws (a table about to shrink) the rule is relaxed.
+        A bucket is drawn and taken with a probability that grows with its entries, so that all
+        entries of buckets with up to eight are equally likely. After many draws in vain (a table
+        that is not allowed to shrink) the next bucket that holds entries is taken.
         """
         cdef uint64_t state = chance
         cdef Bucket *bucket
@@ -550,13 +583,15 @@ cdef class HashTable:
             return NULL
         while True:
             bucket = self.random_bucket(&state)
+            if tries >= TRIES_MAX:
+                bucket = self.next_in_use(bucket)
             tries += 1
             entries = 0
             part = bucket
             while part != NULL:
                 entries += __builtin_popcount(present(part))
                 part = linked(part)
-            if entries == 0 or (entries < 8 and tries < 200 and (mix(&state) & 7) >= entries):
+            if entries == 0 or (entries < 8 and tries <= TRIES_MAX and (mix(&state) & 7) >= entries):
                 continue
             wanted = mix(&state) % entries
             part = bucket
@@ -571,16 +606,32 @@ cdef class HashTable:
                 wanted -= entries
                 part = linked(part)
 
+    cdef Bucket *next_in_use(self, Bucket *bucket) noexcept:
+        """The first bucket that holds entries, from this one on and round; there must be one."""
+        while bucket.meta == 0:
+            if bucket == &self.main[self.main_mask]:
+                bucket = self.next if self.next != NULL else self.main
+            elif self.next != NULL and bucket == &self.next[self.next_mask]:
+                bucket = self.main
+            else:
+                bucket += 1
+        return bucket
+
     cdef size_t sample(self, void **out, size_t count, uint64_t chance) noexcept:
-        """Up to `count` entries from neighbouring buckets, from a random place on; fewer if the table is sparse."""
+        """Up to `count` entries from neighbouring buckets, from a random place on.
+
+        The place is one among the entries of a bucket, not its first: entries that came late stand
+        in the last slots and must be found as often. Fewer are returned if the table is sparse.
+        """
         cdef uint64_t state = chance
         cdef uint64_t index, steps = count * 10, table
         cdef Bucket *bucket
         cdef unsigned int slots
-        cdef size_t found = 0
+        cdef size_t found = 0, skip
         if self.used == 0:
             return 0
         index = mix(&state)
+        skip = mix(&state) % SLOTS
         while found < count and steps:
             steps -= 1
             for table in range(2):
@@ -593,11 +644,18 @@ cdef class HashTable:
                 while bucket != NULL:
                     slots = present(bucket)
                     while slots and found < count:
+                        if skip:
+                            skip -= 1
+                            slots &= slots - 1
+                            continue
                         out[found] = bucket.slots[__builtin_ctzll(slots)]
                         found += 1
                         slots &= slots - 1
                     bucket = linked(bucket)
+                    if found == count:
+                        return found
             index += 1
+            skip = 0
         return found
 
     # --- for tests ---------------------------------------------------------------------------------------------
