@@ -7,7 +7,14 @@ from typing import Self
 import pytest
 
 from balas.errors import BadData
-from balas.services.rdb.module_values import load_module_value, pack, save_module_value, unpack
+from balas.services.rdb.module_values import (
+    convert,
+    load_module_value,
+    pack,
+    save_module_value,
+    set_aside,
+    unpack,
+)
 from balas.services.rdb.reader import RdbReader
 from balas.services.rdb.writer import RdbWriter
 from balas.types.digest import Digest
@@ -120,6 +127,24 @@ def test_a_copy_of_an_orphan_is_equal_and_saved_the_same() -> None:
 
 def test_the_log_records_an_orphan_as_a_restore_of_its_payload() -> None:
     assert list(orphan().aof_rewrite(b"k")) == [(b"RESTORE", b"k", b"0", pack(NOTE))]
+
+
+def test_orphans_are_counted_while_they_live() -> None:
+    types = types_of()
+    first = unpack(pack(NOTE), types)
+    second = first.copy()
+    assert types.orphans["test-note"] == 2
+    del first
+    assert types.orphans["test-note"] == 1
+    del second
+    assert types.orphans["test-note"] == 0
+
+
+def test_a_value_that_is_set_aside_comes_back_the_same() -> None:
+    types = types_of()
+    aside = set_aside(NOTE, types)
+    assert types.orphans["test-note"] == 1
+    assert pack(convert(aside.payload, Note)) == pack(NOTE)
 
 
 def test_the_memory_of_an_orphan_covers_its_bytes() -> None:

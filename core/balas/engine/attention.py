@@ -23,4 +23,5 @@ PAUSED: Final = 1 << 19         # CLIENT PAUSE
 READ_ONLY: Final = 1 << 20      # a replica that refuses writes
 MONITORED: Final = 1 << 21
 BUSY: Final = 1 << 22           # a script runs for too long
+FILTERED: Final = 1 << 23       # a module looks at every command
 EXTRA: Final = 1 << 24          # free for services from here on

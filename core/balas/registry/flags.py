@@ -55,6 +55,31 @@ COMMAND_FLAG_NAMES: Final = (
     ("allow_busy", ALLOW_BUSY),
 )
 
+# ACL categories of the core, in the order in which ACL CAT lists them.
+CATEGORIES: Final = (
+    "keyspace",
+    "read",
+    "write",
+    "set",
+    "sortedset",
+    "list",
+    "hash",
+    "string",
+    "bitmap",
+    "hyperloglog",
+    "geo",
+    "stream",
+    "pubsub",
+    "admin",
+    "fast",
+    "slow",
+    "blocking",
+    "dangerous",
+    "connection",
+    "transaction",
+    "scripting",
+)
+
 # Keys: what a command does to the key itself ...
 RO: Final = 1 << 0
 RW: Final = 1 << 1

@@ -7,6 +7,7 @@ with WRONGTYPE, for no command asks for this class.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from balas.types.digest import Digest
@@ -27,14 +28,22 @@ class Orphan(Value):
         type_name: what TYPE replies: the name of the module's type.
         rdb_version: the version of the encoding.
         payload: as DUMP gives it.
+        counts: how many orphans of each type a server has; this one counts while it lives.
     """
 
-    __slots__ = ("payload", "rdb_version", "type_name")
+    __slots__ = ("counts", "payload", "rdb_version", "type_name")
 
-    def __init__(self, type_name: str, rdb_version: int, payload: bytes) -> None:
+    def __init__(
+        self, type_name: str, rdb_version: int, payload: bytes, counts: Counter[str]
+    ) -> None:
         self.type_name = type_name
         self.rdb_version = rdb_version
         self.payload = payload
+        self.counts = counts
+        counts[type_name] += 1
+
+    def __del__(self) -> None:
+        self.counts[self.type_name] -= 1
 
     @property
     def body(self) -> memoryview:
@@ -47,7 +56,7 @@ class Orphan(Value):
 
     def copy(self) -> Orphan:
         """Another one that shares the bytes, which cannot change."""
-        return Orphan(self.type_name, self.rdb_version, self.payload)
+        return Orphan(self.type_name, self.rdb_version, self.payload, self.counts)
 
     def digest(self, digest: Digest) -> None:
         """Mix in the bytes.

@@ -7,6 +7,7 @@ nobody has is no error to a loader: it keeps such a value as an `Orphan`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from balas.types.value import Value
@@ -17,10 +18,15 @@ class TypeTaken(Exception):
 
 
 class TypeRegistry:
-    """All value types of one server, by name."""
+    """All value types of one server, by name.
+
+    `orphans` counts the values of types that are not here: see `types.orphan`.
+    """
 
     def __init__(self) -> None:
+        self.orphans: Counter[str] = Counter()
         self._types: dict[str, tuple[type[Value], str]] = {}
+        self._kinds: dict[int, type[Value]] = {}
 
     def __len__(self) -> int:
         return len(self._types)
@@ -34,6 +40,7 @@ class TypeRegistry:
             by = f"module '{taken}'" if (taken := self.owner(kind.type_name)) else "the server"
             raise TypeTaken(f"type '{kind.type_name}' already belongs to {by}")
         self._types[kind.type_name] = (kind, owner)
+        self._kinds.update(dict.fromkeys(kind.rdb_kinds, kind))
 
     def unregister(self, kind: type[Value]) -> None:
         """Remove a type that `register` added; nothing happens if another one has its name."""
@@ -44,6 +51,10 @@ class TypeRegistry:
         """The type of this name; None if its module is not loaded."""
         found = self._types.get(name)
         return found[0] if found else None
+
+    def by_kind(self, kind: int) -> type[Value] | None:
+        """The core's type that reads this kind of value in an RDB file; None if there is none."""
+        return self._kinds.get(kind)
 
     def owner(self, name: str) -> str:
         """The module a type belongs to; empty for the core's and for unknown names."""

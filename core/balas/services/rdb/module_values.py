@@ -38,7 +38,7 @@ def load_module_value(reader: RdbReader, types: TypeRegistry) -> Value:
     writer.write_byte(ValueKind.MODULE)
     writer.write_length(module_id)
     writer.write_raw(reader.capture_module_value())
-    return Orphan(name, version, dump_seal(writer.take()))
+    return Orphan(name, version, dump_seal(writer.take()), types.orphans)
 
 
 def pack(value: Value) -> bytes:
@@ -57,6 +57,21 @@ def unpack(payload: bytes, types: TypeRegistry) -> Value:
     if reader.read_byte() != ValueKind.MODULE:
         raise BadData("this payload holds no module's value")
     return load_module_value(reader, types)
+
+
+def set_aside(value: Value, types: TypeRegistry) -> Orphan:
+    """The orphan that a module's value becomes when its module goes."""
+    return Orphan(value.type_name, value.rdb_version, pack(value), types.orphans)
+
+
+def convert(payload: bytes, kind: type[Value]) -> Value:
+    """A value of this very type from its DUMP payload, whoever has its name now.
+
+    Raises BadData.
+    """
+    types = TypeRegistry()
+    types.register(kind)
+    return unpack(payload, types)
 
 
 def _load(reader: RdbReader, kind: type[Value], version: int) -> Value:
