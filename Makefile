@@ -29,11 +29,12 @@ run: $(VENV)/.installed build  ## start the server on port 6379 with all bundled
 test: $(VENV)/.installed-test build  ## run the fast tests (under three minutes)
 	@$(BIN)/python -m pytest $(ARGS)
 
+# cython-lint runs pycodestyle, and looks for it on the path.
 check: $(VENV)/.installed-lint  ## lint, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy core/balas $(MODULES) bench
-	$(if $(CYTHON_SOURCES),$(BIN)/cython-lint $(CYTHON_SOURCES))
+	PATH="$(abspath $(BIN)):$$PATH" cython-lint $(CYTHON_SOURCES)
 
 format: $(VENV)/.installed-lint  ## bring every .py into the one format
 	@$(BIN)/ruff check --quiet --fix-only .
