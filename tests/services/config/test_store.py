@@ -225,6 +225,7 @@ def test_lines_of_the_file_wait_for_the_module_that_knows_them(config: Config) -
     [
         ((*BLOOM, Option("hz", 1)), {}, "option 'hz' already exists"),
         ((*BLOOM, BLOOM[0]), {}, "option 'bf-error-rate' already exists"),
+        ((*BLOOM, Option("new", 1, aliases=["bf-mode"])), {}, "option 'bf-mode' already exists"),
         (BLOOM, {"bf-mode": "odd"}, "'bf-mode': argument(s) must be one of the following"),
         (BLOOM, {"bf-size": "1"}, "module bf has no option 'bf-size'"),
     ],
@@ -238,6 +239,22 @@ def test_options_of_a_module_are_taken_all_or_not_at_all(
     assert reason in caught.value.text
     assert config.matching(["bf-*"]) == {}
     assert "bf-cache" in config.unclaimed
+
+
+def test_an_undone_assignment_leaves_no_trace(config: Config) -> None:
+    def lower(config: Config) -> None:
+        config.assign("maxclients", 5, "the limit of open files")
+        raise ReplyError("ERR too many")
+
+    config.on_change("maxclients", lower)
+    refusal(config, ("maxclients", "7"))
+    assert config.get("maxclients") == 10000
+    assert config.where("maxclients") == "the default"
+
+
+def test_names_of_options_are_in_lower_case() -> None:
+    with pytest.raises(ValueError, match="lower case"):
+        Option("BF-size", 1)
 
 
 def test_a_default_says_what_kind_an_option_is() -> None:

@@ -92,6 +92,8 @@ class Option:
         meaning: bool = True,
         doc: str = "",
     ) -> None:
+        if name != name.lower():
+            raise ValueError(f"the name of an option is written in lower case: {name!r}")
         self.name = name
         self.default = default
         self.kind = (

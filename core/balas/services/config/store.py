@@ -8,6 +8,7 @@ file is `reader.py`'s work, writing it `rewrite.py`'s.
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from balas.errors import LOADING, SYNTAX, ReplyError
@@ -143,12 +144,11 @@ class Config:
     # Changing.
 
     def on_change(self, names: str | Iterable[str], subscriber: Subscriber) -> None:
-        """Have `subscriber(config)` called when one of the options changes, once for all that
-        change together.
+        """Have `subscriber(config)` called when one of the options changes.
 
-        It may raise ReplyError: the change is then undone and the text (without its code) is the
-        reason the client gets. It is called again after such an undoing, so it should only read
-        what it needs.
+        It is called once for all that change together. It may raise ReplyError: the change is then
+        undone and the text (without its code) is the reason the client gets. After such an undoing
+        it is called again, so it should only read what it needs.
         """
         listed = [names] if isinstance(names, str) else names
         canonical = frozenset(self._options[name].name for name in listed)
@@ -173,14 +173,14 @@ class Config:
         whether the data set is being loaded.
         """
         changes = self._admit(pairs, address, loading)
-        before = dict(self._values)
+        before, origins = dict(self._values), dict(self._origins)
         try:
             for change in changes:
                 self._parse(change, before[change.option.name])
             changed = {c.option.name: c.name for c in changes if self._differs(c.option, before)}
             self._announce(changed, before)
         except BaseException:
-            self._values.update(before)
+            self._values, self._origins = before, origins
             raise
         self._origins.update(dict.fromkeys(changed, "CONFIG SET"))
         if changed:
@@ -210,20 +210,22 @@ class Config:
     def register(
         self, options: Iterable[Option], given: Mapping[str, str] | None = None, owner: str = ""
     ) -> None:
-        """Add a module's options, all or none, with the values the configuration file or `given`
-        has for them.
+        """Add a module's options, all or none, with their values if they are known already.
 
-        `given` (MODULE LOADEX CONFIG) wins. Raises ReplyError for a name that is taken, a value
-        that does not fit, and a given name that no option claims.
+        Those are in the configuration file or, stronger, in `given` (MODULE LOADEX CONFIG). Raises
+        ReplyError for a name that is taken, a value that does not fit, and a given name that no
+        option claims.
         """
         added = list(options)
         wanted = {name.lower(): text for name, text in (given or {}).items()}
         values: dict[str, Any] = {}
+        known = set(self._options)
         for option in added:
             names = (option.name, *option.aliases)
-            taken = [name for name in names if name in self._options or name in values]
+            taken = [name for name in names if name in known]
             if taken:
                 raise ReplyError(f"ERR configuration option '{taken[0]}' already exists")
+            known.update(names)
             values[option.name] = self._initial(option, names, wanted)
         if wanted:
             raise ReplyError(f"ERR module {owner or '?'} has no option '{next(iter(wanted))}'")
@@ -331,7 +333,9 @@ class Config:
             except BaseException as error:
                 self._values.update(before)
                 for earlier in told:
-                    earlier(self)
+                    # Who objects to the old value as well has been heard already.
+                    with suppress(ReplyError):
+                        earlier(self)
                 if isinstance(error, ReplyError):
                     reason = error.text.removeprefix("ERR ")
                     raise _failed(changed[touched[0]], reason) from None
