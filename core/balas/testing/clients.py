@@ -91,7 +91,12 @@ class Client:
         self.pushes: deque[Any] = deque()
         self._reader = self._new_reader()
         if resp == 3:
-            self("HELLO", "3")
+            self.send("HELLO", "3")
+            reply = self.read()
+            if isinstance(reply, ReplyError):
+                raise reply
+            if isinstance(reply, Typed) and reply.is_error:
+                raise ReplyError(reply.value.decode("latin-1"))
 
     def __call__(self, *argv: Any) -> Any:
         """Send one command and return its reply; an error reply is raised as `ReplyError`."""

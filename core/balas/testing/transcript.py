@@ -332,6 +332,8 @@ def _complaints(step: Step, balas: Typed, real: Typed | None) -> Iterator[str]:
 
 def describe_difference(real: Typed, balas: Typed) -> str:
     """Two replies that differ, for people: whole if they are short, else what is in one only."""
+    if show(real) == show(balas):
+        return f"    real   {real} as {real.kind!r}\n    balas  {balas} as {balas.kind!r}"
     if max(len(show(real)), len(show(balas))) <= LONG:
         return f"    real   {real}\n    balas  {balas}"
     changes = ndiff(list(_lines(real)), list(_lines(balas)))
