@@ -18,8 +18,13 @@ Sources: A. Kirsch and M. Mitzenmacher, "Less Hashing, Same Performance" (two ha
 all probes); P. S. Almeida et al., "Scalable Bloom Filters" (the chain); A. Appleby, MurmurHash.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.buffer cimport PyBuffer_FillInfo
+from cpython.bytes cimport (
+    PyBytes_AS_STRING,
+    PyBytes_CheckExact,
+    PyBytes_FromStringAndSize,
+    PyBytes_GET_SIZE,
+)
 from libc.math cimport ceil, fabs, isfinite, log, logb
 from libc.stdint cimport UINT64_MAX, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
@@ -293,7 +298,7 @@ def new_layer(uint64_t entries, double error, uint32_t options) -> Layer:
     elif options & EXACT_BITS:
         bits = <uint64_t>wanted or 1
     else:
-        n2 = <uint8_t>(logb(wanted) + 1)
+        n2 = <uint8_t>max(logb(wanted) + 1, 0)
         bits = <uint64_t>1 << n2
         # Rounding up leaves room for some more items.
         entries += <uint64_t>(<uint64_t>(bits - wanted) / bpe)
@@ -465,11 +470,13 @@ cdef class Chain:
         cdef Probe *last = self.probes[self.count - 1]
         cdef uint32_t fetched = min(last.hashes, <uint32_t>FETCHED) if last.modulus > CACHED else 0
         cdef uint64_t place
-        cdef bytes item
+        cdef object item
         cdef Py_ssize_t i
         cdef uint32_t k
         for i in range(first, end):
             item = items[i]
+            if not PyBytes_CheckExact(item):
+                raise TypeError(f"an item is bytes, not {type(item).__name__}")
             self.hash_item(
                 PyBytes_AS_STRING(item), PyBytes_GET_SIZE(item), &start[i - first], &step[i - first]
             )
