@@ -74,3 +74,4 @@ cdef class Database:
     cdef int measure(self, Entry *entry) except -1
     cdef void forget_last(self) noexcept
     cdef void charge(self, int64_t size) noexcept
+    cdef Entry *find_afresh(self, bytes key) noexcept

@@ -385,9 +385,14 @@ cdef class Database:
 
     # --- for services and tests --------------------------------------------------------------------------------
 
+    cdef Entry *find_afresh(self, bytes key) noexcept:
+        """`find_key` for callers outside a command: what a command looked up last may be gone."""
+        self.forget_last()
+        return self.find_key(key)
+
     def get(self, key: bytes) -> object:
         """The value at `key`, expired or not: bytes, bytearray or `Value`; None if there is none."""
-        cdef Entry *entry = self.find_key(key)
+        cdef Entry *entry = self.find_afresh(key)
         return value_of(entry) if entry != NULL else None
 
     def set(self, key: bytes, value: object, expire_at: int = -1) -> None:
@@ -404,26 +409,26 @@ cdef class Database:
 
     def expire_at(self, key: bytes) -> int:
         """Unix ms; -1 if the key never expires, -2 if it does not exist."""
-        cdef Entry *entry = self.find_key(key)
+        cdef Entry *entry = self.find_afresh(key)
         return entry.expire_ms if entry != NULL else -2
 
     def access_bits(self, key: bytes) -> int:
         """The access bits of an existing key (see keyspace.access); KeyError if it is missing."""
-        cdef Entry *entry = self.find_key(key)
+        cdef Entry *entry = self.find_afresh(key)
         if entry == NULL:
             raise KeyError(key)
         return entry.access
 
     def set_access_bits(self, key: bytes, bits: int) -> None:
         """Set the access bits of an existing key; KeyError if it is missing."""
-        cdef Entry *entry = self.find_key(key)
+        cdef Entry *entry = self.find_afresh(key)
         if entry == NULL:
             raise KeyError(key)
         entry.access = bits
 
     def memory_of(self, key: bytes) -> int:
         """Bytes the key and its value cost; KeyError if it is missing."""
-        cdef Entry *entry = self.find_key(key)
+        cdef Entry *entry = self.find_afresh(key)
         if entry == NULL:
             raise KeyError(key)
         return entry_memory(entry)
