@@ -30,8 +30,14 @@ DIRECTIVES = {
     # In a .pyx C types are declared where they are meant, and annotations are for readers.
     "annotation_typing": False,
 }
-# A .py that is compiled as it stands gets its C types from annotations: `ctx: Context`, with Context cimported in the .pxd.
+# A .py that is compiled as it stands gets its C types from annotations: `ctx: Context`, with
+# Context cimported in the .pxd.
 PYTHON_DIRECTIVES = {**DIRECTIVES, "annotation_typing": True, "infer_types": None}
+
+
+# gcc takes True and False for too small to be looked at as anything but an object, and says so at
+# every inlined type check.
+COMPILER_ARGUMENTS = ["-O2", "-fno-strict-aliasing", "-g0", "-Wno-array-bounds"]
 
 
 def sources() -> list[tuple[str, Path]]:
@@ -60,12 +66,15 @@ def package_roots() -> dict[str, str]:
 def extensions(suffix: str, directives: dict[str, object]) -> list[Extension]:
     """The extensions made from sources with this suffix."""
     made = [
-        Extension(name, [str(path)], extra_compile_args=["-O2", "-fno-strict-aliasing", "-g0"])
+        Extension(name, [str(path)], extra_compile_args=COMPILER_ARGUMENTS)
         for name, path in sources()
         if path.suffix == suffix
     ]
     return cythonize(
-        made, include_path=[str(root) for root in ROOTS], compiler_directives=directives, nthreads=JOBS
+        made,
+        include_path=[str(root) for root in ROOTS],
+        compiler_directives=directives,
+        nthreads=JOBS,
     )
 
 
