@@ -32,6 +32,7 @@ class Network:
         """Open the configured sockets."""
         loop = asyncio.get_running_loop()
         self.engine.spawn = self.spawn
+        self.engine.call_soon = loop.call_soon
         self.engine.timers.wake_at = self.wake_at
         for host in self.server.config.get("bind"):
             listener = await loop.create_server(
@@ -86,6 +87,8 @@ def run(server: Server) -> int:
         network = Network(server)
         await network.start()
         server.log.notice("Server initialized")
+        for _ in server.start_steps():
+            await asyncio.sleep(0)
         process = server.engine.services.get(Process)
         if process is not None:
             process.attach(asyncio.get_running_loop(), lambda options: network.stop())

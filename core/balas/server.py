@@ -6,12 +6,18 @@ A `Server` is everything but sockets. `balas.network` opens those, `balas.testin
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 from balas.engine.clock import Clock
 from balas.engine.dispatch import Engine
 from balas.registry import build_specs, declarations, package_modules
+from balas.services.aof.append import AppendOnlyFile
+from balas.services.children import Children
 from balas.services.config.store import Config
+from balas.services.disk import DiskTrouble
+from balas.services.loading import Loading
 from balas.services.log import Log
+from balas.services.snapshots import Snapshots
 from balas.types.registry import TypeRegistry
 
 
@@ -37,7 +43,17 @@ class Server:
         self.engine = Engine(config.get("databases"), clock, seed)
         self.types = TypeRegistry()
         self.provide(self, config, log, self.types)
+        self._add_persistence()
         self._register_commands()
+
+    def _add_persistence(self) -> None:
+        engine, config, log = self.engine, self.config, self.log
+        children = Children(engine, log)
+        disk = DiskTrouble(engine)
+        self.snapshots = Snapshots(engine, config, log, children, disk)
+        self.aof = AppendOnlyFile(engine, config, log, children, self.snapshots, disk)
+        self.loading = Loading(engine, config, log, self.types, self.aof)
+        self.provide(children, disk, self.snapshots, self.aof, self.loading)
 
     def provide(self, *services: object) -> None:
         """Let commands find these by their class: `ctx.service(Config)`."""
@@ -52,8 +68,17 @@ class Server:
         ]
         self.engine.commands.register(build_specs(found))
 
+    def start_steps(self) -> Iterator[None]:
+        """Load modules and data, in steps between which clients may be served. Raises StartRefused."""
+        yield from self.loading.steps()
+
     def start(self) -> None:
-        """Load modules and data. Raises StartError with the reason if that cannot be."""
+        """The same, without a pause."""
+        for _ in self.start_steps():
+            pass
 
     def stop(self) -> None:
         """Let go of everything; nothing is saved here (see SHUTDOWN)."""
+        children = self.engine.services[Children]
+        children.kill()
+        self.aof.close()

@@ -11,10 +11,14 @@ cdef class Value:
     Class attributes:
         type_name: what TYPE replies; for a module's type also its 9-character name in RDB files.
         rdb_version: the version of its RDB encoding, 0 to 1023; `rdb_load` is told which one it reads.
+        rdb_kinds: for types of the core only: the kinds of value in RDB files that `rdb_load` reads, as its second argument.
+        rdb_kind: for types of the core only: the kind that `rdb_save` writes now. None says that a module's type is written.
     """
 
     type_name = ""
     rdb_version = 0
+    rdb_kinds = ()
+    rdb_kind = None
 
     def encoding(self):
         """The name OBJECT ENCODING gives: one of the core's, or "raw" for a module's value."""
