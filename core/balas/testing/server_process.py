@@ -20,13 +20,15 @@ from typing import Any, Self
 from balas.testing.clients import Client, SocketTransport
 
 PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
+# How much of the log's end, in characters, a failed start shows.
+LOG_SHOWN = 4000
 
 
 class StartupError(Exception):
     """The server ended, or did not answer in time; carries its exit code and its log."""
 
     def __init__(self, message: str, exit_code: int | None, log: str) -> None:
-        super().__init__(f"{message}\n{log}")
+        super().__init__(f"{message}\n{log[-LOG_SHOWN:]}")
         self.exit_code = exit_code
         self.log = log
 
@@ -122,6 +124,7 @@ class ServerProcess:
     def wait_until_ready(self) -> None:
         """Return once PING is answered (with a refusal for lack of a password, too)."""
         deadline = time.monotonic() + self.startup_timeout_s
+        pause_s = 0.002
         while not self._answers():
             code = self._started().poll()
             if code is not None:
@@ -131,7 +134,8 @@ class ServerProcess:
                 raise StartupError(
                     f"no answer after {self.startup_timeout_s} seconds", None, self.log
                 )
-            time.sleep(0.005)
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 1.2, 0.1)
 
     def wait_for_exit(self, timeout_s: float = 20.0) -> int:
         """Wait until the process has ended; returns its exit code, negative for a signal."""
