@@ -116,7 +116,7 @@ class NaiveChain:
 items = st.lists(st.binary(max_size=20) | st.sampled_from([b"a", b"b", b"c"]), max_size=60)
 shapes = st.tuples(
     st.integers(1, 40),
-    st.floats(1e-6, 0.999),
+    st.floats(1e-15, 0.999),
     st.sampled_from([NEW, NEW | FIXED, EXACT_BITS, HASH_64, 0, FIXED]),
     st.integers(1, 4),
 )
