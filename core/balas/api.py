@@ -5,6 +5,8 @@
 
 from balas.engine.context import Context
 from balas.errors import NOT_A_FLOAT, NOT_AN_INTEGER, SYNTAX, WRONG_TYPE, BadData, ReplyError
+from balas.host.attachment import Attachment, Change
+from balas.host.hookspecs import hook
 from balas.host.module import Module
 from balas.protocol.replies import (
     NO_REPLY,
@@ -74,9 +76,11 @@ __all__ = [
     "WRITE",
     "WRONG_TYPE",
     "Arguments",
+    "Attachment",
     "BadData",
     "BadValue",
     "BigNumber",
+    "Change",
     "Config",
     "Context",
     "Digest",
@@ -95,6 +99,7 @@ __all__ = [
     "Verbatim",
     "command",
     "container",
+    "hook",
     "integer",
     "key",
     "key_count",

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 
 from balas.engine.clock import Clock
 from balas.engine.dispatch import Engine
-from balas.registry import build_specs, declarations, package_modules
+from balas.host.host import ModuleHost
+from balas.host.start import load_modules
+from balas.registry import CommandSpec, build_specs, declarations, package_modules
 from balas.services.aof.append import AppendOnlyFile
 from balas.services.children import Children
 from balas.services.config.store import Config
@@ -44,7 +46,9 @@ class Server:
         self.types = TypeRegistry()
         self.provide(self, config, log, self.types)
         self._add_persistence()
+        self._add_modules()
         self._register_commands()
+        self.engine.on_exception = self._command_failed
 
     def _add_persistence(self) -> None:
         engine, config, log = self.engine, self.config, self.log
@@ -54,6 +58,22 @@ class Server:
         self.aof = AppendOnlyFile(engine, config, log, children, self.snapshots, disk)
         self.loading = Loading(engine, config, log, self.types, self.aof)
         self.provide(children, disk, self.snapshots, self.aof, self.loading)
+
+    def _add_modules(self) -> None:
+        self.modules = ModuleHost(self.engine, self.config, self.log, self.types)
+        self.snapshots.extras.append(self.modules.save_aux)
+        self.loading.take_module_aux = self.modules.load_aux
+        self.modules.on_unload = self._rewrite_log
+        self.provide(self.modules)
+
+    def _rewrite_log(self) -> None:
+        """Have the log written anew: it holds commands that nobody knows any more."""
+        if self.aof.enabled:
+            self.aof.rewrite_scheduled = True
+
+    def _command_failed(self, spec: CommandSpec, error: Exception) -> None:
+        owner = f" of module '{spec.owner}'" if spec.owner else ""
+        self.log.exception(f"Command '{spec.name}'{owner} failed", error)
 
     def provide(self, *services: object) -> None:
         """Let commands find these by their class: `ctx.service(Config)`."""
@@ -69,8 +89,13 @@ class Server:
         self.engine.commands.register(build_specs(found))
 
     def start_steps(self) -> Iterator[None]:
-        """Load modules and data, in steps between which clients may be served. Raises StartRefused."""
+        """Load modules and data, in steps between which clients may be served. Raises StartRefused.
+
+        FatalConfigError, too, if a module cannot be loaded or nobody knows an option.
+        """
+        load_modules(self.modules, self.config, self.log, bare=not self.bundled)
         yield from self.loading.steps()
+        self.modules.data_loaded()
 
     def start(self) -> None:
         """The same, without a pause."""
@@ -79,6 +104,7 @@ class Server:
 
     def stop(self) -> None:
         """Let go of everything; nothing is saved here (see SHUTDOWN)."""
+        self.modules.shut_down()
         children = self.engine.services[Children]
         children.kill()
         self.aof.close()

@@ -12,13 +12,20 @@ from balas.types.value import Value
 class Module:
     """Base of every module, bundled or from outside; one instance for each server that loads it.
 
+    What a module has to remember lives in its instance, which commands find by its class:
+    `ctx.service(MyModule)`. Methods marked with `hook` are called at the moments that
+    `balas.host.hookspecs` names.
+
     Class attributes:
         name: what MODULE LIST shows and MODULE UNLOAD takes.
         version: an integer, by convention major * 10000 + minor * 100 + patch.
-        commands: Python modules that hold functions declared with `command`.
+        commands: Python modules that hold functions declared with `command`; if there are none, the
+            one in which the class itself stands.
         types: the `Value` classes it brings.
         options: its settings, which CONFIG GET and SET know under their names.
         categories: ACL categories it adds.
+        aux_name: nine characters, under which snapshots hold what its hook `aux_save` saves.
+        aux_version: the version of that, 0 to 1023.
     """
 
     name: ClassVar[str] = ""
@@ -27,3 +34,5 @@ class Module:
     types: ClassVar[tuple[type[Value], ...]] = ()
     options: ClassVar[tuple[Option, ...]] = ()
     categories: ClassVar[tuple[str, ...]] = ()
+    aux_name: ClassVar[str] = ""
+    aux_version: ClassVar[int] = 0

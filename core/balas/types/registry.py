@@ -46,6 +46,8 @@ class TypeRegistry:
         """Remove a type that `register` added; nothing happens if another one has its name."""
         if self.by_name(kind.type_name) is kind:
             del self._types[kind.type_name]
+            for number in kind.rdb_kinds:
+                del self._kinds[number]
 
     def by_name(self, name: str) -> type[Value] | None:
         """The type of this name; None if its module is not loaded."""

@@ -1,0 +1,223 @@
+"""A module's hold on the server: all that is the module's, so that all of it can be taken off.
+
+Whatever a module brings or starts is held here as a pair of functions, one that attaches it and one
+that detaches it. Detaching everything in reverse order is what UNLOAD does, and what a failed load
+does; attaching it all again is how a failed reload goes back to the old code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any
+
+from balas.engine.client import Client
+from balas.engine.timers import Timer, Timers
+from balas.errors import ReplyError
+from balas.protocol.replies import Reply
+from balas.services.config.store import Config
+from balas.services.log import Log
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from balas.engine.dispatch import Engine
+    from balas.host.filters import Filter, Filters
+
+# A change of a key: index of the database, key, event.
+Change = tuple[int, bytes, str]
+
+
+class Attachment:
+    """What a module's hook `load` gets as `server`, and may keep.
+
+    Functions it is given may raise: that is logged with the module's name and harms nobody else.
+    """
+
+    def __init__(
+        self, name: str, engine: Engine, config: Config, log: Log, filters: Filters
+    ) -> None:
+        self.name = name
+        self._engine = engine
+        self._config = config
+        self._log = log
+        self._filters = filters
+        self._held: dict[object, tuple[Callable[[], object], Callable[[], object]]] = {}
+        self._clients: dict[int, Client] = {}
+        self._memory = 0
+
+    # --- for the module --------------------------------------------------------------------------
+
+    @property
+    def now_ms(self) -> int:
+        """Unix time in ms, by the server's clock."""
+        return self._engine.clock.now_ms
+
+    @property
+    def rng(self) -> Random:
+        """The server's one generator of chance."""
+        return self._engine.rng
+
+    def option(self, name: str) -> Any:
+        """The value of an option, of the module or of the server."""
+        return self._config.get(name)
+
+    def call(self, *argv: bytes, db: int = 0) -> Reply:
+        """Run a command outside any command, such as from a timer; raises its ReplyError.
+
+        It is logged and replicated like a client's. Inside a command there is `ctx.call`.
+        """
+        if db not in self._clients:
+            self._clients[db] = Client(
+                0,
+                None,
+                self._engine.databases[db],
+                self._engine.parser_settings,
+                self.now_ms,
+                "internal",
+            )
+        value = self._engine.execute_for(self._clients[db], list(argv))
+        if isinstance(value, ReplyError):
+            raise value
+        return value
+
+    def after(self, delay_ms: int, action: Callable[[], object]) -> ModuleTimer:
+        """Call `action` once, `delay_ms` from now."""
+        return self._start(
+            ModuleTimer(self, self._engine.timers, self.now_ms + delay_ms, 0, action)
+        )
+
+    def every(self, period_ms: int, action: Callable[[], object]) -> ModuleTimer:
+        """Call `action` again and again, for the first time after one period."""
+        return self._start(ModuleTimer(self, self._engine.timers, 0, period_ms, action))
+
+    def on_change(
+        self, listener: Callable[[list[Change]], None], events: Collection[str] | None = None
+    ) -> None:
+        """Call `listener(changes)` after each command that changed keys: for indexes and the like.
+
+        `changes` is a list of (database index, key, event), which must not be kept. `events` limits
+        them to these, such as `{"set", "del", "expired"}`. What a module reports by
+        `ctx.changed(key, event)` comes along with all others.
+        """
+        wanted = None if events is None else frozenset(events)
+
+        def tell(changes: list[Change]) -> None:
+            if wanted is not None:
+                changes = [change for change in changes if change[2] in wanted]
+            if changes:
+                self.guard("its listener to changes", listener, changes)
+
+        engine_changes = self._engine.changes
+        self.hold(
+            lambda: engine_changes.add_listener(tell), lambda: engine_changes.remove_listener(tell)
+        )
+
+    def add_filter(self, function: Filter) -> None:
+        """Ask `function(client, spec, argv)` before every command of every client.
+
+        It lets the command pass (returns None), answers in its place, or raises a ReplyError. This
+        is the one thing that makes all commands slower, so do without it if you can.
+        """
+        self.hold(
+            lambda: self._filters.add(self, function),
+            lambda: self._filters.remove(self, function),
+        )
+
+    def count_memory(self, size_bytes: int) -> None:
+        """Tell how much the module uses now beside its values, say for an index.
+
+        It counts as used memory, so `maxmemory` sees it.
+        """
+        self._engine.account.other += size_bytes - self._memory
+        self._memory = size_bytes
+
+    def log(self, message: str) -> None:
+        """A line in the log that an operator wants to see."""
+        self._log.notice(f"<{self.name}> {message}")
+
+    def warn(self, message: str) -> None:
+        """A line in the log that an operator should act on."""
+        self._log.warning(f"<{self.name}> {message}")
+
+    # --- for the host ----------------------------------------------------------------------------
+
+    def hold(
+        self, attach: Callable[[], object], detach: Callable[[], object], token: object = None
+    ) -> None:
+        """Attach something, and remember how it is detached. `token` is for `let_go`."""
+        attach()
+        self._held[token or object()] = (attach, detach)
+
+    def let_go(self, token: object) -> None:
+        """Forget something that has detached itself."""
+        self._held.pop(token, None)
+
+    def release(self) -> None:
+        """Detach everything, the latest first."""
+        self._engine.account.other -= self._memory
+        for _, detach in reversed(list(self._held.values())):
+            detach()
+
+    def restore(self) -> None:
+        """Attach everything again, after `release`."""
+        self._engine.account.other += self._memory
+        for attach, _ in list(self._held.values()):
+            attach()
+
+    def guard(self, what: str, function: Callable[..., object], *arguments: Any) -> Any:
+        """Call a function of the module's; if it raises, log that and return None."""
+        try:
+            return function(*arguments)
+        except Exception as error:
+            self.failed(what, error)
+            return None
+
+    def failed(self, what: str, error: BaseException) -> None:
+        """Log that something of the module's has failed."""
+        self._log.exception(f"Module '{self.name}': {what} failed", error)
+
+    def _start(self, timer: ModuleTimer) -> ModuleTimer:
+        self.hold(timer.resume, timer.suspend, timer)
+        return timer
+
+
+class ModuleTimer:
+    """A timer of a module; made by `Attachment.after` and `Attachment.every`."""
+
+    def __init__(
+        self,
+        owner: Attachment,
+        timers: Timers,
+        due_ms: int,
+        period_ms: int,
+        action: Callable[[], object],
+    ) -> None:
+        self._owner = owner
+        self._timers = timers
+        self._due_ms = due_ms
+        self._period_ms = period_ms
+        self._action = action
+        self._timer: Timer | None = None
+
+    def cancel(self) -> None:
+        """Call it no more."""
+        self.suspend()
+        self._owner.let_go(self)
+
+    def resume(self) -> None:
+        """Run again: at the moment once set, or one period from now."""
+        if self._period_ms:
+            self._timer = self._timers.every(self._period_ms, self._fire)
+        else:
+            self._timer = self._timers.at(self._due_ms, self._fire)
+
+    def suspend(self) -> None:
+        """Stand still while the module is detached."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _fire(self) -> None:
+        if not self._period_ms:
+            self._owner.let_go(self)
+        self._owner.guard("its timer", self._action)

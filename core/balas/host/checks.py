@@ -1,0 +1,90 @@
+"""What is looked at before a module is let in, so that a mistake is told at once and not at the
+first snapshot. Every check raises ModuleError with the reason.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Iterable
+from types import ModuleType
+
+from pluggy import PluginManager
+
+from balas.host.errors import ModuleError
+from balas.host.module import Module
+from balas.registry import CommandSpec
+from balas.registry.flags import CATEGORIES
+from balas.services.rdb.format import module_type_id
+from balas.types.value import Value
+
+# Methods of the contract that have no default.
+REQUIRED = ("rdb_save", "rdb_load", "aof_rewrite", "copy", "digest", "memory_usage")
+
+
+def check_module(module: Module) -> None:
+    """Refuse a name that clients could not write, a version that is none, types that lack parts."""
+    if not re.fullmatch(r"[\w.-]+", module.name, re.ASCII):
+        raise ModuleError(f"{type(module).__name__}.name is {module.name!r}: it needs letters")
+    if not isinstance(module.version, int):
+        raise ModuleError(f"the version of '{module.name}' is no integer: {module.version!r}")
+    for kind in module.types:
+        check_type(kind)
+    for category in module.categories:
+        if not re.fullmatch(r"[a-z0-9_-]+", category) or category in CATEGORIES:
+            raise ModuleError(f"'{category}' cannot be the name of a new ACL category")
+    if module.aux_name:
+        check_type_id(module.aux_name, module.aux_version)
+    elif hasattr(module, "aux_save"):
+        raise ModuleError(f"'{module.name}' has a hook aux_save, but no aux_name")
+
+
+def check_type(kind: type[Value]) -> None:
+    """Refuse a type with a bad name or version, or without a method that a value must have."""
+    if not (isinstance(kind, type) and issubclass(kind, Value)):
+        raise ModuleError(f"{kind!r} is no class derived from Value")
+    own = [base for base in kind.__mro__ if base not in (Value, object)]
+    missing = [name for name in REQUIRED if not any(name in vars(base) for base in own)]
+    if missing:
+        raise ModuleError(f"type {kind.__name__} has no {', '.join(missing)}")
+    check_type_id(kind.type_name, kind.rdb_version)
+
+
+def check_type_id(name: str, version: int) -> None:
+    """Refuse a name or a version that RDB files cannot hold."""
+    try:
+        module_type_id(name, version)
+    except (ValueError, TypeError) as error:
+        raise ModuleError(str(error)) from None
+
+
+def check_categories(specs: Iterable[CommandSpec], added: Iterable[str]) -> None:
+    """Refuse a command in an ACL category that neither the core nor the module has."""
+    known = {*CATEGORIES, *added}
+    for spec in specs:
+        unknown = spec.categories - known
+        if unknown:
+            raise ModuleError(
+                f"command '{spec.name}' is in the ACL category '{min(unknown)}', which is unknown; "
+                "the module's attribute `categories` adds new ones"
+            )
+
+
+def check_hooks(plugins: PluginManager, module: Module) -> None:
+    """Refuse a hook that does not exist, so that a misspelt one is not waited for in vain."""
+    known = set(vars(plugins.hook))
+    for name, method in inspect.getmembers(module, inspect.ismethod):
+        marks = plugins.parse_hookimpl_opts(module, name)
+        if marks is None:
+            continue
+        hook = marks.get("specname") or name
+        if hook not in known:
+            raise ModuleError(f"there is no hook '{hook}'; docs/hooks.md lists them all")
+        if inspect.iscoroutinefunction(method) or marks.get("wrapper") or marks.get("hookwrapper"):
+            raise ModuleError(f"the hook '{hook}' must be a plain method")
+
+
+def command_sources(module: Module) -> tuple[ModuleType, ...]:
+    """The Python modules with the commands: those that are named, or the class's own."""
+    return module.commands or (sys.modules[type(module).__module__],)
