@@ -21,6 +21,7 @@ TIMEOUT_OUT_OF_RANGE = "ERR timeout is out of range"
 OOM = "OOM command not allowed when used memory > 'maxmemory'."
 LOADING = "LOADING Redis is loading the dataset in memory"
 NO_AUTH = "NOAUTH Authentication required."
+EXEC_ABORT_REASON = "EXECABORT Transaction discarded because of: "
 EXEC_ABORT = "EXECABORT Transaction discarded because of previous errors."
 
 

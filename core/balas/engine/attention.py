@@ -1,7 +1,7 @@
 """Reasons to look twice before a command runs.
 
-Dispatch runs a command at once while neither the server nor the client has a bit set; otherwise it asks every gate that
-cares for one of the bits. So a state that is rare costs nothing while it does not hold.
+Dispatch runs a command at once while neither the server nor the client has a bit set; otherwise it
+asks every gate that cares for one of the bits. So a state that is rare costs nothing while it does not hold.
 """
 
 from typing import Final

@@ -1,7 +1,9 @@
-"""Clients that wait for keys: in the order they came, until a key changes, time is up, or somebody ends it.
+"""Clients that wait for keys: in the order they came, until a key changes, time is up, or somebody
+ends it.
 
-A command that has to wait has changed nothing. When one of its keys changes, it is run again from the start, as if the
-client had sent it now; if it still has nothing to take it waits on, in its old place. So a blocking command is written once.
+A command that has to wait has changed nothing. When one of its keys changes, it is run again from
+the start, as if the client had sent it now; if it still has nothing to take it waits on, in its old
+place. So a blocking command is written once.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from balas.engine.timers import Timer
 from balas.errors import ReplyError
 from balas.protocol.replies import Reply, Sentinel
 from balas.registry.spec import CommandSpec
+from balas.types.value import Value
 
 if TYPE_CHECKING:
     from balas.engine.context import Context
@@ -25,12 +28,16 @@ WAITING = Sentinel("WAITING")
 
 @dataclass(eq=False, slots=True)
 class Blocked:
-    """What a client waits for, and how to run its command again."""
+    """What a client waits for, and how to run its command again.
+
+    With a `kind`, a change that leaves a value of another type, or none, does not wake it.
+    """
 
     client: Client
     places: tuple[tuple[int, bytes], ...]
     on_timeout: Reply
     since_ms: int
+    kind: type[Value] | None = None
     timer: Timer | None = None
     spec: CommandSpec | None = None
     argv: list[bytes] = field(default_factory=list)
@@ -49,15 +56,23 @@ class Blocking:
         """How many keys are waited for."""
         return len(self._waiting)
 
-    def wait(self, ctx: Context, keys: tuple[bytes, ...], timeout_ms: int, on_timeout: Reply) -> Reply:
+    def wait(
+        self,
+        ctx: Context,
+        keys: tuple[bytes, ...],
+        timeout_ms: int,
+        on_timeout: Reply,
+        kind: type[Value] | None = None,
+    ) -> Reply:
         """Let the client of `ctx` wait; see `Context.block`."""
         client = ctx.client
         if client.blocked is not None:
             return WAITING  # run again, and still nothing to take
         places = tuple(dict.fromkeys((ctx.db.index, key) for key in keys))
-        blocked = Blocked(client, places, on_timeout, ctx.now_ms)
+        blocked = Blocked(client, places, on_timeout, ctx.now_ms, kind)
         if timeout_ms:
-            blocked.timer = self._engine.timers.at(ctx.now_ms + timeout_ms, lambda: self.time_up(client))
+            end_ms = ctx.now_ms + timeout_ms
+            blocked.timer = self._engine.timers.at(end_ms, lambda: self.time_up(client))
         client.blocked = blocked
         client.suspend(Suspended.BLOCKED)
         self.clients[client.id] = client
@@ -95,7 +110,9 @@ class Blocking:
             self._engine.finish_waiting(client, ReplyError(text))
 
     def serve_ready(self) -> None:
-        """Run the commands of clients whose keys changed, in the order they came, until no key is ready."""
+        """Run the commands of clients whose keys changed, in the order they came, until no key is
+        ready.
+        """
         ready = self._engine.changes.ready
         while ready:
             places = list(ready)
@@ -103,5 +120,13 @@ class Blocking:
             for place in places:
                 for client in list(self._waiting.get(place, ())):
                     blocked = client.blocked
-                    if blocked is not None and place in blocked.places:
+                    waits_here = blocked is not None and place in blocked.places
+                    if waits_here and self._is_awaited(blocked.kind, place):
                         self._engine.run_again(client, blocked)
+
+    def _is_awaited(self, kind: type[Value] | None, place: tuple[int, bytes]) -> bool:
+        """Whether what is at the place now is of the type that is waited for."""
+        if kind is None:
+            return True
+        index, key = place
+        return isinstance(self._engine.databases[index].get(key), kind)

@@ -13,18 +13,23 @@ cdef class Changes:
     cdef bint recording                 # there are sinks
     cdef public bint expires_keys       # expired keys may be deleted here (not on a replica, not while loading)
     cdef public bint lazy_expire
+    cdef public bint tells_misses       # listeners want to know which keys were looked for in vain
+    cdef public bint tells_stores       # listeners want to know which keys are new or overwritten
     cdef readonly tuple listeners
     cdef readonly tuple sinks
     cdef readonly tuple database_listeners
     cdef list pending                   # changes of this command: (db index, key, event)
     cdef list records                   # of this unit: (db index, argv)
     cdef list overrides                 # what the command wants recorded instead of itself; None: itself
-    cdef public dict watched            # (db index, key) to a dict of clients
+    cdef public dict watched            # (db index, key) to a dict of clients and what the key was
     cdef public dict waiting            # (db index, key) to a dict of blocked clients, first come first
     cdef public dict ready              # keys of `waiting` that changed in this unit
 
     cdef int report(self, Database db, bytes key, str event) except -1
     cdef int report_slow(self, Database db, bytes key, str event) except -1
+    cdef int state_of(self, Database db, bytes key) except -1
+    cdef int break_watches(self, Database db, tuple place) except -1
+    cdef int replace_watched(self, Database db, tuple place, dict clients) except -1
     cdef int finish_command(self, int db_index, object argv) except -1
     cdef int tell_listeners(self) except -1
     cdef int finish_unit(self) except -1

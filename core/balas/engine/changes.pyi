@@ -2,11 +2,9 @@ from collections.abc import Callable
 from typing import Any
 
 from balas.engine.clock import Clock
+from balas.engine.records import Change, Record
 from balas.engine.stats import Stats
 from balas.keyspace.database import Database
-
-Change = tuple[int, bytes, str]
-Record = tuple[int, tuple[bytes, ...]]
 
 class Changes:
     clock: Clock
@@ -14,10 +12,12 @@ class Changes:
     dirty: int
     expires_keys: bool
     lazy_expire: bool
+    tells_misses: bool
+    tells_stores: bool
     listeners: tuple[Callable[[list[Change]], None], ...]
     database_listeners: tuple[Callable[[int], None], ...]
     sinks: tuple[Callable[[list[Record]], None], ...]
-    watched: dict[tuple[int, bytes], dict[Any, None]]
+    watched: dict[tuple[int, bytes], dict[Any, int]]
     waiting: dict[tuple[int, bytes], dict[Any, None]]
     ready: dict[tuple[int, bytes], None]
     def __init__(self, clock: Clock, stats: Stats) -> None: ...
@@ -27,6 +27,9 @@ class Changes:
     def remove_database_listener(self, listener: Callable[[int], None]) -> None: ...
     def add_sink(self, sink: Callable[[list[Record]], None]) -> None: ...
     def remove_sink(self, sink: Callable[[list[Record]], None]) -> None: ...
+    def watch(self, client: Any, db: Database, key: bytes) -> None: ...
+    def unwatch(self, client: Any) -> None: ...
+    def watched_expired(self, client: Any) -> bool: ...
     def observe(self) -> None: ...
     def notify(self, db_index: int, key: bytes, event: str) -> None: ...
     def touch_all(self, db: Database) -> None: ...

@@ -18,6 +18,13 @@ from balas.engine.stats cimport Stats
 from balas.keyspace.database cimport Database
 
 
+# What a watched key was when a client began to watch it.
+cdef enum:
+    ABSENT
+    PRESENT
+    EXPIRED      # it was there, but its time had come: that it goes is no change
+
+
 cdef class Changes:
     """Shared by the engine, the context and the cycles of one server."""
 
@@ -87,8 +94,7 @@ cdef class Changes:
     cdef int report_slow(self, Database db, bytes key, str event) except -1:
         cdef tuple place = (db.index, key)
         if place in self.watched:
-            for client in self.watched[place]:
-                client.watch_broken = True
+            self.break_watches(db, place)
         if place in self.waiting:
             self.ready[place] = None
         if self.listeners:
@@ -101,16 +107,73 @@ cdef class Changes:
             self.pending.append((db_index, key, event))
 
     def touch_all(self, Database db) -> None:
-        """Every key of a database changed at once (FLUSHDB, SWAPDB): tell those who watch or wait."""
-        for place, clients in self.watched.items():
+        """Every key of a database changed at once (FLUSHDB, SWAPDB): tell those who watch or wait.
+
+        To be called when `db` holds its new content.
+        """
+        for place, clients in list(self.watched.items()):
             if place[0] == db.index:
-                for client in clients:
-                    client.watch_broken = True
+                self.replace_watched(db, place, clients)
         for place in self.waiting:
             if place[0] == db.index:
                 self.ready[place] = None
         for listener in self.database_listeners:
             listener(db.index)
+
+    def watch(self, client, Database db, bytes key) -> None:
+        """Mark the client as soon as this key changes."""
+        cdef tuple place = (db.index, key)
+        if place not in client.watching:
+            client.watching[place] = db
+            self.watched.setdefault(place, {})[client] = self.state_of(db, key)
+            self.observe()
+
+    def unwatch(self, client) -> None:
+        """Forget the keys that the client watches; what is marked stays marked."""
+        if not client.watching:
+            return
+        for place in client.watching:
+            clients = self.watched[place]
+            del clients[client]
+            if not clients:
+                del self.watched[place]
+        client.watching = {}
+        self.observe()
+
+    def watched_expired(self, client) -> bool:
+        """Whether the time of a key that the client watches has come since it began to."""
+        for place, db in client.watching.items():
+            if self.watched[place][client] == PRESENT and self.state_of(db, place[1]) == EXPIRED:
+                return True
+        return False
+
+    cdef int state_of(self, Database db, bytes key) except -1:
+        cdef int64_t expire_at = db.expire_at(key)
+        if expire_at == -2:
+            return ABSENT
+        return EXPIRED if 0 <= expire_at < self.clock.now_ms else PRESENT
+
+    cdef int break_watches(self, Database db, tuple place) except -1:
+        """A watched key changed: mark its clients, who then have nothing left to watch for."""
+        cdef dict clients = self.watched[place]
+        for client, state in list(clients.items()):
+            if state == EXPIRED and self.state_of(db, place[1]) == ABSENT:
+                clients[client] = ABSENT
+            else:
+                client.watch_broken = True
+                self.unwatch(client)
+        return 0
+
+    cdef int replace_watched(self, Database db, tuple place, dict clients) except -1:
+        """A watched key's whole database was replaced: mark the clients for whom it is another key now."""
+        cdef int now = self.state_of(db, place[1])
+        for client, before in list(clients.items()):
+            if before == PRESENT or now == PRESENT:
+                client.watch_broken = True
+                self.unwatch(client)
+            else:
+                clients[client] = now
+        return 0
 
     cdef int expire(self, Database db, bytes key) except -1:
         """Delete a key whose time has come: a record of its own, counted, told as "expired"."""

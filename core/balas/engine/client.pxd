@@ -12,7 +12,6 @@ cdef class Client:
     cdef readonly ReplyWriter writer
     cdef public Database db
     cdef public int64_t attention
-    cdef public bint authenticated
     cdef public object user
     cdef public bytes name
     cdef public bytes library_name
@@ -25,14 +24,18 @@ cdef class Client:
     cdef public int64_t active_ms
     cdef public CommandSpec last_command
     cdef public list queue              # of MULTI: (spec, argv); None outside
+    cdef public int64_t queue_bytes     # what its arguments hold
+    cdef public int64_t queue_flags     # flags that one of the queued commands has
+    cdef public int64_t queue_lacks     # flags that one of the queued commands has not
     cdef public bint queue_broken       # a command was refused while queueing: EXEC aborts
-    cdef public dict watching           # (db index, key) to None
+    cdef public dict watching           # (db index, key) to the database
     cdef public bint watch_broken
     cdef public object blocked          # blocking.Blocked while the client waits for keys
     cdef public int suspended           # reasons why no request of it may run now; see Suspended
     cdef bint processing
     cdef public bint closing            # close when everything is sent
     cdef public bint closed
+    cdef bint leaving                   # the transport is gone, but input that came is still run
     cdef public bint no_evict
     cdef public bint no_touch
     cdef public bint muted_once
@@ -43,11 +46,12 @@ cdef class Client:
     cdef public int64_t output_bytes
     cdef public int64_t commands
     cdef public int64_t soft_limit_since_ms
-    cdef public bint reading_paused
-    cdef public set channels
-    cdef public set patterns
-    cdef public set shard_channels
+    cdef bint unsent                    # stands in the engine's list of clients to send to
+    cdef public dict channels           # the keys are what the client is subscribed to, in order
+    cdef public dict patterns
+    cdef public dict shard_channels
     cdef public dict data               # what services keep about the client, by service class
 
     cdef bint hold(self) noexcept
+    cdef int put(self, bytes data) except -1
     cpdef int flush(self) except -1

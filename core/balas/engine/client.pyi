@@ -3,7 +3,6 @@ from typing import Any, Protocol
 
 from balas.keyspace.database import Database
 from balas.protocol.parser import ParserSettings, RequestParser
-from balas.protocol.replies import Reply
 from balas.protocol.writer import ReplyWriter
 from balas.registry.spec import CommandSpec
 
@@ -20,6 +19,7 @@ class Suspended(IntFlag):
     AWAITING = 2
     PAUSED = 4
     CONGESTED = 8
+    RESTING = 16
 
 class Client:
     id: int
@@ -41,8 +41,11 @@ class Client:
     active_ms: int
     last_command: CommandSpec | None
     queue: list[tuple[CommandSpec, list[bytes]]] | None
+    queue_bytes: int
+    queue_flags: int
+    queue_lacks: int
     queue_broken: bool
-    watching: dict[tuple[int, bytes], None]
+    watching: dict[tuple[int, bytes], Database]
     watch_broken: bool
     blocked: Any
     suspended: int
@@ -58,10 +61,9 @@ class Client:
     output_bytes: int
     commands: int
     soft_limit_since_ms: int
-    reading_paused: bool
-    channels: set[bytes]
-    patterns: set[bytes]
-    shard_channels: set[bytes]
+    channels: dict[bytes, None]
+    patterns: dict[bytes, None]
+    shard_channels: dict[bytes, None]
     data: dict[type, Any]
     resp: int
     def __init__(
@@ -81,5 +83,6 @@ class Client:
     def memory(self) -> int: ...
     def suspend(self, reason: int) -> None: ...
     def set_attention(self, bits: int, on: bool) -> None: ...
-    def send(self, value: Reply) -> None: ...
+    def note_subscriptions(self) -> None: ...
     def flush(self) -> int: ...
+    def shrink(self) -> None: ...

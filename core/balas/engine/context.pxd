@@ -11,7 +11,6 @@ cdef class Context:
     cdef readonly Changes changes
     cdef readonly bint may_block          # False inside EXEC and scripts
     cdef public bint no_touch
-    cdef readonly object deadline_reached # True while a blocked command is run again
 
     cdef int begin(self, Client client) except -1
     cdef Entry *lookup(self, bytes key, bint touch) except? NULL
@@ -25,6 +24,7 @@ cdef class Context:
     cpdef object read_any(self, bytes key)
     cpdef bint exists(self, bytes key) except -1
     cpdef int store(self, bytes key, object value, int64_t expire_at=*, bint keep_ttl=*, bint raw=*) except -1
+    cdef int tell_store(self, bytes key, object value, bint keep_ttl) except -1
     cpdef bint delete(self, bytes key, bint lazy=*) except -1
     cpdef int changed(self, bytes key, str event) except -1
     cpdef int64_t expire_at(self, bytes key) except? -9

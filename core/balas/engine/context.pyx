@@ -94,7 +94,7 @@ cdef class Context:
         cdef Entry *entry = self.live(key)
         if entry == NULL:
             self.changes.stats.misses += 1
-            if self.changes.listeners:
+            if self.changes.tells_misses:
                 self.changes.notify(self.db.index, key, "keymiss")
             return NULL
         self.changes.stats.hits += 1
@@ -241,11 +241,32 @@ cdef class Context:
         cdef Entry *entry
         if keep_ttl:
             self.live(key)  # an expiry time that has passed is not to be kept
+        if self.changes.tells_stores:
+            self.tell_store(key, value, keep_ttl)
         entry = db.assign(text, size, db.keys.hash_of(text, size), value, raw)
         if not keep_ttl and entry.expire_ms != expire_at:
             db.set_expire(entry, expire_at)
         db.last = entry
         db.last_key = <PyObject *> key
+        return 0
+
+    cdef int tell_store(self, bytes key, object value, bint keep_ttl) except -1:
+        """Tell the listeners that a key is about to be new, or overwritten.
+
+        What keeps the expiry time is taken for a change in place, as INCR's is.
+        """
+        cdef Entry *entry = self.live(key)
+        cdef bint same
+        if entry == NULL:
+            self.changes.notify(self.db.index, key, "new")
+        elif not keep_ttl:
+            self.changes.notify(self.db.index, key, "overwritten")
+            if is_string(entry):
+                same = not isinstance(value, Value)
+            else:
+                same = type(value) is type(<object> object_of(entry))
+            if not same:
+                self.changes.notify(self.db.index, key, "type_changed")
         return 0
 
     cpdef bint delete(self, bytes key, bint lazy=False) except -1:
@@ -314,12 +335,15 @@ cdef class Context:
         """Run a command as a part of this one: its reply value, or its ReplyError raised."""
         return self.engine.call(self, argv)
 
-    def block(self, keys: object, timeout_ms: int, on_timeout: object = None) -> object:
-        """`return ctx.block(keys, timeout_ms, on_timeout)`: wait until one of the keys changes, then run again.
+    def block(
+        self, keys: object, timeout_ms: int, on_timeout: object = None, kind: type | None = None
+    ) -> object:
+        """`return ctx.block(keys, timeout_ms, on_timeout, List)`: wait until one of the keys changes
+        and holds a value of that type (without one: changes in any way), then run again.
 
-        Nothing may have been changed before. `timeout_ms` 0 waits for ever; when time is up the reply is `on_timeout`.
-        Where waiting is not allowed (MULTI, scripts) that is the reply at once.
+        Nothing may have been changed before. `timeout_ms` 0 waits for ever; when time is up the reply
+        is `on_timeout`. Where waiting is not allowed (MULTI, scripts) that is the reply at once.
         """
         if not self.may_block:
             return on_timeout
-        return self.engine.blocking.wait(self, tuple(keys), timeout_ms, on_timeout)
+        return self.engine.blocking.wait(self, tuple(keys), timeout_ms, on_timeout, kind)

@@ -38,15 +38,24 @@ cdef class Engine:
     cdef public int64_t slow_ns             # commands that take as long or longer are reported to on_slow
     cdef public object on_slow
     cdef public object on_exception
-    cdef public object on_disconnect
+    cdef readonly list on_connect           # called with each new client that comes from outside
+    cdef readonly list on_disconnect        # called with each client that goes
+    cdef public object on_protocol_error    # called with a client and what is wrong with its input
+    cdef public object on_query_limit       # called with a client that sent too much at once
+    cdef public object on_attack            # called with a client that is a web browser
+    cdef public object over_output_limit    # called with a client and its unread bytes: too many?
+    cdef public int64_t output_limit_least  # the lowest limit that over_output_limit knows
     cdef public object spawn                # runs a coroutine beside the engine; set by who drives it
     cdef public object hold_replies         # True while replies wait for a flush of the log
-    cdef public object flush_later
+    cdef public object call_soon            # runs a function when this turn of the event loop is over; set by who drives it
     cdef public dict held
     cdef readonly dict awaited           # client id to the `async def` command under way
     cdef public object error_observer
     cdef int64_t last_ns
-    cdef int depth
+    cdef int depth                          # commands in commands
+    cdef int active                         # clients whose requests are being run, nested
+    cdef list deferred                      # pushes that wait for a reply: (client, bytes)
+    cdef list unsent                        # clients with pushes that are not handed over yet
     cdef bint serving
 
     cpdef int receive(self, Client client, bytes data) except -1
@@ -60,8 +69,17 @@ cdef class Engine:
     cdef int run(self, Client client, CommandSpec spec, PyObject **argv, Py_ssize_t argc) except -1
     cdef int end_unit(self) except -1
     cdef int refuse(self, Client client, CommandSpec spec, object error) except -1
-    cdef int make_room(self, Client client, CommandSpec spec) except -1
-    cdef int write_value(self, Client client, CommandSpec spec, object value) except -1
+    cpdef int make_room(self, Client client, CommandSpec spec) except -1
+    cdef int refuse_unresolved(self, Client client, list argv, object error) except -1
+    cdef int write_value(self, Client client, object value) except -1
+    cdef int write_late(self, Client client, object value) except -1
+    cpdef int write_reply(self, Client client, CommandSpec spec, object value) except -1
+    cdef bint cut_off(self, Client client) except -1
+    cpdef int push(self, Client client, bytes data) except -1
+    cdef int push_directly(self, Client client, bytes data) except -1
+    cdef int push_deferred(self) except -1
+    cdef int send_unsent(self) except -1
+    cdef int rest(self, Client client) except -1
     cpdef int send(self, Client client) except -1
     cdef int query_limit_reached(self, Client client) except -1
     cdef int protocol_error(self, Client client) except -1

@@ -1,11 +1,16 @@
 """The engine: requests in, replies out, everything else in between.
 
-The way of a request, from `receive`: the parser makes a batch of all that arrived; the batch's keys are hashed and their
-buckets and entries prefetched; then each request is resolved to its command, passes the gates if anything needs attention, and
-runs as a unit of its own. A unit ends by handing its records to the sinks and serving the clients that waited for its keys.
+The way of a request, from `receive`: the parser makes a batch of all that arrived; the batch's keys
+are hashed and their buckets and entries prefetched; then each request is resolved to its command,
+passes the gates if anything needs attention, and runs as a unit of its own. A unit ends by handing
+its records to the sinks and serving the clients that waited for its keys.
 
-The engine knows no socket and no service. What it does not know itself it calls through an attribute that the composition root
-or a service has set (`free_memory`, `on_slow`, `spawn`, ...).
+Nobody is served at the expense of others. A client that sends much gives way after a while (it
+rests until the event loop has seen to the others); one that does not read has nothing further run
+for it, and what it sends meanwhile is kept up to the limit on input.
+
+The engine knows no socket and no service. What it does not know itself it calls through an attribute
+that the composition root or a service has set (`free_memory`, `on_slow`, `spawn`, ...).
 """
 
 from random import Random
@@ -28,7 +33,7 @@ from balas.engine.pause import Pause
 from balas.engine.stats cimport Stats
 from balas.engine.steps import StepByStep
 from balas.engine.timers import Timers
-from balas.errors import EXEC_ABORT, OOM, ReplyError
+from balas.errors import EXEC_ABORT_REASON, OOM, ReplyError
 from balas.keyspace.access cimport AccessClock
 from balas.keyspace.database cimport Account, Database
 from balas.protocol.parser cimport ParserSettings, Request
@@ -43,9 +48,17 @@ cdef extern from "Python.h":
 cdef enum:
     # A reply buffer above this is handed to the transport before the batch is over.
     FLUSH_AT = 1 << 20
-    # A client whose transport holds more than this runs nothing further until it has read.
-    CONGESTED_AT = 1 << 20
-    BACKLOG_MAX = 1 << 20
+    # Messages that pile up for a client are handed over at this size, and a message of its own is
+    # from this size on given to the transport without being copied.
+    PUSHES_FLUSH_AT = 64 * 1024
+    PUSH_DIRECTLY = 4 * 1024
+    # A client whose requests have run for this long lets others have a turn.
+    SLICE_NS = 2000000
+    # How much of a request an error message repeats.
+    SHOWN_MAX = 128
+
+# What a web browser says that was lured into talking to us.
+cdef frozenset ATTACKS = frozenset((b"post", b"host:"))
 
 cdef object waiting = WAITING
 cdef object no_reply = NO_REPLY
@@ -54,9 +67,11 @@ cdef int64_t WRITE = flags.WRITE
 cdef int64_t SKIP_SLOWLOG = flags.SKIP_SLOWLOG
 cdef int64_t BIT_MUTED = attention.MUTED
 cdef int64_t BIT_MULTI = attention.MULTI
+cdef int64_t BIT_MEMORY = attention.MEMORY
 cdef int BLOCKED = Suspended.BLOCKED
 cdef int AWAITING = Suspended.AWAITING
 cdef int CONGESTED = Suspended.CONGESTED
+cdef int RESTING = Suspended.RESTING
 
 
 cdef class Engine:
@@ -80,7 +95,12 @@ cdef class Engine:
         self.held = {}
         self.awaited = {}
         self.next_client_id = 1
+        self.on_connect = []
+        self.on_disconnect = []
+        self.deferred = []
+        self.unsent = []
         self.query_buffer_limit = 1 << 30
+        self.output_limit_least = INT64_MAX
         self.slow_ns = INT64_MAX
         self.context = Context(self, self.changes)
         self.gates = Gates()
@@ -108,12 +128,15 @@ cdef class Engine:
     def connect(self, transport: object, kind: str = "normal") -> Client:
         """A new client on this transport, in database 0."""
         client = Client(
-            self.next_client_id, transport, self.databases[0], self.parser_settings, self.clock.refresh(), kind
+            self.next_client_id, transport, self.databases[0], self.parser_settings,
+            self.clock.refresh(), kind,
         )
         self.next_client_id += 1
         self.clients[client.id] = client
         if kind == "normal":
             self.stats.connections += 1
+            for action in self.on_connect:
+                action(client)
         return client
 
     def disconnect(self, Client client) -> None:
@@ -125,9 +148,12 @@ cdef class Engine:
         self.held.pop(client.id, None)
         self.pause.waiting.pop(client.id, None)
         self.blocking.forget(client)
-        self.unwatch(client)
-        if self.on_disconnect is not None:
-            self.on_disconnect(client)
+        self.discard(client)
+        client.pending = []
+        client.backlog = []
+        client.backlog_size = 0
+        for action in self.on_disconnect:
+            action(client)
 
     def close(self, Client client, at_once: bool = False) -> None:
         """End a connection, after what was written has been sent or (at_once) without."""
@@ -142,17 +168,18 @@ cdef class Engine:
             if not client.processing:
                 self.send(client)
 
+    def discard(self, Client client) -> None:
+        """End the client's transaction: forget the queue and the watched keys."""
+        client.queue = None
+        client.queue_broken = False
+        client.queue_bytes = client.queue_flags = client.queue_lacks = 0
+        client.attention &= ~BIT_MULTI
+        self.unwatch(client)
+
     def unwatch(self, Client client) -> None:
-        """Forget the keys that the client watches."""
-        watched = self.changes.watched
-        for place in client.watching:
-            clients = watched[place]
-            del clients[client]
-            if not clients:
-                del watched[place]
-        client.watching = {}
+        """Forget the keys that the client watches, and that one was changed."""
+        self.changes.unwatch(client)
         client.watch_broken = False
-        self.changes.observe()
 
     # --- input -------------------------------------------------------------------------------------------------
 
@@ -165,26 +192,43 @@ cdef class Engine:
         client.active_ms = self.clock.refresh()
         self.access.refresh(self.clock.now_ms)
         if client.processing or client.hold():
+            if client.closing or client.closed:
+                return 0
             client.backlog.append(data)
             client.backlog_size += size
-            if client.backlog_size > self.query_buffer_limit:
+            if client.backlog_size + client.parser.unread() > self.query_buffer_limit:
                 return self.query_limit_reached(client)
-            if client.backlog_size > BACKLOG_MAX and not client.reading_paused and not client.closing:
-                client.reading_paused = True
-                client.transport.pause_reading()
             return 0
         client.parser.feed(data)
         return self.process(client)
 
+    def leave(self, Client client) -> None:
+        """The transport is gone. What the client sent is still run unless it waits for something;
+        nobody wants the replies.
+        """
+        client.transport = None
+        if client.closed:
+            return
+        if client.closing or not client.suspended or client.suspended & ~(CONGESTED | RESTING):
+            self.disconnect(client)
+            return
+        client.leaving = True
+        if client.suspended & CONGESTED:
+            self.resume(client, CONGESTED)
+
     cdef int query_limit_reached(self, Client client) except -1:
         self.stats.query_limit_disconnections += 1
+        if self.on_query_limit is not None:
+            self.on_query_limit(client)
         self.close(client, True)
         return 0
 
     cdef int process(self, Client client) except -1:
         """Run requests until input runs out or the client has to wait; then send."""
         cdef int count
+        cdef int64_t started_ns, end_ns = 0
         client.processing = True
+        self.active += 1
         try:
             while not client.hold():
                 if client.pending:
@@ -192,34 +236,64 @@ cdef class Engine:
                     continue
                 count = client.parser.next_batch()
                 if count:
+                    started_ns = self.last_ns = self.clock.monotonic_ns()
+                    if end_ns == 0:
+                        end_ns = started_ns + SLICE_NS
                     self.run_batch(client, count)
+                    self.stats.loop_command_ns += self.last_ns - started_ns
+                    if self.last_ns > end_ns and self.call_soon is not None:
+                        self.rest(client)
                 elif client.parser.error is not None:
                     self.protocol_error(client)
                 elif client.backlog:
-                    data = client.backlog.pop(0)
-                    client.backlog_size -= len(data)
+                    data = b"".join(client.backlog)
+                    client.backlog.clear()
+                    client.backlog_size = 0
                     client.parser.feed(data)
                 else:
                     break
         finally:
             client.processing = False
-        if client.parser.buffered > self.query_buffer_limit:
-            return self.query_limit_reached(client)
-        if client.reading_paused and not client.backlog and not client.closing and not client.closed:
-            client.reading_paused = False
+            self.active -= 1
+        if client.parser.unread() + client.queue_bytes > self.query_buffer_limit:
+            self.query_limit_reached(client)
+        elif client.leaving and not client.suspended & RESTING:
+            self.disconnect(client)
+        else:
+            self.send(client)
+        if self.unsent and not self.active:
+            self.send_unsent()
+        return 0
+
+    cdef int rest(self, Client client) except -1:
+        """The client has kept the server busy for long enough: go on with it in the next turn."""
+        if client.hold():
+            return 0
+        client.suspended |= RESTING
+        if client.transport is not None:
+            client.transport.pause_reading()
+        self.call_soon(lambda: self.rested(client))
+        return 0
+
+    def rested(self, Client client) -> None:
+        """Others have had their turn."""
+        if client.transport is not None and not client.closed:
             client.transport.resume_reading()
-        return self.send(client)
+        self.resume(client, RESTING)
 
     cdef int protocol_error(self, Client client) except -1:
         client.writer.error("ERR Protocol error: " + client.parser.error)
         self.stats.count_error("ERR")
+        if self.on_protocol_error is not None:
+            self.on_protocol_error(client, client.parser.error)
         client.closing = True
         return 0
 
     cdef int prefetch(self, Client client, int count) except -1:
         """Find the commands of a batch and ask for the memory that their first keys will need.
 
-        Two passes, so that the cache misses of all requests overlap: buckets, then entries (short values are in them).
+        Two passes, so that the cache misses of all requests overlap: buckets, then entries (short
+        values are in them).
         """
         cdef Request *request
         cdef Request *requests = client.parser.requests
@@ -239,7 +313,8 @@ cdef class Engine:
             spec = <CommandSpec> <object> found
             if 0 < spec.first_key < request.count:
                 request.hashed = db.keys.hash_of(
-                    PyBytes_AS_STRING(<object> argv[spec.first_key]), PyBytes_GET_SIZE(<object> argv[spec.first_key])
+                    PyBytes_AS_STRING(<object> argv[spec.first_key]),
+                    PyBytes_GET_SIZE(<object> argv[spec.first_key]),
                 )
                 db.keys.prefetch_bucket(request.hashed)
             else:
@@ -255,11 +330,12 @@ cdef class Engine:
         cdef int64_t size
         if count > 1:
             self.prefetch(client, count)
-        self.last_ns = self.clock.monotonic_ns()
         for i in range(count):
             request = &client.parser.requests[i]
             if not client.hold():
-                self.request(client, client.parser.args + request.first, request.count, request.spec)
+                self.request(
+                    client, client.parser.args + request.first, request.count, request.spec
+                )
                 if client.writer.size > FLUSH_AT:
                     self.send(client)
             elif not client.closing and not client.closed:
@@ -307,49 +383,75 @@ cdef class Engine:
             raise ReplyError(f"ERR wrong number of arguments for '{spec.name}' command")
         return spec
 
-    cdef int request(self, Client client, PyObject **argv, Py_ssize_t argc, PyObject *found) except -1:
+    cdef int request(
+        self, Client client, PyObject **argv, Py_ssize_t argc, PyObject *found
+    ) except -1:
         """Resolve, pass the gates, run. `found` is what the prefetch found for the name, or NULL."""
         cdef CommandSpec spec = None
         cdef int64_t bits
+        cdef object answer = None
         if found != NULL:
             spec = <CommandSpec> <object> found
-            if spec.retired or spec.subcommands is not None or (spec.arity > 0 and argc != spec.arity) or argc < -spec.arity:
+            if (
+                spec.retired or spec.subcommands is not None
+                or (spec.arity > 0 and argc != spec.arity) or argc < -spec.arity
+            ):
                 spec = None
         if spec is None:
             try:
                 spec = self.resolve(argv, argc)
             except ReplyError as error:
-                return self.refuse(client, None, error)
+                return self.refuse_unresolved(client, [<object> argv[i] for i in range(argc)], error)
         bits = self.attention | client.attention
         if bits:
+            client.last_command = spec
             try:
-                if self.maxmemory:
+                if bits == BIT_MEMORY:
                     self.make_room(client, spec)
-                answer = self.gates.ask(bits, client, spec, [<object> argv[i] for i in range(argc)])
+                else:
+                    answer = self.gates.ask(bits, client, spec, [<object> argv[i] for i in range(argc)])
             except ReplyError as error:
                 return self.refuse(client, spec, error)
             if answer is not None:
-                return self.write_value(client, spec, answer)
+                return self.write_value(client, answer)
         return self.run(client, spec, argv, argc)
 
-    cdef int make_room(self, Client client, CommandSpec spec) except -1:
+    cpdef int make_room(self, Client client, CommandSpec spec) except -1:
         """maxmemory: free what is too much; refuse a command that needs memory if that fails."""
-        if self.account.used + self.account.other <= self.maxmemory:
+        if self.maxmemory == 0 or self.account.used + self.account.other <= self.maxmemory:
             return 0
         freed = self.free_memory()
         self.end_unit()
-        if not freed and spec.flags & DENYOOM:
+        if not freed and carried_flags(client, spec) & DENYOOM:
             raise ReplyError(OOM)
         return 0
 
+    cdef int refuse_unresolved(self, Client client, list argv, object error) except -1:
+        """Answer a request that names no command, or one with a wrong number of arguments."""
+        spec = self.commands.resolve(argv)
+        if spec is None and argv[0].lower() in ATTACKS:
+            if self.on_attack is not None:
+                self.on_attack(client)
+            self.close(client, True)
+            return 0
+        return self.refuse(client, spec, error)
+
     cdef int refuse(self, Client client, CommandSpec spec, object error) except -1:
-        """Answer with an error a request that did not run."""
+        """Answer with an error a request that did not run. It spoils a transaction under way, and a
+        refused EXEC ends it.
+        """
+        cdef Py_ssize_t mark = client.writer.size
         if spec is not None:
             spec.rejected_calls += 1
         if client.queue is not None:
             client.queue_broken = True
+        if spec is not None and spec.name == "exec":
+            self.discard(client)
+            error = ReplyError(EXEC_ABORT_REASON + error.text.removeprefix("ERR "))
         self.stats.count_error(error.code)
         client.writer.error(error.text)
+        if client.attention & BIT_MUTED:
+            self.mute(client, mark)
         return 0
 
     cdef object invoke(self, Context ctx, CommandSpec spec, PyObject **argv, Py_ssize_t argc):
@@ -372,6 +474,7 @@ cdef class Engine:
         cdef object value
         if spec.is_async:
             return self.run_async(client, spec, [<object> argv[i] for i in range(argc)])
+        client.last_command = spec
         ctx.begin(client)
         db_index = client.db.index
         changes.frame_dirty = 0
@@ -388,7 +491,6 @@ cdef class Engine:
             self.failed(client, spec, self.explain(spec, error), mark)
         finally:
             self.depth -= 1
-        client.last_command = spec
         client.commands += 1
         self.stats.commands += 1
         now_ns = self.clock.monotonic_ns()
@@ -399,11 +501,12 @@ cdef class Engine:
             self.on_slow(client, spec, [<object> argv[i] for i in range(argc)], duration_ns)
         if changes.frame_dirty or changes.overrides is not None:
             changes.finish_command(
-                db_index, tuple([<object> argv[i] for i in range(argc)]) if changes.recording else None
+                db_index,
+                tuple([<object> argv[i] for i in range(argc)]) if changes.recording else None,
             )
         if client.attention & BIT_MUTED and (not client.muted_once or spec.name != "client|reply"):
             self.mute(client, mark)
-        if changes.pending or changes.records or changes.ready:
+        if changes.pending or changes.records or changes.ready or self.deferred:
             self.end_unit()
         return 0
 
@@ -438,16 +541,31 @@ cdef class Engine:
             client.attention &= ~BIT_MUTED
         return 0
 
-    cdef int write_value(self, Client client, CommandSpec spec, object value) except -1:
+    cdef int write_value(self, Client client, object value) except -1:
         """Write a reply that a gate gave."""
+        cdef Py_ssize_t mark = client.writer.size
         if value is not waiting:
             client.writer.reply(value)
+            if client.attention & BIT_MUTED:
+                self.mute(client, mark)
+        return 0
+
+    cpdef int write_reply(self, Client client, CommandSpec spec, object value) except -1:
+        """Append a reply; what is no reply value becomes an error."""
+        cdef Py_ssize_t mark = client.writer.size
+        try:
+            client.writer.reply(value)
+        except Exception as error:
+            client.writer.truncate(mark)
+            client.writer.reply(self.explain(spec, error))
         return 0
 
     cdef int end_unit(self) except -1:
         """Hand the unit's records over and serve the clients that its changes woke."""
         if self.depth:
             return 0
+        if self.deferred:
+            self.push_deferred()
         self.changes.finish_unit()
         if self.changes.ready and not self.serving:
             self.serving = True
@@ -455,10 +573,14 @@ cdef class Engine:
                 self.blocking.serve_ready()
             finally:
                 self.serving = False
+        if self.unsent and not self.active:
+            self.send_unsent()
         return 0
 
     def finish_unit(self) -> None:
-        """The same for changes that were made outside any command (expiry cycle, timers, a module's own work)."""
+        """The same for changes that were made outside any command (expiry cycle, timers, a module's
+        own work).
+        """
         self.end_unit()
 
     # --- commands in commands ----------------------------------------------------------------------------------
@@ -502,7 +624,11 @@ cdef class Engine:
         cdef int db_index = ctx.db.index
         cdef int64_t started_ns = self.clock.monotonic_ns()
         if spec.is_async:
-            raise ReplyError(f"ERR '{spec.name}' takes time and cannot run inside another command")
+            raise ReplyError(
+                f"ERR '{spec.name}' takes time and cannot run inside another command"
+            )
+        if spec.retired:
+            raise ReplyError(unknown_command(argv))
         changes.frame_dirty = 0
         changes.overrides = None
         ctx.may_block = False
@@ -523,6 +649,8 @@ cdef class Engine:
             self.stats.commands += 1
             if changes.frame_dirty or changes.overrides is not None:
                 changes.finish_command(db_index, tuple(argv) if changes.recording else None)
+            if changes.pending:
+                changes.tell_listeners()
             ctx.may_block = may_block
             ctx.db = client.db
             ctx.db.forget_last()
@@ -557,7 +685,8 @@ cdef class Engine:
         ctx.begin(client)
         ctx.may_block = False
         if self.spawn is None:
-            return self.failed(client, spec, ReplyError("ERR no event loop runs this server"), client.writer.size)
+            error = ReplyError("ERR no event loop runs this server")
+            return self.failed(client, spec, error, client.writer.size)
         client.suspended |= AWAITING
         self.awaited[client.id] = spec
         self.spawn(self.await_command(ctx, client, spec, argv))
@@ -596,7 +725,8 @@ cdef class Engine:
         """The step is over: record what it changed and end the unit."""
         self.depth -= 1
         if self.changes.frame_dirty or self.changes.overrides is not None:
-            self.changes.finish_command(ctx.db.index, tuple(argv) if self.changes.recording else None)
+            record = tuple(argv) if self.changes.recording else None
+            self.changes.finish_command(ctx.db.index, record)
         self.end_unit()
 
     # --- waiting clients ---------------------------------------------------------------------------------------
@@ -606,26 +736,30 @@ cdef class Engine:
         cdef list argv = blocked.argv
         cdef Changes changes = self.changes
         cdef Context ctx = self.context
-        cdef Py_ssize_t mark = client.writer.size
         ctx.begin(client)
         changes.frame_dirty = 0
         self.depth += 1
         try:
             value = blocked.spec.handler(ctx, *argv[blocked.spec.shift:])
         except ReplyError as error:
+            blocked.spec.failed_calls += 1
             self.stats.count_error(error.code)
             value = error
         except Exception as error:
+            blocked.spec.failed_calls += 1
             value = self.explain(blocked.spec, error)
         finally:
             self.depth -= 1
         if changes.frame_dirty or changes.overrides is not None:
             changes.finish_command(client.db.index, tuple(argv) if changes.recording else None)
+        if value is not waiting:
+            self.blocking.forget(client)
+            self.write_late(client, value)
+        if self.deferred:
+            self.push_deferred()
         changes.finish_unit()
-        if value is waiting:
-            return
-        self.blocking.forget(client)
-        self.finish_suspended(client, BLOCKED, value)
+        if value is not waiting:
+            self.resume(client, BLOCKED)
 
     def finish_waiting(self, Client client, value: object) -> None:
         """A client that waited for keys gets this reply and goes on."""
@@ -634,17 +768,17 @@ cdef class Engine:
 
     def finish_suspended(self, Client client, reason: int, value: object) -> None:
         """Write the reply that a client waited for, and go on with its further requests."""
-        if client.closed:
-            return
-        mark = client.writer.size
-        try:
-            client.writer.reply(value)
-        except Exception as error:
-            client.writer.truncate(mark)
-            client.writer.reply(self.explain(client.last_command, error))
+        if not client.closed:
+            self.write_late(client, value)
+            self.resume(client, reason)
+
+    cdef int write_late(self, Client client, object value) except -1:
+        """Write a reply that was not ready when the command was run."""
+        cdef Py_ssize_t mark = client.writer.size
+        self.write_reply(client, client.last_command, value)
         if client.attention & BIT_MUTED:
             self.mute(client, mark)
-        self.resume(client, reason)
+        return 0
 
     def resume(self, Client client, reason: int) -> None:
         """One reason to wait is gone; if it was the last, go on with the client's requests."""
@@ -661,19 +795,84 @@ cdef class Engine:
     # --- output ------------------------------------------------------------------------------------------------
 
     cpdef int send(self, Client client) except -1:
-        """Hand what was written to the transport, or keep it until the log is safe on disk (`hold_replies`)."""
+        """Hand what was written to the transport, or keep it until the log is safe on disk
+        (`hold_replies`).
+        """
         cdef Py_ssize_t size = client.writer.size
         if self.hold_replies is not None and self.hold_replies():
             self.held[client.id] = client
             return 0
         if size:
+            if (size > self.output_limit_least or client.suspended & CONGESTED) and self.cut_off(client):
+                return 0
             self.stats.writes += 1
             self.stats.output_bytes += size
             client.flush()
-        if client.closing and not client.closed:
-            transport = client.transport
-            self.disconnect(client)
-            transport.close()
+        if client.closing and not client.closed and client.transport is not None:
+            client.transport.close()
+        return 0
+
+    cdef bint cut_off(self, Client client) except -1:
+        """Whether the client was disconnected because it leaves too much of its output unread."""
+        if self.over_output_limit is None or client.transport is None or client.closed:
+            return False
+        if not self.over_output_limit(client, client.output_pending):
+            return False
+        self.stats.output_limit_disconnections += 1
+        self.close(client, True)
+        return True
+
+    cpdef int push(self, Client client, bytes data) except -1:
+        """Send a message that is no reply (see `protocol.writer.encode`).
+
+        A client that has brought it about itself gets it after its reply.
+        """
+        if client.closing or client.closed:
+            return 0
+        if self.depth and self.context.client is client:
+            self.deferred.append((client, data))
+            return 0
+        if client.processing:
+            return client.put(data)
+        if PyBytes_GET_SIZE(data) >= PUSH_DIRECTLY and self.hold_replies is None:
+            return self.push_directly(client, data)
+        client.put(data)
+        if client.writer.size >= PUSHES_FLUSH_AT or not (self.active or self.depth):
+            self.send(client)
+        elif not client.unsent:
+            client.unsent = True
+            self.unsent.append(client)
+        return 0
+
+    cdef int push_directly(self, Client client, bytes data) except -1:
+        """Hand a long message over as it is: all who get it share the one copy."""
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
+        self.send(client)
+        if client.closed or client.transport is None:
+            return 0
+        client.transport.write(data)
+        client.output_bytes += size
+        self.stats.output_bytes += size
+        if size > self.output_limit_least or client.suspended & CONGESTED:
+            self.cut_off(client)
+        return 0
+
+    cdef int push_deferred(self) except -1:
+        cdef list deferred = self.deferred
+        self.deferred = []
+        for client, data in deferred:
+            self.push(client, data)
+        return 0
+
+    cdef int send_unsent(self) except -1:
+        """Send what was pushed to others than the client that is being served."""
+        cdef list unsent = self.unsent
+        cdef Client client
+        self.unsent = []
+        for client in unsent:
+            client.unsent = False
+            if not client.closed:
+                self.send(client)
         return 0
 
     def release_held(self) -> None:
@@ -686,26 +885,37 @@ cdef class Engine:
     def congested(self, Client client) -> None:
         """The transport holds much that the client does not read: run nothing further for it."""
         client.suspended |= CONGESTED
+        if self.output_limit_least != INT64_MAX:
+            self.cut_off(client)
 
     def relieved(self, Client client) -> None:
         """The client has read: go on."""
+        client.soft_limit_since_ms = 0
         if client.suspended & CONGESTED:
             self.resume(client, CONGESTED)
 
 
+cdef int64_t carried_flags(Client client, CommandSpec spec) except -1:
+    """The flags of a command; EXEC has those of all it will run."""
+    if client.queue is not None and spec.name == "exec":
+        return spec.flags | client.queue_flags
+    return spec.flags
+
+
 def unknown_command(argv: list[bytes]) -> str:
     """Redis's text, with the beginning of the arguments."""
-    shown = ""
+    shown = b""
     for argument in argv[1:]:
-        if len(shown) >= 128:
+        if len(shown) >= SHOWN_MAX:
             break
-        shown += f"'{printable(argument[:128 - len(shown)])}' "
-    return f"ERR unknown command '{printable(argv[0][:128])}', with args beginning with: {shown}"
+        shown += b"'%b' " % argument[:SHOWN_MAX - len(shown)]
+    name = printable(argv[0][:SHOWN_MAX])
+    return f"ERR unknown command '{name}', with args beginning with: {printable(shown)}"
 
 
 def unknown_subcommand(name: str, subcommand: bytes) -> str:
     """Redis's text for a container that has no such subcommand."""
-    return f"ERR unknown subcommand '{printable(subcommand[:128])}'. Try {name.upper()} HELP."
+    return f"ERR unknown subcommand '{printable(subcommand[:SHOWN_MAX])}'. Try {name.upper()} HELP."
 
 
 def printable(data: bytes) -> str:

@@ -1,8 +1,10 @@
 """What can stand between a request and its command, in Redis's order.
 
-A gate looks at a command that is about to run and lets it pass (returns None), refuses it (raises ReplyError), or answers in
-its place (returns a reply). Gates are asked only while the server or the client has one of their bits of `engine.attention` set;
-services add theirs with `Gates.add`.
+A gate looks at a command that is about to run and lets it pass (returns None), refuses it (raises
+ReplyError), or answers in its place (returns a reply). Gates are asked only while the server or the
+client has one of their bits of `engine.attention` set; services add theirs with `Gates.add`.
+
+EXEC stands for all that it will run: a gate that judges by flags asks `carried` and `lacking`.
 """
 
 from __future__ import annotations
@@ -42,6 +44,9 @@ SUBSCRIBED_COMMANDS: Final = frozenset(
 # Commands that act on the transaction under way instead of being queued in it.
 NEVER_QUEUED: Final = frozenset("exec discard multi watch quit reset".split())
 
+# Bytes of replies that a client may leave unread before it has authenticated.
+UNAUTHENTICATED_OUTPUT_MAX: Final = 17 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Gate:
@@ -60,7 +65,8 @@ class Gates:
 
     def add(self, order: int, bits: int, function: GateFunction) -> None:
         """Ask `function(client, spec, argv)` while one of the bits is set."""
-        self._gates = tuple(sorted((*self._gates, Gate(order, bits, function)), key=lambda gate: gate.order))
+        added = (*self._gates, Gate(order, bits, function))
+        self._gates = tuple(sorted(added, key=lambda gate: gate.order))
 
     def ask(self, bits: int, client: Client, spec: CommandSpec, argv: list[bytes]) -> Reply:
         """Ask the gates in order; the first answer, or None if all let the command pass."""
@@ -79,6 +85,7 @@ class CoreGates:
         self._engine = engine
         gates = engine.gates
         gates.add(ORDER_AUTH, attention.UNAUTHENTICATED, self.authentication)
+        gates.add(ORDER_MEMORY, attention.MEMORY, self.memory)
         gates.add(ORDER_SUBSCRIBED, attention.SUBSCRIBED, self.subscribed)
         gates.add(ORDER_LOADING, attention.LOADING, self.loading)
         gates.add(ORDER_PAUSED, attention.PAUSED, self.paused)
@@ -86,20 +93,29 @@ class CoreGates:
 
     def authentication(self, client: Client, spec: CommandSpec, argv: list[bytes]) -> Reply:
         """Nothing before AUTH but what leads there."""
-        if not client.authenticated and not spec.flags & flags.NO_AUTH:
+        if client.output_pending > UNAUTHENTICATED_OUTPUT_MAX:
+            self._engine.stats.output_limit_disconnections += 1
+            self._engine.close(client, at_once=True)
+            return self._engine.WAITING
+        if not spec.flags & flags.NO_AUTH:
             raise ReplyError(NO_AUTH)
+        return None
+
+    def memory(self, client: Client, spec: CommandSpec, argv: list[bytes]) -> Reply:
+        """No more data when memory is full and nothing can be evicted."""
+        self._engine.make_room(client, spec)
 
     def subscribed(self, client: Client, spec: CommandSpec, argv: list[bytes]) -> Reply:
         """A RESP2 client with subscriptions cannot tell replies from messages."""
         if client.resp == 2 and spec.name not in SUBSCRIBED_COMMANDS:
             raise ReplyError(
-                f"ERR Can't execute '{spec.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
-                "allowed in this context"
+                f"ERR Can't execute '{spec.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / "
+                "QUIT / RESET are allowed in this context"
             )
 
     def loading(self, client: Client, spec: CommandSpec, argv: list[bytes]) -> Reply:
         """Few commands make sense before the data is there."""
-        if not spec.flags & flags.LOADING:
+        if lacking(client, spec) & flags.LOADING:
             raise ReplyError(LOADING)
 
     def paused(self, client: Client, spec: CommandSpec, argv: list[bytes]) -> Reply:
@@ -117,4 +133,21 @@ class CoreGates:
         if spec.flags & flags.NO_MULTI:
             raise ReplyError("ERR Command not allowed inside a transaction")
         client.queue.append((spec, argv))
+        client.queue_bytes += sum(map(len, argv))
+        client.queue_flags |= spec.flags
+        client.queue_lacks |= ~spec.flags
         return QUEUED
+
+
+def carried(client: Client, spec: CommandSpec) -> int:
+    """The flags of a command; EXEC has those of any command it will run."""
+    if client.queue is not None and spec.name == "exec":
+        return spec.flags | client.queue_flags
+    return spec.flags
+
+
+def lacking(client: Client, spec: CommandSpec) -> int:
+    """The flags that a command has not; EXEC lacks those that any command it will run lacks."""
+    if client.queue is not None and spec.name == "exec":
+        return ~spec.flags | client.queue_lacks
+    return ~spec.flags

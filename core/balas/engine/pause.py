@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from balas.engine import attention
 from balas.engine.client import Client, Suspended
+from balas.engine.gates import carried
 from balas.engine.timers import Timer
 from balas.registry import flags
 from balas.registry.spec import CommandSpec
@@ -13,7 +14,8 @@ from balas.registry.spec import CommandSpec
 if TYPE_CHECKING:
     from balas.engine.dispatch import Engine
 
-# In writes-only mode these wait too, because they can carry writes or, as a message, go to replicas.
+# In writes-only mode these wait too, because they can carry writes or, as a message, go to
+# replicas.
 WRITING_FLAGS = flags.WRITE | flags.MAY_REPLICATE
 
 
@@ -57,13 +59,9 @@ class Pause:
 
     def applies(self, client: Client, spec: CommandSpec) -> bool:
         """Whether this client's command has to wait."""
-        if client.kind != "normal" or spec.name == "client|unpause":
+        if client.kind != "normal":
             return False
-        if not self._writes_only:
-            return True
-        if spec.name == "exec" and client.queue is not None:
-            return any(queued.flags & WRITING_FLAGS for queued, _ in client.queue)
-        return bool(spec.flags & WRITING_FLAGS)
+        return not self._writes_only or bool(carried(client, spec) & WRITING_FLAGS)
 
     def end(self) -> None:
         """Resume everybody."""

@@ -11,6 +11,7 @@ cdef struct Request:
     Py_ssize_t first
     Py_ssize_t count
     Py_ssize_t bytes        # its size on the wire
+    bint inline             # a line of words, not an array
     PyObject *spec          # borrowed; filled by dispatch
     uint64_t hashed         # of its first key; filled by dispatch
 
@@ -40,6 +41,8 @@ cdef class RequestParser:
     cdef Py_ssize_t request_first    # where the arguments of the request under way start
     cdef Py_ssize_t request_start
 
+    cdef Py_ssize_t unread(self) noexcept
+    cpdef void release(self)
     cpdef int feed(self, bytes data) except -1
     cdef int next_batch(self) except -1
     cdef void drop_batch(self) noexcept
@@ -50,5 +53,5 @@ cdef class RequestParser:
     cdef bint parse_number(self, int64_t *number, str too_long) except -1
     cdef bint fail(self, str reason) except -1
     cdef int push(self, PyObject *argument) except -1
-    cdef void finish_request(self) noexcept
+    cdef void finish_request(self, bint inline) noexcept
     cdef int keep_rest(self) except -1

@@ -92,9 +92,29 @@ cdef class RequestParser:
         return self.end - self.position
 
     @property
+    def incomplete(self):
+        """Whether the input so far ends in the middle of a request."""
+        return self.args_left != 0 or self.position < self.end
+
+    @property
     def memory(self):
         """Bytes allocated for input."""
         return self.capacity + self.arg_capacity * sizeof(void *)
+
+    cdef Py_ssize_t unread(self) noexcept:
+        return self.end - self.position
+
+    cpdef void release(self):
+        """Free what is allocated, if nothing is in it."""
+        if self.position == self.end and self.chunk is None:
+            free(self.buffer)
+            self.buffer = NULL
+            self.source = NULL
+            self.capacity = self.position = self.end = 0
+        if self.arg_count == 0:
+            free(self.args)
+            self.args = NULL
+            self.arg_capacity = 0
 
     cpdef int feed(self, bytes data) except -1:
         """Take what the network delivered. Call `next_batch` until it returns 0 before feeding again."""
@@ -190,12 +210,13 @@ cdef class RequestParser:
         self.arg_count += 1
         return 0
 
-    cdef void finish_request(self) noexcept:
+    cdef void finish_request(self, bint inline) noexcept:
         cdef Request *request = &self.requests[self.count]
         request.first = self.request_first
         request.count = self.arg_count - self.request_first
         request.bytes = self.position - self.request_start
         request.spec = NULL
+        request.inline = inline
         self.request_first = self.arg_count
         self.count += 1
 
@@ -218,7 +239,7 @@ cdef class RequestParser:
         while self.args_left:
             if not self.parse_argument():
                 return False
-        self.finish_request()
+        self.finish_request(False)
         return True
 
     cdef bint parse_number(self, int64_t *number, str too_long) except -1:
@@ -317,8 +338,21 @@ cdef class RequestParser:
             Py_INCREF(word)
             self.push(<PyObject *> word)
         if words:
-            self.finish_request()
+            self.finish_request(True)
         return True
+
+    def split(self, data: bytes) -> list:
+        """Feed `data`; the requests it completes as (argv, size in bytes, whether it was an inline line); for logs."""
+        cdef Request *request
+        found = []
+        self.feed(data)
+        while self.next_batch():
+            for i in range(self.count):
+                request = &self.requests[i]
+                found.append((
+                    [<object> self.args[request.first + j] for j in range(request.count)], request.bytes, bool(request.inline)
+                ))
+        return found
 
     def parse(self, data: bytes) -> list:
         """Feed `data` and return the requests it completes, each a list of bytes; for tests and tools."""

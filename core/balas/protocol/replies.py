@@ -1,7 +1,7 @@
 """Reply values that plain Python has no type for.
 
-A command returns bytes, str, int, float, bool, None, lists, dicts, sets, or one of these. What each becomes in RESP2 and
-RESP3 is written in docs/architecture.md and done by `protocol.writer`.
+A command returns bytes, str, int, float, bool, None, lists, dicts, sets, or one of these. What each
+becomes in RESP2 and RESP3 is written in docs/architecture.md and done by `protocol.writer`.
 """
 
 from __future__ import annotations
@@ -80,6 +80,15 @@ class BigNumber:
 
 class Push:
     """A message outside the sequence of replies; in RESP2 a plain array."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        self.items = list(items)
+
+
+class Replies:
+    """Several replies in a row, as SUBSCRIBE gives one for each channel."""
 
     __slots__ = ("items",)
 

@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t
 cdef class ReplyWriter:
     cdef char *buffer
     cdef readonly Py_ssize_t size
-    cdef Py_ssize_t capacity
+    cdef readonly Py_ssize_t capacity
     cdef public int resp
 
     cdef char *room(self, Py_ssize_t wanted) except NULL
@@ -19,5 +19,7 @@ cdef class ReplyWriter:
     cdef int verbatim(self, object value) except -1
     cdef int pairs(self, object items, Py_ssize_t count) except -1
     cdef int members(self, char kind, object items) except -1
+    cpdef int array(self, Py_ssize_t count) except -1
     cpdef bytes take(self)
+    cpdef void release(self)
     cpdef void truncate(self, Py_ssize_t size)

@@ -1,7 +1,8 @@
 """Writes reply values as RESP2 or RESP3 into one growing buffer.
 
-This is the only place that knows the two protocols apart. What a value becomes is the table in docs/architecture.md. The
-buffer is kept between batches, and given up when one batch has made it large.
+This is the only place that knows the two protocols apart. What a value becomes is the table in
+docs/architecture.md. The buffer is kept between batches, and given up when one batch has made it
+large or the client is idle.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -11,7 +12,9 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
 from balas.errors import ReplyError
-from balas.protocol.replies import BigNumber, NO_REPLY, NULL_ARRAY, OK, Pairs, Push, SetReply, Verbatim
+from balas.protocol.replies import (
+    NO_REPLY, NULL_ARRAY, OK, BigNumber, Pairs, Push, Replies, SetReply, Verbatim,
+)
 from balas.protocol.replies cimport Status
 from balas.structures.numbers import format_double
 
@@ -112,7 +115,7 @@ cdef class ReplyWriter:
         if kind is float:
             return self.number(format_double(value))
         if kind is str:
-            return self.reply(value.encode())
+            return self.reply(value.encode("utf-8", "surrogateescape"))
         if kind is tuple:
             return self.reply(list(value))
         if kind is dict:
@@ -125,6 +128,10 @@ cdef class ReplyWriter:
             return self.members(b"~", value)
         if kind is Push:
             return self.members(b">", value.items)
+        if kind is Replies:
+            for item in value.items:
+                self.reply(item)
+            return 0
         if kind is Verbatim:
             return self.verbatim(value)
         if kind is BigNumber:
@@ -144,9 +151,8 @@ cdef class ReplyWriter:
 
     cdef int error(self, str text) except -1:
         """An error reply; line breaks in the text become spaces, as Redis does."""
-        return self.reply_line(
-            b"-" + text.encode("utf-8", "surrogateescape").replace(b"\r", b" ").replace(b"\n", b" ") + b"\r\n"
-        )
+        cdef bytes line = text.encode("utf-8", "surrogateescape")
+        return self.reply_line(b"-" + line.replace(b"\r", b" ").replace(b"\n", b" ") + b"\r\n")
 
     cdef int number(self, bytes text) except -1:
         if self.resp == 3:
@@ -181,17 +187,36 @@ cdef class ReplyWriter:
             self.reply(item)
         return 0
 
+    cpdef int array(self, Py_ssize_t count) except -1:
+        """Begin an array whose `count` elements follow, each a reply of its own."""
+        return self.put_number(b"*", count)
+
     cpdef bytes take(self):
         """All that was written since the last call."""
         cdef bytes data = PyBytes_FromStringAndSize(self.buffer, self.size)
         self.size = 0
         if self.capacity > KEEP_MAX:
+            self.release()
+        return data
+
+    cpdef void release(self):
+        """Free the buffer if it holds nothing."""
+        if self.size == 0:
             free(self.buffer)
             self.buffer = NULL
             self.capacity = 0
-        return data
 
     cpdef void truncate(self, Py_ssize_t size):
-        """Forget everything after the first `size` bytes: a reply that failed half-way, or that is not wanted."""
+        """Forget everything after the first `size` bytes: a reply that failed half-way, or that is
+        not wanted.
+        """
         if 0 <= size < self.size:
             self.size = size
+
+
+def encode(value: object, resp: int) -> bytes:
+    """The bytes of one reply value: what is sent to many is encoded once."""
+    cdef ReplyWriter writer = ReplyWriter()
+    writer.resp = resp
+    writer.reply(value)
+    return writer.take()
