@@ -1,7 +1,7 @@
 """What a filter is made of unless a command says otherwise: the settings bf-*.
 
 Names, defaults, ranges and the texts of errors are those of RedisBloom 8.2, which shows them
-through CONFIG; 2.8 takes them as arguments when it is loaded.
+through CONFIG. Older ones take some as arguments when they are loaded, under names of their own.
 """
 
 from __future__ import annotations
@@ -80,3 +80,23 @@ OPTIONS = (
         doc="How many times larger each further layer of a Bloom filter is; 0: there is none.",
     ),
 )
+
+LEGACY_NAMES = {"error_rate": "bf-error-rate", "initial_size": "bf-initial-size"}
+
+
+def from_arguments(arguments: Sequence[bytes]) -> list[tuple[Option, bytes]]:
+    """The options that MODULE LOAD or loadmodule names, in pairs, with their values.
+
+    Raises ReplyError with RedisBloom's reason.
+    """
+    if len(arguments) % 2:
+        raise ReplyError("Invalid number of arguments passed")
+    known = {option.name: option for option in OPTIONS}
+    found = []
+    for name, value in zip(arguments[::2], arguments[1::2], strict=True):
+        text = name.decode("utf-8", "replace").lower()
+        option = known.get(LEGACY_NAMES.get(text, text))
+        if option is None:
+            raise ReplyError("Unrecognized option")
+        found.append((option, value))
+    return found
