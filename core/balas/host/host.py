@@ -265,7 +265,7 @@ class ModuleHost:
             except BaseException:
                 found.undo()
                 raise
-        self._move_blocked_clients(old)
+        self._move_blocked_clients(old, loaded)
         self.hooks.call_safely(loaded.module, "data_loaded")
         self._forget(old)
         self._log.notice(f"Module '{loaded.name}' reloaded from {found.path}")
@@ -290,12 +290,16 @@ class ModuleHost:
             old.attachment.guard("its hook unload", say_goodbye)
         return loaded
 
-    def _move_blocked_clients(self, old: Loaded) -> None:
+    def _move_blocked_clients(self, old: Loaded, loaded: Loaded) -> None:
         """Let clients that wait in a command of the old code wait in the new code's."""
+        by_name = {kind.type_name: kind for kind in loaded.module.types}
         for client in self._blocked(old):
-            spec = self._engine.commands.by_full_name(client.blocked.spec.name)
+            blocked = client.blocked
+            spec = self._engine.commands.by_full_name(blocked.spec.name)
             if spec is not None:
-                client.blocked.spec = spec
+                blocked.spec = spec
+                if blocked.kind in old.module.types:
+                    blocked.kind = by_name.get(blocked.kind.type_name)
             else:
                 text = f"UNBLOCKED module '{old.name}' was reloaded without this command"
                 self._engine.blocking.unblock_with_error(client, text)

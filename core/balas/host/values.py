@@ -80,7 +80,7 @@ def succession(
     def succeed(value: Value) -> Value:
         kind = by_name.get(value.type_name)
         if kind is None:
-            raise BadData(f"the new code has no type '{value.type_name}'")
+            raise ModuleError(f"the new code has no type '{value.type_name}'")
         return convert(pack(value), kind)
 
     return replacements(places_of(engine, changed), succeed)
@@ -98,8 +98,9 @@ def replacements(
             new.memory_usage()
         except Exception as error:
             where = f"key {place.key.decode('utf-8', 'backslashreplace')!r} (db {place.db.index})"
-            why = str(error) if isinstance(error, BadData) else reason(error)
-            raise ModuleError(f"{where}: {why}") from error
+            if isinstance(error, BadData | ModuleError):
+                raise ModuleError(f"{where}: {error}") from error.__cause__
+            raise ModuleError(f"{where}: {reason(error)}") from error
         found.append(Replacement(place, new))
     return found
 

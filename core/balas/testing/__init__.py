@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from balas.testing.both import Both
     from balas.testing.clients import Client
     from balas.testing.in_process import InProcessServer
+    from balas.testing.laws import LawBroken, check_laws
     from balas.testing.real_server import NotInstalled, RealRedis, check_aof, check_rdb
     from balas.testing.server_process import BalasProcess, ServerProcess, StartupError, wait_until
     from balas.testing.transcript import Transcript
@@ -22,6 +23,7 @@ __all__ = [
     "Both",
     "Client",
     "InProcessServer",
+    "LawBroken",
     "NotInstalled",
     "RealRedis",
     "ServerProcess",
@@ -29,6 +31,7 @@ __all__ = [
     "Transcript",
     "Typed",
     "check_aof",
+    "check_laws",
     "check_rdb",
     "encode",
     "show",
@@ -39,6 +42,7 @@ HOMES = {
     "both": ("Both",),
     "clients": ("Client",),
     "in_process": ("InProcessServer",),
+    "laws": ("LawBroken", "check_laws"),
     "real_server": ("NotInstalled", "RealRedis", "check_aof", "check_rdb"),
     "server_process": ("BalasProcess", "ServerProcess", "StartupError", "wait_until"),
     "transcript": ("Transcript",),
