@@ -352,6 +352,8 @@ cdef class Database:
         if (entry.expire_ms >= 0) != (at_ms >= 0):
             hashed = self.keys.hash_of(entry.key, entry.key_length)
             if at_ms >= 0:
+                if self.expires.rehashing():
+                    self.expires.advance()
                 self.expires.insert(entry, hashed)
                 self.charge(TABLE_SHARE)
             else:

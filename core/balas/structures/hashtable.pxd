@@ -1,7 +1,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-# One cache line. Byte 0 tells which slots are in use (bits 0-6) and whether slot 6 is a link to a further bucket (bit 7);
-# bytes 1-7 are the top eight bits of the hash of the entry in each slot.
+# One cache line. Byte 0 tells which slots are in use (bits 0-6) and whether slot 6 is a link to a
+# further bucket (bit 7); bytes 1-7 are the top eight bits of the hash of the entry in each slot.
 cdef struct Bucket:
     uint8_t meta
     uint8_t tags[7]
@@ -24,6 +24,7 @@ cdef class HashTable:
 
     cdef uint64_t hash_of(self, const char *key, size_t size) noexcept nogil
     cdef void **find(self, const char *key, size_t size, uint64_t hashed) noexcept
+    cdef void advance(self) noexcept
     cdef int insert(self, void *entry, uint64_t hashed) except -1
     cdef void *remove(self, const char *key, size_t size, uint64_t hashed) noexcept
     cdef void replace(self, void *old, void *new, uint64_t hashed) noexcept

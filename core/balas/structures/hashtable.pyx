@@ -206,8 +206,7 @@ cdef class HashTable:
         """The slot that holds the entry of this key, or NULL. Moves one bucket if a rehash is under way."""
         cdef void **slot
         if self.rehash_index >= 0:
-            if self.may_resize or self.used > (self.next_mask + 1) * GROW_AT * FORCED_GROWTH:
-                self.rehash_step(1)
+            self.advance()
             if self.rehash_index >= 0:
                 if (hashed & self.main_mask) >= <uint64_t> self.rehash_index:
                     slot = self.find_in(&self.main[hashed & self.main_mask], key, size, hashed)
@@ -242,8 +241,17 @@ cdef class HashTable:
 
     # --- change ------------------------------------------------------------------------------------------------
 
+    cdef inline void advance(self) noexcept:
+        """Move one bucket of a rehash that is under way, unless it has to wait for a snapshot."""
+        if self.may_resize or self.used > (self.next_mask + 1) * GROW_AT * FORCED_GROWTH:
+            self.rehash_step(1)
+
     cdef int insert(self, void *entry, uint64_t hashed) except -1:
-        """Add an entry whose key is known to be absent."""
+        """Add an entry whose key is known to be absent.
+
+        Who knows it without having called `find` calls `advance` during a rehash, or the rehash
+        would never end.
+        """
         if self.rehash_index < 0 and self.used >= (self.main_mask + 1) * GROW_AT:
             if self.main_mask == 0 and self.used < SLOTS:
                 pass  # a table of one bucket uses all its slots before it grows
