@@ -1,6 +1,7 @@
 """Errors that become replies, and every error text that more than one place uses.
 
-A text starts with its code (``ERR``, ``WRONGTYPE``, ...) as it goes over the wire. Texts are Redis 8.2's.
+A text starts with its code (``ERR``, ``WRONGTYPE``, ...) as it goes over the wire. Texts are Redis
+8.2's.
 """
 
 SYNTAX = "ERR syntax error"
@@ -23,6 +24,11 @@ LOADING = "LOADING Redis is loading the dataset in memory"
 NO_AUTH = "NOAUTH Authentication required."
 EXEC_ABORT_REASON = "EXECABORT Transaction discarded because of: "
 EXEC_ABORT = "EXECABORT Transaction discarded because of previous errors."
+
+
+def printable(data: bytes) -> str:
+    """Bytes of a request as text that survives in an error message."""
+    return data.decode("utf-8", "surrogateescape")
 
 
 class ReplyError(Exception):

@@ -14,11 +14,15 @@ from balas.host.host import ModuleHost
 from balas.host.start import load_modules
 from balas.registry import CommandSpec, build_specs, declarations, package_modules
 from balas.services.aof.append import AppendOnlyFile
+from balas.services.auth import Auth
 from balas.services.children import Children
+from balas.services.clients import Clients
 from balas.services.config.store import Config
 from balas.services.disk import DiskTrouble
 from balas.services.loading import Loading
 from balas.services.log import Log
+from balas.services.notifications import Notifications
+from balas.services.pubsub import PubSub
 from balas.services.snapshots import Snapshots
 from balas.types.registry import TypeRegistry
 
@@ -45,10 +49,17 @@ class Server:
         self.engine = Engine(config.get("databases"), clock, seed)
         self.types = TypeRegistry()
         self.provide(self, config, log, self.types)
+        self._add_connections()
         self._add_persistence()
         self._add_modules()
         self._register_commands()
         self.engine.on_exception = self._command_failed
+
+    def _add_connections(self) -> None:
+        engine, config = self.engine, self.config
+        auth, clients = Auth(engine, config), Clients(engine, config, self.log)
+        pubsub = PubSub(engine)
+        self.provide(auth, clients, pubsub, Notifications(engine, config, pubsub))
 
     def _add_persistence(self) -> None:
         engine, config, log = self.engine, self.config, self.log

@@ -39,6 +39,7 @@ cdef class Engine:
     cdef public object on_slow
     cdef public object on_exception
     cdef readonly list on_connect           # called with each new client that comes from outside
+    cdef readonly list on_reset             # called with each client that is reset
     cdef readonly list on_disconnect        # called with each client that goes
     cdef public object on_protocol_error    # called with a client and what is wrong with its input
     cdef public object on_query_limit       # called with a client that sent too much at once

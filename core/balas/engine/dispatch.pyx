@@ -33,7 +33,7 @@ from balas.engine.pause import Pause
 from balas.engine.stats cimport Stats
 from balas.engine.steps import StepByStep
 from balas.engine.timers import Timers
-from balas.errors import EXEC_ABORT_REASON, OOM, ReplyError
+from balas.errors import EXEC_ABORT_REASON, OOM, ReplyError, printable
 from balas.keyspace.access cimport AccessClock
 from balas.keyspace.database cimport Account, Database
 from balas.protocol.parser cimport ParserSettings, Request
@@ -97,6 +97,7 @@ cdef class Engine:
         self.next_client_id = 1
         self.on_connect = []
         self.on_disconnect = []
+        self.on_reset = []
         self.deferred = []
         self.unsent = []
         self.query_buffer_limit = 1 << 30
@@ -167,6 +168,17 @@ cdef class Engine:
             client.closing = True
             if not client.processing:
                 self.send(client)
+
+    def reset(self, Client client) -> None:
+        """Make a client as it was when it came (RESET)."""
+        self.discard(client)
+        client.db = self.databases[0]
+        client.resp = 2
+        client.name = b""
+        client.no_evict = client.no_touch = client.muted_once = False
+        client.attention &= ~BIT_MUTED
+        for action in self.on_reset:
+            action(client)
 
     def discard(self, Client client) -> None:
         """End the client's transaction: forget the queue and the watched keys."""
@@ -822,6 +834,10 @@ cdef class Engine:
         self.close(client, True)
         return True
 
+    def check_output(self, client: Client) -> None:
+        """Disconnect a client if it leaves too much of its output unread."""
+        self.cut_off(client)
+
     cpdef int push(self, Client client, bytes data) except -1:
         """Send a message that is no reply (see `protocol.writer.encode`).
 
@@ -916,8 +932,3 @@ def unknown_command(argv: list[bytes]) -> str:
 def unknown_subcommand(name: str, subcommand: bytes) -> str:
     """Redis's text for a container that has no such subcommand."""
     return f"ERR unknown subcommand '{printable(subcommand[:SHOWN_MAX])}'. Try {name.upper()} HELP."
-
-
-def printable(data: bytes) -> str:
-    """Bytes as text that survives in an error message."""
-    return data.decode("utf-8", "surrogateescape")

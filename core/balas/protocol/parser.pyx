@@ -104,6 +104,10 @@ cdef class RequestParser:
     cdef Py_ssize_t unread(self) noexcept:
         return self.end - self.position
 
+    def peek(self, size: int) -> bytes:
+        """The first bytes of what is buffered."""
+        return self.source[self.position:self.position + min(size, self.unread())]
+
     cpdef void release(self):
         """Free what is allocated, if nothing is in it."""
         if self.position == self.end and self.chunk is None:

@@ -25,7 +25,7 @@ _FLOAT = re.compile(r"[+-]?(0[xX][0-9a-fA-F]+|[0-9]*\.?[0-9]*([eE][+-]?[0-9]+)?)
 
 #: Event classes in the order CONFIG GET prints them; the first ``len(EVERYTHING)`` are what "A"
 #: means.
-EVENT_CLASSES = "g$lshzxetdKEmn"
+EVENT_CLASSES = "g$lshzxetdKEmnoc"
 EVERYTHING = "g$lshzxetd"
 
 BIND_ADDRESSES_MAX = 16
@@ -158,11 +158,11 @@ class EventClasses(Kind):
         return "".join(letter for letter in EVENT_CLASSES if letter in letters)
 
     def format(self, value: Any) -> str:
-        """With "A" for all of its classes; "n" is told only where "A" is not."""
+        """With "A" for all of its classes; "n", "o" and "c" are told only where "A" is not."""
         letters = set(value)
         if letters.issuperset(EVERYTHING):
             return "A" + "".join(letter for letter in "KEm" if letter in letters)
-        return "".join(letter for letter in EVERYTHING + "nKEm" if letter in letters)
+        return "".join(letter for letter in EVERYTHING + "nocKEm" if letter in letters)
 
     def for_file(self, value: Any) -> str:
         """In quotes."""
