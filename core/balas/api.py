@@ -20,7 +20,17 @@ from balas.protocol.replies import (
     Status,
     Verbatim,
 )
-from balas.registry import Arguments, command, container, integer, key, key_count, keys, number, unknown_keys
+from balas.registry import (
+    Arguments,
+    command,
+    container,
+    integer,
+    key,
+    key_count,
+    keys,
+    number,
+    unknown_keys,
+)
 from balas.registry.flags import (
     ACCESS,
     ADMIN,

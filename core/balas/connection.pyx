@@ -1,7 +1,7 @@
 """One socket's end: hands what arrives to the engine, and watches that a slow reader harms nobody.
 
-Compiled, because it is on the way of every request; it knows asyncio's protocol interface and nothing of how sockets are
-opened (that is `balas.network`).
+Compiled, because it is on the way of every request; it knows asyncio's protocol interface and
+nothing of how sockets are opened (that is `balas.network`).
 """
 
 from libc.stdint cimport int64_t

@@ -11,7 +11,8 @@ cdef class Changes:
     cdef int64_t frame_dirty            # changes made by the command that runs
     cdef bint observed                  # somebody is told of every change
     cdef bint recording                 # there are sinks
-    cdef public bint expires_keys       # expired keys may be deleted here (not on a replica, not while loading)
+    # expired keys may be deleted here (not on a replica, not while loading)
+    cdef public bint expires_keys
     cdef public bint lazy_expire
     cdef public bint tells_misses       # listeners want to know which keys were looked for in vain
     cdef public bint tells_stores       # listeners want to know which keys are new or overwritten
@@ -20,9 +21,11 @@ cdef class Changes:
     cdef readonly tuple database_listeners
     cdef list pending                   # changes of this command: (db index, key, event)
     cdef list records                   # of this unit: (db index, argv)
-    cdef list overrides                 # what the command wants recorded instead of itself; None: itself
+    # what the command wants recorded instead of itself; None: itself
+    cdef list overrides
     cdef public dict watched            # (db index, key) to a dict of clients and what the key was
-    cdef public dict waiting            # (db index, key) to a dict of blocked clients, first come first
+    # (db index, key) to a dict of blocked clients, first come first
+    cdef public dict waiting
     cdef public dict ready              # keys of `waiting` that changed in this unit
 
     cdef int report(self, Database db, bytes key, str event) except -1

@@ -1,14 +1,16 @@
 """The journal of a unit: what changed, who is told, and what goes to the log.
 
-A unit is what happens between two commands of other clients: one command, a whole EXEC, a script, a step of the expiry
-cycle. A command reports a change by `ctx.changed(key, event)`. From there it travels forward once:
+A unit is what happens between two commands of other clients: one command, a whole EXEC, a script, a
+step of the expiry cycle. A command reports a change by `ctx.changed(key, event)`. From there it
+travels forward once:
 
 - at once: WATCHing clients are marked, blocked clients of the key are noted as ready;
-- after the command: listeners get the list of changes (module indexes, notifications, client-side caching);
+- after the command: listeners get the list of changes (module indexes, notifications, client-side
+  caching);
 - after the unit: sinks get the records (AOF, replicas), and ready clients are served.
 
-A record is the command itself, unless it asked for others (`ctx.record`). Records of a unit are handed over together, so that a
-sink can wrap several in MULTI/EXEC.
+A record is the command itself, unless it asked for others (`ctx.record`). Records of a unit are
+handed over together, so that a sink can wrap several in MULTI/EXEC.
 """
 
 from libc.stdint cimport int64_t
@@ -44,7 +46,8 @@ cdef class Changes:
     def add_listener(self, listener) -> None:
         """`listener(changes)` is called after each command that changed something.
 
-        `changes` is a list of (database index, key, event). It must not raise, and must not keep the list.
+        `changes` is a list of (database index, key, event). It must not raise, and must not keep
+        the list.
         """
         self.listeners = (*self.listeners, listener)
         self.observe()
@@ -70,7 +73,8 @@ cdef class Changes:
     def add_sink(self, sink) -> None:
         """`sink(records)` is called after each unit that changed something.
 
-        `records` is a list of (database index, argv), in order. It must not raise, and must not keep the list.
+        `records` is a list of (database index, argv), in order. It must not raise, and must not
+        keep the list.
         """
         self.sinks = (*self.sinks, sink)
         self.recording = True
@@ -165,7 +169,9 @@ cdef class Changes:
         return 0
 
     cdef int replace_watched(self, Database db, tuple place, dict clients) except -1:
-        """A watched key's whole database was replaced: mark the clients for whom it is another key now."""
+        """A watched key's whole database was replaced: mark the clients for whom it is another key
+        now.
+        """
         cdef int now = self.state_of(db, place[1])
         for client, before in list(clients.items()):
             if before == PRESENT or now == PRESENT:
@@ -188,7 +194,9 @@ cdef class Changes:
         return 0
 
     cdef int report_unasked(self, Database db, bytes key, str event) except -1:
-        """Report a deletion that has its own record: it does not make the command that met it a write."""
+        """Report a deletion that has its own record: it does not make the command that met it a
+        write.
+        """
         if self.observed:
             self.report_slow(db, key, event)
         return 0
@@ -210,7 +218,9 @@ cdef class Changes:
             self.records.append((db_index, argv))
 
     cdef int finish_command(self, int db_index, object argv) except -1:
-        """The command that runs is over: add its records. `argv` is its own, as a tuple, or None if nobody records."""
+        """The command that runs is over: add its records. `argv` is its own, as a tuple, or None if
+        nobody records.
+        """
         if self.overrides is not None:
             if self.recording:
                 self.records.extend(self.overrides)

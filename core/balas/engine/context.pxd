@@ -23,7 +23,9 @@ cdef class Context:
     cpdef object write(self, bytes key, type kind)
     cpdef object read_any(self, bytes key)
     cpdef bint exists(self, bytes key) except -1
-    cpdef int store(self, bytes key, object value, int64_t expire_at=*, bint keep_ttl=*, bint raw=*) except -1
+    cpdef int store(
+        self, bytes key, object value, int64_t expire_at=*, bint keep_ttl=*, bint raw=*
+    ) except -1
     cdef int tell_store(self, bytes key, object value, bint keep_ttl) except -1
     cpdef bint delete(self, bytes key, bint lazy=*) except -1
     cpdef int changed(self, bytes key, str event) except -1

@@ -16,8 +16,8 @@ from balas.engine.changes cimport Changes
 from balas.engine.client cimport Client
 from balas.errors import NOT_AN_INTEGER, WRONG_TYPE, ReplyError
 from balas.keyspace.database cimport (
-    INLINE, INTEGER, OBJECT, RAW_STRING, Database, Entry, entry_memory, integer_of, is_string, object_of, payload, string_of,
-    value_of,
+    INLINE, INTEGER, OBJECT, RAW_STRING, Database, Entry, entry_memory, integer_of, is_string,
+    object_of, payload, string_of, value_of,
 )
 from balas.structures.numbers cimport string_to_int64
 from balas.types.value cimport Value
@@ -75,7 +75,7 @@ cdef class Context:
         other.may_block = self.may_block
         return other
 
-    # --- look-up -----------------------------------------------------------------------------------------------
+    # --- look-up ----------------------------------------------------------------------------------
 
     cdef Entry *live(self, bytes key) except? NULL:
         """The entry, or NULL if it is missing or its time has come."""
@@ -121,7 +121,9 @@ cdef class Context:
         return string_of(entry)
 
     cpdef object read_integer(self, bytes key):
-        """The string at `key` as a 64-bit integer for a command that changes it, or None; raises WRONGTYPE or not-an-integer."""
+        """The string at `key` as a 64-bit integer for a command that changes it, or None; raises
+        WRONGTYPE or not-an-integer.
+        """
         cdef Entry *entry = self.live(key)
         cdef int64_t number
         if entry == NULL:
@@ -135,7 +137,9 @@ cdef class Context:
         raise ReplyError(NOT_AN_INTEGER)
 
     def string_buffer(self, key: bytes) -> object:
-        """The string at `key` for reading a part of it, without a copy where it is long: bytes or bytearray, or None."""
+        """The string at `key` for reading a part of it, without a copy where it is long: bytes or
+        bytearray, or None.
+        """
         cdef Entry *entry = self.lookup(key, True)
         if entry == NULL:
             return None
@@ -144,7 +148,9 @@ cdef class Context:
         return value_of(entry)
 
     def mutable_string(self, key: bytes) -> bytearray:
-        """The string at `key` as a bytearray to change in place, made empty if missing; report with `changed`."""
+        """The string at `key` as a bytearray to change in place, made empty if missing; report with
+        `changed`.
+        """
         cdef Entry *entry = self.live(key)
         cdef object value = bytearray()
         if entry != NULL:
@@ -180,7 +186,8 @@ cdef class Context:
         raise ReplyError(WRONG_TYPE)
 
     cpdef object read_any(self, bytes key):
-        """The value of any type: bytes or bytearray for a string, else a `Value`; None if missing."""
+        """The value of any type: bytes or bytearray for a string, else a `Value`; None if missing.
+        """
         cdef Entry *entry = self.lookup(key, True)
         return value_of(entry) if entry != NULL else None
 
@@ -198,7 +205,9 @@ cdef class Context:
         return self.live(key) != NULL
 
     def type_name(self, key: bytes) -> str | None:
-        """What TYPE says: "string" or the value's `type_name`; None if missing. Does not touch the key."""
+        """What TYPE says: "string" or the value's `type_name`; None if missing. Does not touch the
+        key.
+        """
         cdef Entry *entry = self.live(key)
         if entry == NULL:
             return None
@@ -212,11 +221,14 @@ cdef class Context:
         if entry.kind == INTEGER:
             return "int"
         if entry.kind == INLINE:
-            return "embstr" if entry.length <= EMBEDDED_MAX and not entry.flags & RAW_STRING else "raw"
+            embedded = entry.length <= EMBEDDED_MAX and not entry.flags & RAW_STRING
+            return "embstr" if embedded else "raw"
         return "raw" if is_string(entry) else (<object> object_of(entry)).encoding()
 
     def access_bits(self, key: bytes) -> int | None:
-        """The access clock of the entry (see keyspace.access); None if missing. Does not touch the key."""
+        """The access clock of the entry (see keyspace.access); None if missing. Does not touch the
+        key.
+        """
         cdef Entry *entry = self.live(key)
         return entry.access if entry != NULL else None
 
@@ -225,15 +237,15 @@ cdef class Context:
         cdef Entry *entry = self.live(key)
         return entry_memory(entry) if entry != NULL else None
 
-    # --- change ------------------------------------------------------------------------------------------------
+    # --- change -----------------------------------------------------------------------------------
 
     cpdef int store(
         self, bytes key, object value, int64_t expire_at=-1, bint keep_ttl=False, bint raw=False
     ) except -1:
         """Create or overwrite `key` with bytes, an int, a bytearray or a `Value`.
 
-        The expiry time becomes `expire_at` (Unix ms, -1 for never), or stays with `keep_ttl`. A `raw` string reports the
-        encoding "raw", as strings do that were changed in part.
+        The expiry time becomes `expire_at` (Unix ms, -1 for never), or stays with `keep_ttl`. A
+        `raw` string reports the encoding "raw", as strings do that were changed in part.
         """
         cdef const char *text = PyBytes_AS_STRING(key)
         cdef size_t size = PyBytes_GET_SIZE(key)
@@ -278,9 +290,11 @@ cdef class Context:
         return self.db.remove(text, size, self.db.keys.hash_of(text, size), lazy)
 
     cpdef int changed(self, bytes key, str event) except -1:
-        """Report a change: for WATCH, the memory account, listeners, blocked clients, and the log."""
+        """Report a change: for WATCH, the memory account, listeners, blocked clients, and the log.
+        """
         cdef Entry *entry = self.db.find_key(key)
-        # First of all the report: a module's value that cannot tell its size has changed all the same.
+        # First of all the report: a module's value that cannot tell its size has changed all the
+        # same.
         self.changes.report(self.db, key, event)
         if entry != NULL and entry.kind == OBJECT:
             self.db.measure(entry)
@@ -294,13 +308,17 @@ cdef class Context:
             db.measure(entry)
 
     def changed_all(self, Database db, keys: int) -> None:
-        """Report that a whole database changed at once (FLUSHDB, SWAPDB); `keys` counts as changes, at least one."""
+        """Report that a whole database changed at once (FLUSHDB, SWAPDB); `keys` counts as changes,
+        at least one.
+        """
         self.changes.touch_all(db)
         self.changes.dirty += max(keys, 1)
         self.changes.frame_dirty += max(keys, 1)
 
     def notify(self, key: bytes, event: str) -> None:
-        """Tell the listeners of an event that is no change of its own, beside one that was reported."""
+        """Tell the listeners of an event that is no change of its own, beside one that was
+        reported.
+        """
         self.changes.notify(self.db.index, key, event)
 
     cpdef int64_t expire_at(self, bytes key) except? -9:
@@ -316,7 +334,7 @@ cdef class Context:
         self.db.set_expire(entry, at_ms)
         return True
 
-    # --- the log -----------------------------------------------------------------------------------------------
+    # --- the log ----------------------------------------------------------------------------------
 
     def record(self, *argv: bytes) -> None:
         """Record this in the log instead of the command; called again, adds to it."""
@@ -329,7 +347,7 @@ cdef class Context:
         if self.changes.overrides is None:
             self.changes.overrides = []
 
-    # --- other commands, and waiting ---------------------------------------------------------------------------
+    # --- other commands, and waiting --------------------------------------------------------------
 
     def call(self, *argv: bytes) -> object:
         """Run a command as a part of this one: its reply value, or its ReplyError raised."""
@@ -338,11 +356,12 @@ cdef class Context:
     def block(
         self, keys: object, timeout_ms: int, on_timeout: object = None, kind: type | None = None
     ) -> object:
-        """`return ctx.block(keys, timeout_ms, on_timeout, List)`: wait until one of the keys changes
-        and holds a value of that type (without one: changes in any way), then run again.
+        """`return ctx.block(keys, timeout_ms, on_timeout, List)`: wait until one of the keys
+        changes and holds a value of that type (without one: changes in any way), then run again.
 
-        Nothing may have been changed before. `timeout_ms` 0 waits for ever; when time is up the reply
-        is `on_timeout`. Where waiting is not allowed (MULTI, scripts) that is the reply at once.
+        Nothing may have been changed before. `timeout_ms` 0 waits for ever; when time is up the
+        reply is `on_timeout`. Where waiting is not allowed (MULTI, scripts) that is the reply at
+        once.
         """
         if not self.may_block:
             return on_timeout

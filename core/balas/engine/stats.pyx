@@ -4,7 +4,8 @@
 cdef class Stats:
     """Plain counters, raised where the thing happens.
 
-    `errors` counts error replies by their code. `extra` holds the counters of services, by their INFO name.
+    `errors` counts error replies by their code. `extra` holds the counters of services, by their
+    INFO name.
     """
 
     def __cinit__(self):

@@ -1,7 +1,7 @@
 """Runs an `async def` command step by step: what happens between two awaits is one unit.
 
-So a command that calls out may read and write keys before and after, each time with the keyspace consistent, and what it
-changed in a step is recorded when the step ends.
+So a command that calls out may read and write keys before and after, each time with the keyspace
+consistent, and what it changed in a step is recorded when the step ends.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""The access clock: 32 bits in every entry that tell eviction how recently, or how often, it was used.
+"""The access clock: 32 bits in every entry that tell eviction how recently, or how often, it was
+used.
 
-Under an LRU policy (and all others) they hold a clock of tenths of a second, which turns over after 13 years. Under an LFU
-policy the lower eight bits hold a logarithmic counter and the upper 24 the minute it was last decayed, as in Redis: a counter
-of n is raised with probability 1 / ((n - 5) * lfu-log-factor + 1) and lowered by one for every lfu-decay-time minutes.
+Under an LRU policy (and all others) they hold a clock of tenths of a second, which turns over after
+13 years. Under an LFU policy the lower eight bits hold a logarithmic counter and the upper 24 the
+minute it was last decayed, as in Redis: a counter of n is raised with probability 1 / ((n - 5) *
+lfu-log-factor + 1) and lowered by one for every lfu-decay-time minutes.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -61,7 +63,9 @@ cdef class AccessClock:
         return count - periods if periods < count else 0
 
     cpdef int64_t idle_ms(self, uint32_t access):
-        """Milliseconds since an entry with these bits was used; under LFU this has no meaning and is 0."""
+        """Milliseconds since an entry with these bits was used; under LFU this has no meaning and
+        is 0.
+        """
         if self.lfu:
             return 0
         return <int64_t> (<uint32_t> (self.now - access)) * 100

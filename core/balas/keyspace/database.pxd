@@ -27,7 +27,8 @@ cdef struct Entry:
 cdef class Account:
     cdef public int64_t used        # bytes of all entries and their values
     cdef public int64_t peak
-    cdef public int64_t other       # bytes that services count beside: indexes, scripts, client buffers
+    # bytes that services count beside: indexes, scripts, client buffers
+    cdef public int64_t other
 
 cdef inline char *payload(const Entry *entry) noexcept nogil:
     return <char *> entry.key + entry.key_length
@@ -62,7 +63,8 @@ cdef class Database:
         self, const char *key, size_t size, uint64_t hashed, object value, bint raw
     ) except NULL
     cdef Entry *assign_raw(
-        self, const char *key, size_t size, uint64_t hashed, Kind kind, const char *data, uint32_t length
+        self, const char *key, size_t size, uint64_t hashed, Kind kind, const char *data,
+        uint32_t length
     ) except NULL
     cdef Entry *place(
         self, const char *key, size_t size, uint64_t hashed, Kind kind, uint32_t length

@@ -1,20 +1,25 @@
 """One numbered database: keys, values, expiry times, and what they cost.
 
-An entry is one allocation: header, key, and a payload that is the string itself (INLINE), a 64-bit integer (INTEGER), or a
-reference to a Python object (OBJECT) with the number of bytes it was last counted with. Objects are `bytes` for long
-strings, `bytearray` for long strings that are changed in place, and `Value` for everything else. So a GET of a short string
-touches two cache lines: a bucket and an entry.
+An entry is one allocation: header, key, and a payload that is the string itself (INLINE), a 64-bit
+integer (INTEGER), or a reference to a Python object (OBJECT) with the number of bytes it was last
+counted with. Objects are `bytes` for long strings, `bytearray` for long strings that are changed in
+place, and `Value` for everything else. So a GET of a short string touches two cache lines: a bucket
+and an entry.
 
-Entries with an expiry time stand in a second table as well, which finds them for the expiry cycle and for the volatile-*
-policies. An entry moves in memory when its size class changes; both tables are then told.
+Entries with an expiry time stand in a second table as well, which finds them for the expiry cycle
+and for the volatile-* policies. An entry moves in memory when its size class changes; both tables
+are then told.
 
-The rule a reader would get wrong: nothing here asks the clock. An expired entry is still found; `engine.context` and
-the expiry cycle decide, because deleting it has consequences (a record, a notification) that this file knows nothing of.
+The rule a reader would get wrong: nothing here asks the clock. An expired entry is still found;
+`engine.context` and the expiry cycle decide, because deleting it has consequences (a record, a
+notification) that this file knows nothing of.
 """
 
 cimport cython
 from cpython.bytearray cimport PyByteArray_GET_SIZE
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport (
+    PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE,
+)
 from cpython.long cimport PyLong_CheckExact
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t, uint64_t
@@ -39,7 +44,9 @@ cdef enum:
 
 
 cdef inline size_t size_class(size_t size) noexcept nogil:
-    """Bytes the allocator spends on a block of this size: sixteen-byte steps, eight of them its own."""
+    """Bytes the allocator spends on a block of this size: sixteen-byte steps, eight of them its
+    own.
+    """
     cdef size_t block = (size + 8 + 15) & ~<size_t> 15
     return block if block >= 32 else 32
 
@@ -120,7 +127,8 @@ cdef int free_visit(void *context, void *entry) except -1:
 
 
 cdef int collect_key(void *found, void *entry) except -1:
-    (<list> found).append(PyBytes_FromStringAndSize((<Entry *> entry).key, (<Entry *> entry).key_length))
+    cdef Entry *one = <Entry *> entry
+    (<list> found).append(PyBytes_FromStringAndSize(one.key, one.key_length))
     return 0
 
 
@@ -132,7 +140,8 @@ cdef int collect_kind(void *search, void *entry) except -1:
     return 0
 
 
-# The collector clears the fields of what it finds in a cycle before it is deallocated, and that needs them.
+# The collector clears the fields of what it finds in a cycle before it is deallocated, and that
+# needs them.
 @cython.no_gc_clear
 # The collector clears the fields of what it finds in a cycle before it is deallocated, and that
 # needs them here.
@@ -173,7 +182,9 @@ cdef class RetiredTable:
 
 @cython.no_gc_clear
 cdef class Database:
-    """Keys of one database. The verbs of commands are in `engine.context`; this is the storage below them."""
+    """Keys of one database. The verbs of commands are in `engine.context`; this is the storage
+    below them.
+    """
 
     def __cinit__(self, int index, Account account, AccessClock access, uint64_t seed):
         self.index = index
@@ -213,7 +224,9 @@ cdef class Database:
             self.expires.shrink_if_sparse()
 
     def rehash(self, buckets: int) -> bool:
-        """Move up to `buckets` buckets of a table that changes size; True while there is more to move."""
+        """Move up to `buckets` buckets of a table that changes size; True while there is more to
+        move.
+        """
         if not self.keys.may_resize:
             return False
         more = self.keys.rehash_step(buckets)
@@ -226,7 +239,7 @@ cdef class Database:
             if expiring:
                 self.expires.resize(expiring)
 
-    # --- the storage under the verbs ---------------------------------------------------------------------------
+    # --- the storage under the verbs --------------------------------------------------------------
 
     cdef inline void charge(self, int64_t size) noexcept:
         self.used += size
@@ -252,7 +265,8 @@ cdef class Database:
     cdef Entry *place(
         self, const char *key, size_t size, uint64_t hashed, Kind kind, uint32_t length
     ) except NULL:
-        """An entry for `key` with room for a payload, made or changed in place; its old value is released.
+        """An entry for `key` with room for a payload, made or changed in place; its old value is
+        released.
 
         The expiry time stays. The caller fills the payload and adds it to the account.
         """
@@ -292,7 +306,8 @@ cdef class Database:
         return entry
 
     cdef Entry *assign_raw(
-        self, const char *key, size_t size, uint64_t hashed, Kind kind, const char *data, uint32_t length
+        self, const char *key, size_t size, uint64_t hashed, Kind kind, const char *data,
+        uint32_t length
     ) except NULL:
         """Set an INLINE payload, or an INTEGER one whose eight bytes are at `data`."""
         cdef Entry *entry = self.place(key, size, hashed, kind, length)
@@ -303,11 +318,13 @@ cdef class Database:
     cdef Entry *assign(
         self, const char *key, size_t size, uint64_t hashed, object value, bint raw
     ) except NULL:
-        """Create or overwrite: bytes, int, bytearray or `Value`. The expiry time of an existing entry stays.
+        """Create or overwrite: bytes, int, bytearray or `Value`. The expiry time of an existing
+        entry stays.
 
         `raw` strings are kept as text and report the encoding "raw".
         """
         cdef int64_t number
+        cdef bint short
         cdef const char *text
         cdef Py_ssize_t length
         cdef Entry *entry
@@ -315,7 +332,8 @@ cdef class Database:
             text = PyBytes_AS_STRING(value)
             length = PyBytes_GET_SIZE(value)
             if length <= INLINE_MAX:
-                if not raw and length <= INTEGER_TEXT_MAX and string_to_int64(text, length, &number):
+                short = not raw and length <= INTEGER_TEXT_MAX
+                if short and string_to_int64(text, length, &number):
                     return self.assign_raw(key, size, hashed, INTEGER, <char *> &number, 8)
                 entry = self.assign_raw(key, size, hashed, INLINE, text, <uint32_t> length)
                 if raw:
@@ -385,7 +403,7 @@ cdef class Database:
             self.release_object(entry, lazy)
         free(entry)
 
-    # --- for services and tests --------------------------------------------------------------------------------
+    # --- for services and tests -------------------------------------------------------------------
 
     cdef Entry *find_afresh(self, bytes key) noexcept:
         """`find_key` for callers outside a command: what a command looked up last may be gone."""
@@ -393,7 +411,8 @@ cdef class Database:
         return self.find_key(key)
 
     def get(self, key: bytes) -> object:
-        """The value at `key`, expired or not: bytes, bytearray or `Value`; None if there is none."""
+        """The value at `key`, expired or not: bytes, bytearray or `Value`; None if there is none.
+        """
         cdef Entry *entry = self.find_afresh(key)
         return value_of(entry) if entry != NULL else None
 
@@ -407,7 +426,8 @@ cdef class Database:
     def delete(self, key: bytes, lazy: bool = False) -> bool:
         """Remove a key, without report; for loaders and tests."""
         cdef const char *text = PyBytes_AS_STRING(key)
-        return self.remove(text, PyBytes_GET_SIZE(key), self.keys.hash_of(text, PyBytes_GET_SIZE(key)), lazy)
+        cdef size_t size = PyBytes_GET_SIZE(key)
+        return self.remove(text, size, self.keys.hash_of(text, size), lazy)
 
     def expire_at(self, key: bytes) -> int:
         """Unix ms; -1 if the key never expires, -2 if it does not exist."""
@@ -443,7 +463,8 @@ cdef class Database:
         return PyBytes_FromStringAndSize(entry.key, entry.key_length)
 
     def scan(self, cursor: int, count: int) -> tuple:
-        """The next cursor (0: done) and at least `count` keys, unless many buckets are empty or the walk is over.
+        """The next cursor (0: done) and at least `count` keys, unless many buckets are empty or the
+        walk is over.
 
         Every key present from the first call to the last is returned, perhaps more than once.
         """
@@ -473,7 +494,9 @@ cdef class Database:
         return found
 
     def flush(self, lazy: bool = False) -> int:
-        """Remove every key, at once or (lazy) in slices through `free_retired`; returns how many there were."""
+        """Remove every key, at once or (lazy) in slices through `free_retired`; returns how many
+        there were.
+        """
         cdef uint64_t count = self.keys.used
         cdef RetiredTable old = RetiredTable.__new__(RetiredTable)
         self.forget_last()

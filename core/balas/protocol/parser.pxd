@@ -6,7 +6,8 @@ cdef enum:
     BATCH_MAX = 64
     NAME_SLOTS = 512
 
-# One request: where its arguments start in `RequestParser.args`, how many, and what dispatch adds on the way.
+# One request: where its arguments start in `RequestParser.args`, how many, and what dispatch adds
+# on the way.
 cdef struct Request:
     Py_ssize_t first
     Py_ssize_t count

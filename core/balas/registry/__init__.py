@@ -1,8 +1,15 @@
 """The language commands are declared in, and the table they are found in."""
 
 from balas.registry.arguments import Arguments, integer, number
-from balas.registry.declare import Declaration, build_specs, command, container, declarations, package_modules
-from balas.registry.keys import FindKeys, KeySpec, KeysNotFound, key, key_count, keys, unknown_keys
+from balas.registry.declare import (
+    Declaration,
+    build_specs,
+    command,
+    container,
+    declarations,
+    package_modules,
+)
+from balas.registry.keys import FindKeys, KeysNotFound, KeySpec, key, key_count, keys, unknown_keys
 from balas.registry.spec import CommandSpec, DeclarationError
 from balas.registry.table import CommandTable
 

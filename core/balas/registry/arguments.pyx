@@ -8,7 +8,9 @@ from balas.structures.numbers cimport string_to_int64
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 
-def integer(value: bytes, low: int = INT64_MIN, high: int = INT64_MAX, error: str = NOT_AN_INTEGER) -> int:
+def integer(
+    value: bytes, low: int = INT64_MIN, high: int = INT64_MAX, error: str = NOT_AN_INTEGER
+) -> int:
     """A 64-bit integer written as Redis writes it, within [low, high]; otherwise the error."""
     cdef int64_t number
     if not string_to_int64(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), &number):
@@ -61,7 +63,9 @@ cdef class Arguments:
         self.position += 1
         return self.argv[self.position - 1]
 
-    def take_int(self, low: int = INT64_MIN, high: int = INT64_MAX, error: str = NOT_AN_INTEGER) -> int:
+    def take_int(
+        self, low: int = INT64_MIN, high: int = INT64_MAX, error: str = NOT_AN_INTEGER
+    ) -> int:
         """The next argument as an integer within [low, high]; a missing one is a syntax error."""
         return integer(self.take(), low, high, error)
 
@@ -76,7 +80,9 @@ cdef class Arguments:
         return rest
 
     def eat(self, *words: bytes):
-        """Take the next argument if it is one of these upper-case words, in any case; the word, or None."""
+        """Take the next argument if it is one of these upper-case words, in any case; the word, or
+        None.
+        """
         cdef bytes word
         if self.position >= len(self.argv):
             return None

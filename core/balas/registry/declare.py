@@ -1,7 +1,8 @@
 """The decorator that commands are declared with, and how declarations are collected.
 
-A declaration is data on the function; nothing is registered at import. A server, or the loading of a module, collects the
-declarations of Python modules and turns them into `CommandSpec`s of its own, because they carry statistics.
+A declaration is data on the function; nothing is registered at import. A server, or the loading of
+a module, collects the declarations of Python modules and turns them into `CommandSpec`s of its own,
+because they carry statistics.
 """
 
 from __future__ import annotations
@@ -97,7 +98,16 @@ def command(
 
     def declare(handler: Handler) -> Handler:
         declaration = Declaration(
-            name, arity, flags, specs, find_keys, group, since, categories, handler.__doc__ or "", handler
+            name,
+            arity,
+            flags,
+            specs,
+            find_keys,
+            group,
+            since,
+            categories,
+            handler.__doc__ or "",
+            handler,
         )
         known = getattr(handler, ATTRIBUTE, ())
         setattr(handler, ATTRIBUTE, (*known, declaration))
@@ -116,7 +126,9 @@ def container(
     categories: tuple[str, ...] = (),
     doc: str = "",
 ) -> Declaration:
-    """Declare what is not derived of a command that only holds subcommands; assign the result to a module-level name."""
+    """Declare what is not derived of a command that only holds subcommands; assign the result to a
+    module-level name.
+    """
     return Declaration(name, arity, flags, (), None, group, since, categories, doc)
 
 
@@ -154,7 +166,9 @@ def build_specs(found: Iterable[Declaration], owner: str = "") -> list[CommandSp
     for declaration in children:
         name, sub = declaration.path
         if name not in top:
-            top[name] = CommandSpec(name, -2, group=declaration.group, since=declaration.since, owner=owner)
+            top[name] = CommandSpec(
+                name, -2, group=declaration.group, since=declaration.since, owner=owner
+            )
         parent = top[name]
         if parent.subcommands is None:
             parent.subcommands = {}

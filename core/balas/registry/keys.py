@@ -1,13 +1,16 @@
 """Where the keys of a command stand among its arguments: Redis's key specifications.
 
-A specification first finds where to begin (a fixed index, or after a keyword), then which arguments from there are keys (a
-range, or a number of them that an argument announces). Indexes count the command's name as 0.
+A specification first finds where to begin (a fixed index, or after a keyword), then which arguments
+from there are keys (a range, or a number of them that an argument announces). Indexes count the
+command's name as 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from balas.registry.flags import INCOMPLETE
 
 
 class KeysNotFound(Exception):
@@ -21,9 +24,10 @@ class KeySpec:
     Attributes:
         flags: what is done to the keys (registry.flags).
         index: where to begin; None where a keyword tells, or nothing does.
-        keyword: the word to look for, and `start` the index to look from (negative: from the end, backwards).
-        last, step, limit: a range of keys, relative to the begin as in COMMAND INFO.
-        count_at, first, step: the begin plus `count_at` holds the number of keys, which start at the begin plus `first`.
+        keyword: the word to look for, and `start` the index to look from (negative: from the end,
+        backwards). last, step, limit: a range of keys, relative to the begin as in COMMAND INFO.
+        count_at, first, step: the begin plus `count_at` holds the number of keys, which start at
+        the begin plus `first`.
     """
 
     flags: int
@@ -40,7 +44,16 @@ class KeySpec:
     def after(self, word: str, start: int) -> KeySpec:
         """The same keys, but beginning after the keyword `word`, looked for from `start`."""
         return KeySpec(
-            self.flags, None, word, start, self.last, self.step, self.limit, self.count_at, self.first, self.notes
+            self.flags,
+            None,
+            word,
+            start,
+            self.last,
+            self.step,
+            self.limit,
+            self.count_at,
+            self.first,
+            self.notes,
         )
 
     def _begin(self, argv: Sequence[bytes]) -> int | None:
@@ -92,20 +105,22 @@ def key(index: int, flags: int, *, notes: str = "") -> KeySpec:
     return KeySpec(flags, index, notes=notes)
 
 
-def keys(first: int, last: int, step: int, flags: int, *, limit: int = 0, notes: str = "") -> KeySpec:
+def keys(
+    first: int, last: int, step: int, flags: int, *, limit: int = 0, notes: str = ""
+) -> KeySpec:
     """Keys from `first` to `last` in steps; a negative `last` counts from the end."""
     relative = last - first if last >= 0 else last
     return KeySpec(flags, first, last=relative, step=step, limit=limit, notes=notes)
 
 
 def key_count(index: int, flags: int, *, first: int = 1, step: int = 1, notes: str = "") -> KeySpec:
-    """As many keys as the argument at `index` says, the first of them `first` arguments after it."""
+    """As many keys as the argument at `index` says; the first is `first` arguments after it."""
     return KeySpec(flags, index, count_at=0, first=first, step=step, notes=notes)
 
 
 def unknown_keys(flags: int, notes: str = "") -> KeySpec:
-    """Keys that no specification can find; the command brings a function that does (`find_keys`)."""
-    return KeySpec(flags | 1 << 9, None, notes=notes)
+    """Keys that no specification can find; the command brings a function that does."""
+    return KeySpec(flags | INCOMPLETE, None, notes=notes)
 
 
 FindKeys = Callable[[Sequence[bytes]], list[int]]

@@ -22,14 +22,16 @@ cdef class CommandSpec:
     cdef readonly str synopsis
     cdef readonly str description
     cdef readonly frozenset categories
-    cdef public dict subcommands       # lower-case name as bytes to CommandSpec; None if it is no container
+    # lower-case name as bytes to CommandSpec; None if it is no container
+    cdef public dict subcommands
     cdef readonly CommandSpec parent
     cdef readonly str owner            # name of the module that brought it, "" for the core
     cdef public int64_t calls
     cdef public int64_t duration_ns
     cdef public int64_t rejected_calls
     cdef public int64_t failed_calls
-    cdef public bint retired           # no longer in the table; a batch that was parsed before must not run it
+    # no longer in the table; a batch that was parsed before must not run it
+    cdef public bint retired
     cdef uint32_t *histogram
 
     cdef void count_call(self, int64_t duration_ns) noexcept

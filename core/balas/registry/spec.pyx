@@ -16,9 +16,10 @@ CO_COROUTINE = 0x80
 
 # Categories that a group of commands belongs to as a whole.
 GROUP_CATEGORIES = {
-    "string": "string", "list": "list", "set": "set", "sorted-set": "sortedset", "hash": "hash", "bitmap": "bitmap",
-    "hyperloglog": "hyperloglog", "geo": "geo", "stream": "stream", "pubsub": "pubsub", "generic": "keyspace",
-    "transactions": "transaction", "scripting": "scripting", "connection": "connection",
+    "string": "string", "list": "list", "set": "set", "sorted-set": "sortedset", "hash": "hash",
+    "bitmap": "bitmap", "hyperloglog": "hyperloglog", "geo": "geo", "stream": "stream",
+    "pubsub": "pubsub", "generic": "keyspace", "transactions": "transaction",
+    "scripting": "scripting", "connection": "connection",
 }
 
 
@@ -41,19 +42,24 @@ def implied_categories(flags: int, group: str) -> set[str]:
 
 
 class DeclarationError(Exception):
-    """A command declared so that it cannot work; says which and why. Raised at import or load, never later."""
+    """A command declared so that it cannot work; says which and why. Raised at import or load,
+    never later.
+    """
 
 
 cdef class CommandSpec:
     """A command or subcommand.
 
-    `name` is lower-case, ``config|get`` for a subcommand. `arity` counts the command's words; negative: at least. `handler` is
-    called with the context and the arguments after the name; None for a container, whose `subcommands` say the rest.
+    `name` is lower-case, ``config|get`` for a subcommand. `arity` counts the command's words;
+    negative: at least. `handler` is called with the context and the arguments after the name; None
+    for a container, whose `subcommands` say the rest.
     """
 
-    def __init__(self, str name, int arity, *, object handler=None, int64_t flags=0, tuple key_specs=(),
-                 object find_keys=None, str group="", str since="", object categories=(), str summary="", str synopsis="",
-                 str description="", CommandSpec parent=None, str owner=""):
+    def __init__(
+        self, str name, int arity, *, object handler=None, int64_t flags=0, tuple key_specs=(),
+        object find_keys=None, str group="", str since="", object categories=(), str summary="",
+        str synopsis="", str description="", CommandSpec parent=None, str owner=""
+    ):
         cdef object spec
         self.name = name
         self.wire_name = name.rpartition("|")[2].encode()
@@ -88,7 +94,9 @@ cdef class CommandSpec:
         )
 
     def _set_key_range(self):
-        """The one range of keys that COMMAND INFO shows: all specifications of fixed places taken together."""
+        """The one range of keys that COMMAND INFO shows: all specifications of fixed places taken
+        together.
+        """
         ranges = [
             spec for spec in self.key_specs
             if spec.index is not None and spec.count_at is None and not spec.flags & 256
@@ -108,13 +116,17 @@ cdef class CommandSpec:
         variadic = bool(code.co_flags & CO_VARARGS)
         if self.arity > 0 and (variadic or not positional - defaults <= wanted <= positional):
             raise DeclarationError(
-                f"'{self.name}' has arity {self.arity}, but its function takes {positional} arguments after ctx"
+                f"'{self.name}' has arity {self.arity}, but its function takes {positional} "
+                "arguments after ctx"
             )
-        if self.arity < 0 and (positional - defaults > wanted or not (variadic or defaults)):
+        if self.arity < 0 and positional - defaults > wanted:
             raise DeclarationError(
-                f"'{self.name}' takes {wanted} arguments or more, but its function insists on {positional} after ctx"
-                if positional - defaults > wanted else f"'{self.name}' has arity {self.arity}, but its function takes "
-                "no further arguments"
+                f"'{self.name}' takes {wanted} arguments or more, but its function insists on "
+                f"{positional} after ctx"
+            )
+        if self.arity < 0 and not (variadic or defaults):
+            raise DeclarationError(
+                f"'{self.name}' has arity {self.arity}, but its function takes no further arguments"
             )
 
     def __dealloc__(self):
@@ -149,7 +161,9 @@ cdef class CommandSpec:
         self.histogram = NULL
 
     def latency_buckets(self) -> list:
-        """Pairs (upper bound in ns, calls), rising, of the ranges that saw calls; each is at most a 16th wide."""
+        """Pairs (upper bound in ns, calls), rising, of the ranges that saw calls; each is at most a
+        16th wide.
+        """
         cdef int slot, top
         found = []
         if self.histogram == NULL:
@@ -165,7 +179,8 @@ cdef class CommandSpec:
         return found
 
     def latency_percentile_ns(self, percent: float) -> int:
-        """The duration in ns that this share of the calls stayed at or below; 0 if there were none."""
+        """The duration in ns that this share of the calls stayed at or below; 0 if there were none.
+        """
         buckets = self.latency_buckets()
         wanted = percent / 100 * sum(calls for _, calls in buckets)
         seen = 0

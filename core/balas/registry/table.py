@@ -8,7 +8,9 @@ from balas.registry.spec import CommandSpec, DeclarationError
 
 
 class CommandTable:
-    """All commands of one server. `by_name` is what dispatch reads: the names in lower and in upper case, as bytes."""
+    """All commands of one server. `by_name` is what dispatch reads: the names in lower and in upper
+    case, as bytes.
+    """
 
     def __init__(self) -> None:
         self.by_name: dict[bytes, CommandSpec] = {}

@@ -1,8 +1,9 @@
 # The seeded hash of the hash table: 64 bits from any bytes.
 #
-# Two lanes of 64 x 64 -> 128 bit multiplication, folded; every input word is mixed with a secret that the owner of a table
-# draws at start, so that a client cannot choose keys that collide without knowing it. It is called twice for a key
-# (once to prefetch, once to look up), so it must cost a few nanoseconds: SipHash costs four times as much here.
+# Two lanes of 64 x 64 -> 128 bit multiplication, folded; every input word is mixed with a secret
+# that the owner of a table draws at start, so that a client cannot choose keys that collide without
+# knowing it. It is called twice for a key (once to prefetch, once to look up), so it must cost a
+# few nanoseconds: SipHash costs four times as much here.
 
 from libc.stdint cimport uint64_t
 

@@ -1,23 +1,26 @@
 """A hash table of cache-line buckets with incremental rehashing.
 
-The table stores pointers to entries that its owner allocates. All it knows of an entry is where the key stands:
-`key_offset` bytes into it, its length in the four bytes before. So one table serves keyspace entries, hash fields and
-set members.
+The table stores pointers to entries that its owner allocates. All it knows of an entry is where the
+key stands: `key_offset` bytes into it, its length in the four bytes before. So one table serves
+keyspace entries, hash fields and set members.
 
-Shape. A bucket is one cache line: seven slots, and for each the top byte of the hash. A look-up reads one line,
-compares seven tags at once and follows a pointer only where a tag agrees, so that it costs two cache misses: the
-bucket and the entry. A bucket that overflows turns its last slot into a link to a further bucket.
+Shape. A bucket is one cache line: seven slots, and for each the top byte of the hash. A look-up
+reads one line, compares seven tags at once and follows a pointer only where a tag agrees, so that
+it costs two cache misses: the bucket and the entry. A bucket that overflows turns its last slot
+into a link to a further bucket.
 
-Growth. When there are more than GROW_AT entries a bucket on average, a table of twice the size is made and every
-operation moves one bucket over; nothing ever waits for the whole move. The rule a reader would get wrong: while
-rehashing, entries whose bucket in the old table lies below `rehash_index` are in the new table, new entries go to the
-new table always, and the old table's pages are given back piece by piece, because returning them at once stops the
-program for milliseconds.
+Growth. When there are more than GROW_AT entries a bucket on average, a table of twice the size is
+made and every operation moves one bucket over; nothing ever waits for the whole move. The rule a
+reader would get wrong: while rehashing, entries whose bucket in the old table lies below
+`rehash_index` are in the new table, new entries go to the new table always, and the old table's
+pages are given back piece by piece, because returning them at once stops the program for
+milliseconds.
 
-Scanning. The cursor counts up with its bits reversed, high bits first. When a table doubles, the bucket `b` splits into
-`b` and `b + size`, and a cursor that has passed `b` in this order has passed both; when it halves, the two merge into one
-that is visited again. So every entry present from the first call to the last is visited at least once, whatever happens in
-between, and some may be visited twice. During a rehash the smaller table's bucket is visited with all the buckets of the
+Scanning. The cursor counts up with its bits reversed, high bits first. When a table doubles, the
+bucket `b` splits into `b` and `b + size`, and a cursor that has passed `b` in this order has passed
+both; when it halves, the two merge into one that is visited again. So every entry present from the
+first call to the last is visited at least once, whatever happens in between, and some may be
+visited twice. During a rehash the smaller table's bucket is visited with all the buckets of the
 larger one that it expands to.
 """
 
@@ -45,7 +48,8 @@ cdef enum:
     SLOTS = 7
     LINKED = 0x80
     LAST = 6
-    # Average entries a bucket that start a doubling. At six, one bucket in five has a link; at seven it is half of them.
+    # Average entries a bucket that start a doubling. At six, one bucket in five has a link; at
+    # seven it is half of them.
     GROW_AT = 6
     # Fewer entries than a sixteenth of the slots start a shrinking.
     SHRINK_AT = 16
@@ -56,7 +60,8 @@ cdef enum:
 
 cdef uint64_t ONES = 0x0101010101010101ULL
 cdef uint64_t LOWS = 0x7F7F7F7F7F7F7F7FULL
-# While a snapshot child shares the pages, growth waits until the buckets are this many times as full.
+# While a snapshot child shares the pages, growth waits until the buckets are this many times as
+# full.
 cdef uint64_t FORCED_GROWTH = 4
 
 
@@ -128,7 +133,9 @@ cdef void release(Bucket *table, uint64_t count) noexcept:
 
 
 cdef class HashTable:
-    """Entries by key. See the top of the file; owners are Cython classes that know the shape of their entries."""
+    """Entries by key. See the top of the file; owners are Cython classes that know the shape of
+    their entries.
+    """
 
     def __cinit__(self, uint32_t key_offset, uint64_t seed):
         self.main = allocate(1)
@@ -183,7 +190,7 @@ cdef class HashTable:
     cdef uint64_t memory(self) noexcept nogil:
         return (self.buckets() + self.children) * sizeof(Bucket)
 
-    # --- look-up -----------------------------------------------------------------------------------------------
+    # --- look-up ----------------------------------------------------------------------------------
 
     cdef inline void **find_in(
         self, Bucket *bucket, const char *key, size_t size, uint64_t hashed
@@ -203,7 +210,9 @@ cdef class HashTable:
         return NULL
 
     cdef void **find(self, const char *key, size_t size, uint64_t hashed) noexcept:
-        """The slot that holds the entry of this key, or NULL. Moves one bucket if a rehash is under way."""
+        """The slot that holds the entry of this key, or NULL. Moves one bucket if a rehash is under
+        way.
+        """
         cdef void **slot
         if self.rehash_index >= 0:
             self.advance()
@@ -222,7 +231,9 @@ cdef class HashTable:
         prefetch(&self.main[hashed & self.main_mask])
 
     cdef void *prefetch_entry(self, uint64_t hashed) noexcept nogil:
-        """Ask for the line of the entry that the tag points to; returns that entry, which may be another key's."""
+        """Ask for the line of the entry that the tag points to; returns that entry, which may be
+        another key's.
+        """
         cdef Bucket *bucket = &self.main[hashed & self.main_mask]
         cdef uint64_t candidates
         cdef int i
@@ -239,7 +250,7 @@ cdef class HashTable:
             prefetch(bucket.slots[LAST])
         return NULL
 
-    # --- change ------------------------------------------------------------------------------------------------
+    # --- change -----------------------------------------------------------------------------------
 
     cdef inline void advance(self) noexcept:
         """Move one bucket of a rehash that is under way, unless it has to wait for a snapshot."""
@@ -335,7 +346,9 @@ cdef class HashTable:
         return entry
 
     cdef void unlink_tail(self, Bucket *parent, Bucket *tail) noexcept:
-        """Give up a tail bucket that holds at most one entry: the entry moves into the slot of the link."""
+        """Give up a tail bucket that holds at most one entry: the entry moves into the slot of the
+        link.
+        """
         cdef int last
         if present(tail):
             last = __builtin_ctzll(present(tail))
@@ -348,7 +361,9 @@ cdef class HashTable:
         self.children -= 1
 
     cdef void replace(self, void *old, void *new, uint64_t hashed) noexcept:
-        """Let the slot of an entry that has moved in memory point to its new place; `old` is only compared."""
+        """Let the slot of an entry that has moved in memory point to its new place; `old` is only
+        compared.
+        """
         cdef Bucket *bucket
         cdef int table, i
         for table in range(2):
@@ -401,10 +416,12 @@ cdef class HashTable:
         self.rehash_index = -1
         self.used = 0
 
-    # --- rehashing ---------------------------------------------------------------------------------------------
+    # --- rehashing --------------------------------------------------------------------------------
 
     cdef int resize(self, uint64_t entries) except -1:
-        """Start to move to a table for this many entries; nothing happens if one is under way or the size stays."""
+        """Start to move to a table for this many entries; nothing happens if one is under way or
+        the size stays.
+        """
         cdef uint64_t count = 1
         if self.rehash_index >= 0:
             return 0
@@ -431,7 +448,9 @@ cdef class HashTable:
             self.resize(self.used + self.used // 2)
 
     cdef bint rehash_step(self, uint64_t buckets) noexcept:
-        """Move this many buckets to the new table; True while there are more. Empty buckets count a tenth."""
+        """Move this many buckets to the new table; True while there are more. Empty buckets count a
+        tenth.
+        """
         cdef Bucket *bucket
         cdef uint64_t empty_left = buckets * 10
         cdef uint64_t size = self.main_mask + 1
@@ -509,7 +528,7 @@ cdef class HashTable:
         self.next_mask = 0
         self.rehash_index = -1
 
-    # --- walking -----------------------------------------------------------------------------------------------
+    # --- walking ----------------------------------------------------------------------------------
 
     cdef int visit_chain(self, Bucket *bucket, visit_t visit, void *context) except -1:
         cdef unsigned int slots
@@ -599,7 +618,9 @@ cdef class HashTable:
             while part != NULL:
                 entries += __builtin_popcount(present(part))
                 part = linked(part)
-            if entries == 0 or (entries < 8 and tries <= TRIES_MAX and (mix(&state) & 7) >= entries):
+            if entries == 0:
+                continue
+            if entries < 8 and tries <= TRIES_MAX and (mix(&state) & 7) >= entries:
                 continue
             wanted = mix(&state) % entries
             part = bucket
@@ -666,10 +687,12 @@ cdef class HashTable:
             skip = 0
         return found
 
-    # --- for tests ---------------------------------------------------------------------------------------------
+    # --- for tests --------------------------------------------------------------------------------
 
     def check_invariants(self) -> None:
-        """Raise AssertionError unless every entry is where a look-up would find it and the counts agree."""
+        """Raise AssertionError unless every entry is where a look-up would find it and the counts
+        agree.
+        """
         cdef uint64_t i, seen = 0, links = 0
         cdef Bucket *bucket
         cdef unsigned int slots

@@ -1,4 +1,6 @@
-"""Digests of values and data sets: equal content gives equal digests, in Balas and in Redis (DEBUG DIGEST)."""
+"""Digests of values and data sets: equal content gives equal digests, in Balas and in Redis (DEBUG
+DIGEST).
+"""
 
 from hashlib import sha1
 
@@ -13,8 +15,8 @@ def exclusive_or(a: bytes, b: bytes) -> bytes:
 class Digest:
     """Twenty bytes that sum up what was added.
 
-    `add` depends on the order of calls, `add_unordered` does not: use it for members of a set or fields of a hash, with one
-    inner digest for each.
+    `add` depends on the order of calls, `add_unordered` does not: use it for members of a set or
+    fields of a hash, with one inner digest for each.
     """
 
     def __init__(self) -> None:

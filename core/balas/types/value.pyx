@@ -1,7 +1,8 @@
 """The contract of a value type: what a value must be able to do to live in the keyspace.
 
-Plain strings are not here: they are stored bare in the keyspace entry. Everything else, in the core and in modules,
-derives from `Value` and is expired, evicted, counted, copied, dumped, snapshotted and logged through these methods.
+Plain strings are not here: they are stored bare in the keyspace entry. Everything else, in the core
+and in modules, derives from `Value` and is expired, evicted, counted, copied, dumped, snapshotted
+and logged through these methods.
 """
 
 
@@ -10,9 +11,12 @@ cdef class Value:
 
     Class attributes:
         type_name: what TYPE replies; for a module's type also its 9-character name in RDB files.
-        rdb_version: the version of its RDB encoding, 0 to 1023; `rdb_load` is told which one it reads.
-        rdb_kinds: for types of the core only: the kinds of value in RDB files that `rdb_load` reads, as its second argument.
-        rdb_kind: for types of the core only: the kind that `rdb_save` writes now. None says that a module's type is written.
+        rdb_version: the version of its RDB encoding, 0 to 1023; `rdb_load` is told which one it
+        reads.
+        rdb_kinds: for types of the core only: the kinds of value in RDB files that `rdb_load`
+        reads, as its second argument.
+        rdb_kind: for types of the core only: the kind that `rdb_save` writes now. None says that a
+        module's type is written.
     """
 
     type_name = ""
@@ -33,7 +37,8 @@ cdef class Value:
         return 1
 
     def free_step(self, effort):
-        """Free about `effort` allocations of a value nobody can see any more; True while there are more.
+        """Free about `effort` allocations of a value nobody can see any more; True while there are
+        more.
 
         The default leaves everything to the moment when the last reference goes.
         """
