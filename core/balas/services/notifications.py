@@ -2,7 +2,8 @@
 `__keyevent@0__:event`, as far as `notify-keyspace-events` asks for its class.
 
 Nothing here runs while the option is empty. Events come from `engine.changes` by name; the class
-of a name is in the table below, and what is not there came from a module.
+of a name is in the table below, and what is not there came from a module. A change without a name
+is told to nobody here: Redis has no event for it.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class Notifications:
             return
         classes = self._classes
         for index, key, event in changes:
-            if CLASS_OF.get(event, MODULE_CLASS) not in classes:
+            if not event or CLASS_OF.get(event, MODULE_CLASS) not in classes:
                 continue
             name = event.encode()
             if "K" in classes:

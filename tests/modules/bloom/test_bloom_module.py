@@ -168,7 +168,7 @@ def test_commands_are_declared_as_in_the_real_module(
     assert (b"@read" in ours[6]) is (b"readonly" in theirs[2])
 
 
-# --- the log, events and WATCH ------------------------------------------------------------------
+# --- the log ------------------------------------------------------------------------------------
 
 
 def test_every_writing_command_is_recorded_as_it_came(
@@ -248,19 +248,6 @@ def test_a_replica_that_runs_the_log_has_the_same_filter(
         for iterator in iterators:
             asked = ("BF.SCANDUMP", "f", iterator)
             assert replica(*asked) == client(*asked)
-
-
-def test_no_event_has_a_name_of_its_own(balas_server: InProcessServer, client: Client) -> None:
-    seen: list[str] = []
-    listener = seen.extend
-    balas_server.engine.changes.add_listener(
-        lambda changes: listener(event for _, _, event in changes)
-    )
-    client("BF.RESERVE", "f", "0.1", "10")
-    client("BF.ADD", "f", "a")
-    client("BF.MADD", "f", "a", "b")
-    client("BF.INSERT", "g", "ITEMS", "a")
-    assert not [event for event in seen if event.lower().startswith("bf")]
 
 
 # --- accounts and storage -----------------------------------------------------------------------
