@@ -5,5 +5,6 @@ from balas.engine.client import Client
 from balas.engine.dispatch import Engine
 
 class Connection(asyncio.Protocol):
-    client: Client
+    client: Client | None
+    transport: asyncio.Transport
     def __init__(self, engine: Engine, network: Any) -> None: ...

@@ -4,22 +4,17 @@ Compiled, because it is on the way of every request; it knows asyncio's protocol
 nothing of how sockets are opened (that is `balas.network`).
 """
 
-from libc.stdint cimport int64_t
-
 from balas.engine.client cimport Client
 from balas.engine.dispatch cimport Engine
 
-cdef enum:
-    # Above this a transport says so, and its client runs nothing further until it has read.
-    HIGH_WATER = 1 << 20
-
 
 cdef class Connection:
-    """An asyncio protocol for one client."""
+    """An asyncio protocol for one client. `client` is None until the network has let it in."""
 
     cdef Engine engine
     cdef object network
-    cdef readonly Client client
+    cdef readonly object transport
+    cdef public Client client
 
     def __init__(self, Engine engine, object network):
         self.engine = engine
@@ -27,13 +22,13 @@ cdef class Connection:
 
     def connection_made(self, transport):
         """The socket is open: the network decides whether it is welcome."""
-        transport.set_write_buffer_limits(HIGH_WATER)
-        self.client = self.engine.connect(transport)
-        self.network.opened(self, transport)
+        self.transport = transport
+        self.network.opened(self)
 
     def data_received(self, data):
         """Bytes from the client."""
-        self.engine.receive(self.client, data)
+        if self.client is not None:
+            self.engine.receive(self.client, data)
 
     def eof_received(self):
         """The client sends no more: close as soon as what was written is sent."""
@@ -41,13 +36,14 @@ cdef class Connection:
 
     def connection_lost(self, error):
         """The socket is gone."""
-        self.engine.disconnect(self.client)
         self.network.lost(self)
 
     def pause_writing(self):
         """The client does not read what we write: run nothing further for it."""
-        self.engine.congested(self.client)
+        if self.client is not None:
+            self.engine.congested(self.client)
 
     def resume_writing(self):
         """The client has read: go on."""
-        self.engine.relieved(self.client)
+        if self.client is not None:
+            self.engine.relieved(self.client)

@@ -1,53 +1,300 @@
 """Sockets and the event loop: opens the doors, drives the timers, and ends in order.
 
 All data is owned by the thread that runs the loop; nothing here touches it but through the engine.
+
+Redis lets options change what it listens on while it runs, so sockets are opened here at once and
+handed to the loop afterwards: a change that cannot be is refused before anything is lost.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import socket
+import stat
 from collections.abc import Coroutine
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 import uvloop
 
 from balas.connection import Connection
+from balas.errors import ReplyError
 from balas.server import Server
+from balas.services.auth import Auth
+from balas.services.clients import Clients
+from balas.services.config.store import Config
+from balas.services.log import VERBOSE
 from balas.services.process import Process
+from balas.services.system import StartRefused
+
+# Above this a transport says so, and its client runs nothing further until it has read.
+HIGH_WATER: Final = 1 << 20
+# How long clients may take to read their last replies when the server ends.
+CLOSING_MAX_S: Final = 1.0
+# An address that is marked as optional may fail with this, ...
+NOT_HERE: Final = errno.EADDRNOTAVAIL
+# ... and any may with these: the system has no such protocol.
+NO_PROTOCOL: Final = frozenset(
+    (
+        errno.ENOPROTOOPT,
+        errno.EPROTONOSUPPORT,
+        errno.ESOCKTNOSUPPORT,
+        errno.EPFNOSUPPORT,
+        errno.EAFNOSUPPORT,
+    )
+)
+SOMAXCONN_FILE: Final = "/proc/sys/net/core/somaxconn"
+
+TOO_MANY: Final = b"-ERR max number of clients reached\r\n"
+PROTECTED: Final = (
+    b"-DENIED Redis is running in protected mode because protected mode is enabled and no password "
+    b"is set for the default user. In this mode connections are only accepted from the loopback "
+    b"interface. If you want to connect from external computers to Redis you may adopt one of the "
+    b"following solutions: 1) Just disable protected mode sending the command 'CONFIG SET "
+    b"protected-mode no' from the loopback interface by connecting to Redis from the same host the "
+    b"server is running, however MAKE SURE Redis is not publicly accessible from internet if you "
+    b"do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just "
+    b"disable the protected mode by editing the Redis configuration file, and setting the protected "
+    b"mode option to 'no', and then restarting the server. 3) If you started the server manually "
+    b"just for testing, restart it with the '--protected-mode no' option. 4) Set up an "
+    b"authentication password for the default user. NOTE: You only need to do one of the above "
+    b"things in order for the server to start accepting connections from the outside.\r\n"
+)
+
+
+class CannotListen(Exception):
+    """A socket that cannot be opened; the message says why, `number` is the errno if there is one."""
+
+    def __init__(self, message: str, number: int | None = None) -> None:
+        super().__init__(message)
+        self.number = number
+
+
+class Listener:
+    """One listening socket. `kind` is "tcp" or "unix"; `place` the address or the path."""
+
+    def __init__(self, kind: str, place: str, listening: socket.socket) -> None:
+        self.kind = kind
+        self.place = place
+        self._socket = listening
+        self._server: asyncio.Server | None = None
+        self._closed = False
+
+    async def accept(self, network: Network) -> None:
+        """Let the event loop take connections from the socket."""
+        if self._closed:
+            return
+        loop = asyncio.get_running_loop()
+        create: Any = loop.create_server if self.kind == "tcp" else loop.create_unix_server
+        self._server = await create(
+            lambda: Connection(network.engine, network),
+            sock=self._socket,
+            backlog=network.config.get("tcp-backlog"),
+        )
+        if self._closed:
+            self._server.close()
+
+    def keep_alive(self, silence_s: int) -> None:
+        """Have the peers of connections to come probed after so many seconds of silence."""
+        if self.kind == "tcp":
+            set_keep_alive(self._socket, silence_s)
+
+    def close(self) -> None:
+        """Listen no more; connections stay."""
+        self._closed = True
+        if self._server is not None:
+            self._server.close()
+        else:
+            self._socket.close()
 
 
 class Network:
-    """The listening sockets of one server, and its event loop."""
+    """The listening sockets of one server, its connections, and its event loop."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
         self.engine = server.engine
+        self.config = server.config
+        self.log = server.log
         self.connections: set[Connection] = set()
-        self._listeners: list[asyncio.Server] = []
+        self._auth: Auth = self.engine.services[Auth]
+        self._clients: Clients = self.engine.services[Clients]
+        self._listeners: list[Listener] = []
+        self._listening_on: tuple[int, tuple[str, ...]] | None = None
+        self._accepting = False
+        self._high_water = HIGH_WATER
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake: asyncio.TimerHandle | None = None
         self._stopped = asyncio.Event()
+        self._exit_code = 0
+
+    @property
+    def kinds(self) -> list[str]:
+        """What is listened on: "tcp", "unix" or both."""
+        return list(dict.fromkeys(listener.kind for listener in self._listeners))
+
+    # Opening.
+
+    def open(self) -> None:
+        """Open the configured sockets; StartRefused, with the reason logged, if that cannot be."""
+        config = self.config
+        self._warn_of_small_backlog()
+        try:
+            self._open_tcp()
+        except CannotListen:
+            self.log.warning(f"Failed listening on port {config.get('port')} (tcp), aborting.")
+            raise StartRefused from None
+        path = config.path("unixsocket")
+        if path:
+            try:
+                self._listeners.append(open_unix(path, config))
+            except OSError as error:
+                self.log.warning(f"Failed opening Unix socket: bind: {error.strerror}")
+                raise StartRefused from None
+        if not self._listeners:
+            self.log.warning("Configured to not listen anywhere, exiting.")
+            raise StartRefused
+        config.on_change("port", self._follow_port)
+        config.on_change("bind", self._follow_bind)
+        config.on_change("tcp-keepalive", self._follow_keep_alive)
+        config.on_change("client-output-buffer-limit", self._follow_limits)
 
     async def start(self) -> None:
-        """Open the configured sockets."""
+        """Drive the engine's timers and coroutines, and take connections."""
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._unexpected)
         self.engine.spawn = self.spawn
         self.engine.call_soon = loop.call_soon
         self.engine.timers.wake_at = self.wake_at
-        for host in self.server.config.get("bind"):
-            listener = await loop.create_server(
-                lambda: Connection(self.engine, self), host, self.server.config.get("port")
-            )
-            self._listeners.append(listener)
+        self._follow_limits(self.config)
         self.wake_at(self.engine.timers.next_due_ms or 0)
+        for listener in self._listeners:
+            await listener.accept(self)
+        self._accepting = True
 
-    def opened(self, connection: Connection, transport: asyncio.Transport) -> None:
-        """A client has connected."""
+    def _open_tcp(self) -> None:
+        """Open a socket for every address of `bind`; raises CannotListen and leaves none open."""
+        port, addresses = self.config.get("port"), self.config.get("bind")
+        opened: list[Listener] = []
+        self._listening_on = port, addresses
+        for address in addresses if port else ():
+            host = address.removeprefix("-")
+            try:
+                opened.append(self._listener(host, port))
+            except CannotListen as error:
+                self.log.warning(
+                    f"Warning: Could not create server TCP listening socket {host}:{port}: {error}"
+                )
+                optional = host != address and error.number == NOT_HERE
+                if not optional and error.number not in NO_PROTOCOL:
+                    for listener in opened:
+                        listener.close()
+                    raise
+        self._listeners += opened
+        if self._accepting:
+            for listener in opened:
+                self.spawn(listener.accept(self))
+
+    def _listener(self, host: str, port: int) -> Listener:
+        listening = open_tcp(host, port, self.config.get("tcp-backlog"))
+        set_keep_alive(listening, self.config.get("tcp-keepalive"))
+        return Listener("tcp", host, listening)
+
+    def _follow_port(self, config: Config) -> None:
+        self._listen_again(config, "ERR Unable to listen on this port. Check server logs.")
+
+    def _follow_bind(self, config: Config) -> None:
+        self._listen_again(config, "ERR Failed to bind to specified addresses.")
+
+    def _listen_again(self, config: Config, refusal: str) -> None:
+        """Listen on what the options say now. They come back here if that is refused."""
+        if self._listening_on == (config.get("port"), config.get("bind")):
+            return
+        for listener in self._listeners:
+            if listener.kind == "tcp":
+                listener.close()
+        self._listeners = [listener for listener in self._listeners if listener.kind != "tcp"]
+        try:
+            self._open_tcp()
+        except CannotListen:
+            raise ReplyError(refusal) from None
+
+    def _follow_keep_alive(self, config: Config) -> None:
+        for listener in self._listeners:
+            listener.keep_alive(config.get("tcp-keepalive"))
+
+    def _warn_of_small_backlog(self) -> None:
+        wanted = self.config.get("tcp-backlog")
+        try:
+            with open(SOMAXCONN_FILE, encoding="ascii") as file:
+                limit = int(file.read())
+        except OSError:
+            return  # Not every system says it.
+        if 0 < limit < wanted:
+            self.log.warning(
+                f"WARNING: The TCP backlog setting of {wanted} cannot be enforced because "
+                f"{SOMAXCONN_FILE} is set to the lower value of {limit}."
+            )
+
+    # Connections.
+
+    def opened(self, connection: Connection) -> None:
+        """Somebody has connected: let them in, or say why not and hang up."""
+        transport = connection.transport
+        sock = transport.get_extra_info("socket")
+        is_unix = sock.family == socket.AF_UNIX
+        peer = None if is_unix else transport.get_extra_info("peername")
+        if self.log.wants(VERBOSE):
+            self.log.verbose(
+                f"Accepted {peer[0]}:{peer[1]}"
+                if peer
+                else f"Accepted connection to {self.config.path('unixsocket')}"
+            )
+        refusal = self._refusal(peer[0] if peer else None)
         self.connections.add(connection)
+        if refusal is not None:
+            self.engine.stats.rejected_connections += 1
+            transport.write(refusal)
+            transport.close()
+            return
+        transport.set_write_buffer_limits(self._high_water)
+        client = connection.client = self.engine.connect(transport)
+        client.descriptor = sock.fileno()
+        if peer:
+            client.address = shown(peer)
+            client.local_address = shown(transport.get_extra_info("sockname"))
+        else:
+            client.address = client.local_address = f"{self.config.path('unixsocket')}:0"
+
+    def _refusal(self, host: str | None) -> bytes | None:
+        """What to say to a peer that may not come in; a unix socket has no host."""
+        if len(self.connections) >= self.config.get("maxclients"):
+            return TOO_MANY
+        is_local = host is None or host == "::1" or host.startswith("127.")
+        if not is_local and self.config.get("protected-mode") and self._auth.is_open:
+            return PROTECTED
+        return None
 
     def lost(self, connection: Connection) -> None:
-        """A client has gone."""
+        """Somebody has gone."""
         self.connections.discard(connection)
+        client = connection.client
+        if client is None:
+            return
+        if not client.closed and not client.closing and self.log.wants(VERBOSE):
+            self.log.verbose(f"Client closed connection {self._clients.describe(client)}")
+        self.engine.leave(client)
+
+    def _follow_limits(self, config: Config) -> None:
+        """A transport has to tell of unread output before the lowest limit of it is reached."""
+        self._high_water = min(HIGH_WATER, self.engine.output_limit_least)
+        for connection in self.connections:
+            if connection.client is not None and not connection.transport.is_closing():
+                connection.transport.set_write_buffer_limits(self._high_water)
+
+    # The event loop.
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine beside the requests."""
@@ -60,8 +307,8 @@ class Network:
         loop = asyncio.get_running_loop()
         if self._wake is not None:
             self._wake.cancel()
-        delay = max(0, due_ms - self.engine.clock.refresh()) / 1000
-        self._wake = loop.call_later(delay, self._run_timers)
+        delay_ms = max(0, due_ms - self.engine.clock.refresh())
+        self._wake = loop.call_later(delay_ms / 1000, self._run_timers)
 
     def _run_timers(self) -> None:
         self._wake = None
@@ -71,30 +318,141 @@ class Network:
         if due_ms is not None:
             self.wake_at(due_ms)
 
-    async def serve(self) -> None:
-        """Serve until `stop` is called."""
-        await self._stopped.wait()
+    def _unexpected(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Something raised where nobody catches it: it belongs in our log."""
+        error = context.get("exception")
+        if error is None:
+            self.log.warning(str(context["message"]))
+        else:
+            self.log.exception(str(context["message"]), error)
 
-    def stop(self) -> None:
+    async def serve(self) -> int:
+        """Serve until `stop` is called; returns the exit code."""
+        await self._stopped.wait()
+        return self._exit_code
+
+    def stop(self, exit_code: int = 0) -> None:
         """End `serve`."""
+        self._exit_code = exit_code
         self._stopped.set()
+
+    # Closing.
+
+    async def close(self) -> None:
+        """Take no more connections, let clients read what they were told, and hang up."""
+        self._accepting = False
+        for listener in self._listeners:
+            listener.close()
+            if listener.kind == "unix":
+                self.log.notice("Removing the unix socket file.")
+                with suppress(FileNotFoundError):
+                    os.unlink(listener.place)
+        self._listeners = []
+        for connection in list(self.connections):
+            if connection.client is not None:
+                self.engine.send(connection.client)
+            connection.transport.close()
+        await self._wait_for_readers()
+        for connection in list(self.connections):
+            connection.transport.abort()
+        if self._wake is not None:
+            self._wake.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _wait_for_readers(self) -> None:
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + CLOSING_MAX_S
+        while self.connections and loop.time() < end_s:
+            await asyncio.sleep(0.001)
+
+
+def open_tcp(host: str, port: int, backlog: int) -> socket.socket:
+    """A listening socket on an address ("*" and "::*" for all of a family), or CannotListen."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        found = socket.getaddrinfo(
+            {"*": None, "::*": "::"}.get(host, host),
+            port,
+            family,
+            socket.SOCK_STREAM,
+            flags=socket.AI_PASSIVE,
+        )
+    except socket.gaierror as error:
+        raise CannotListen(str(error.strerror)) from None
+    step = "socket"
+    listening = None
+    try:
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setblocking(False)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        step = "bind"
+        listening.bind(found[0][4])
+        step = "listen"
+        listening.listen(backlog)
+    except OSError as error:
+        if listening is not None:
+            listening.close()
+        raise CannotListen(f"{step}: {error.strerror}", error.errno) from None
+    return listening
+
+
+def open_unix(path: str, config: Config) -> Listener:
+    """A listening socket at a path, in place of one that was left behind; may raise OSError."""
+    with suppress(OSError):
+        if stat.S_ISSOCK(os.stat(path).st_mode):
+            os.unlink(path)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listening.setblocking(False)
+        listening.bind(path)
+        if config.get("unixsocketperm"):
+            os.chmod(path, config.get("unixsocketperm"))
+        listening.listen(config.get("tcp-backlog"))
+    except OSError:
+        listening.close()
+        raise
+    return Listener("unix", path, listening)
+
+
+def set_keep_alive(listening: socket.socket, silence_s: int) -> None:
+    """Connections inherit this: the peer is probed after so many seconds of silence, 0 for never."""
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, bool(silence_s))
+    if silence_s:
+        between_s = max(silence_s // 3, 1)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, silence_s)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, between_s)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+
+
+def shown(address: tuple[Any, ...]) -> str:
+    """An address as CLIENT LIST shows it."""
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def run(server: Server) -> int:
-    """Serve until the server is told to end; returns the exit code."""
+    """Serve until the server is told to end; returns the exit code. May raise StartRefused."""
 
-    async def main() -> None:
+    async def main() -> int:
         network = Network(server)
-        await network.start()
-        server.log.notice("Server initialized")
-        for _ in server.start_steps():
-            await asyncio.sleep(0)
-        process = server.engine.services.get(Process)
-        if process is not None:
-            process.attach(asyncio.get_running_loop(), lambda options: network.stop())
-            process.ready()
-        server.log.notice("Ready to accept connections tcp")
-        await network.serve()
+        network.open()
+        try:
+            await network.start()
+            server.log.notice("Server initialized")
+            for _ in server.start_steps():
+                await asyncio.sleep(0)
+            process = server.engine.services.get(Process)
+            if process is not None:
+                process.attach(asyncio.get_running_loop(), lambda options: network.stop())
+                process.ready()
+            for kind in network.kinds:
+                server.log.notice(f"Ready to accept connections {kind}")
+            return await network.serve()
+        finally:
+            await network.close()
 
-    uvloop.run(main())
-    return 0
+    return uvloop.run(main())

@@ -300,7 +300,8 @@ cdef class RequestParser:
                 left = self.end - self.position
                 if memchr(self.source + self.position, b"\r", left) == NULL:
                     return self.fail("too big bulk count string") if left > LINE_MAX else False
-                return self.fail(f"expected '$', got '{chr(<unsigned char> self.source[self.position])}'")
+                found = self.source[self.position:self.position + 1].decode("utf-8", "surrogateescape")
+                return self.fail(f"expected '$', got '{found}'")
             length = 0
             if not self.parse_number(&length, "too big bulk count string"):
                 return False
