@@ -23,10 +23,10 @@ from balas.types.value import Value
 REQUIRED = ("rdb_save", "rdb_load", "aof_rewrite", "copy", "digest", "memory_usage")
 
 
-def check_module(module: Module) -> None:
+def check_module(module: type[Module]) -> None:
     """Refuse a name that clients could not write, a version that is none, types that lack parts."""
     if not re.fullmatch(r"[\w.-]+", module.name, re.ASCII):
-        raise ModuleError(f"{type(module).__name__}.name is {module.name!r}: it needs letters")
+        raise ModuleError(f"{module.__name__}.name is {module.name!r}: it needs letters")
     if not isinstance(module.version, int):
         raise ModuleError(f"the version of '{module.name}' is no integer: {module.version!r}")
     for kind in module.types:

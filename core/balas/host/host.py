@@ -124,6 +124,7 @@ class ModuleHost:
         with self._told(f"Module {target} failed to load"):
             found = self._loader.find(target)
             try:
+                check_module(found.kind)
                 loaded = self._bring_in(found, tuple(arguments), options or {})
             except BaseException:
                 found.undo()
@@ -145,7 +146,6 @@ class ModuleHost:
         If anything raises, all is taken off.
         """
         module = found.kind()
-        check_module(module)
         if self.find(module.name) is not None:
             raise ModuleError(f"module '{module.name}' is already loaded")
         loaded = Loaded(module, found, arguments, self._attachment(module))
@@ -261,6 +261,7 @@ class ModuleHost:
             self._check_idle(old, may_block=True)
             found = self._loader.find(old.found.target, anew=True)
             try:
+                check_module(found.kind)
                 loaded = self._succeed(old, found)
             except BaseException:
                 found.undo()
