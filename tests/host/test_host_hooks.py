@@ -15,6 +15,7 @@ import pytest
 from balas.host import hookspecs
 from balas.host.attachment import Attachment
 from balas.host.report import info_sections
+from balas.services.log import DEBUG
 from balas.testing import Client, InProcessServer
 from host.author import Author
 from sources import TOP
@@ -246,5 +247,6 @@ def test_all_modules_are_called_and_the_latest_first(author: Author, client: Cli
 
 
 def test_calls_are_traced_in_the_log_at_level_debug(diary: Author, client: Client) -> None:
-    client("CONFIG", "SET", "loglevel", "debug")
+    diary.server.server.log.level = DEBUG
+    client("CONFIG", "SET", "maxmemory-samples", 7)
     assert ". <diary> hook config_changed" in diary.server.log

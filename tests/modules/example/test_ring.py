@@ -20,7 +20,8 @@ RING = Path(__file__).parent / "ring.py"
 def ring_module() -> Iterator[ModuleType]:
     """The example, imported as any Python file."""
     spec = importlib.util.spec_from_file_location("example_ring", RING)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["example_ring"] = module
     spec.loader.exec_module(module)
