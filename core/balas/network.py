@@ -56,16 +56,16 @@ PROTECTED: Final = (
     b"protected-mode no' from the loopback interface by connecting to Redis from the same host the "
     b"server is running, however MAKE SURE Redis is not publicly accessible from internet if you "
     b"do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just "
-    b"disable the protected mode by editing the Redis configuration file, and setting the protected "
-    b"mode option to 'no', and then restarting the server. 3) If you started the server manually "
-    b"just for testing, restart it with the '--protected-mode no' option. 4) Set up an "
+    b"disable the protected mode by editing the Redis configuration file, and setting the "
+    b"protected mode option to 'no', and then restarting the server. 3) If you started the server "
+    b"manually just for testing, restart it with the '--protected-mode no' option. 4) Set up an "
     b"authentication password for the default user. NOTE: You only need to do one of the above "
     b"things in order for the server to start accepting connections from the outside.\r\n"
 )
 
 
 class CannotListen(Exception):
-    """A socket that cannot be opened; the message says why, `number` is the errno if there is one."""
+    """A socket that cannot be opened, with the reason; `number` is the errno if there is one."""
 
     def __init__(self, message: str, number: int | None = None) -> None:
         super().__init__(message)
@@ -84,7 +84,7 @@ class Listener:
 
     async def accept(self, network: Network) -> None:
         """Let the event loop take connections from the socket."""
-        if self._closed:
+        if self.is_closed():
             return
         loop = asyncio.get_running_loop()
         create: Any = loop.create_server if self.kind == "tcp" else loop.create_unix_server
@@ -93,8 +93,12 @@ class Listener:
             sock=self._socket,
             backlog=network.config.get("tcp-backlog"),
         )
-        if self._closed:
+        if self.is_closed():
             self._server.close()
+
+    def is_closed(self) -> bool:
+        """Whether nobody is taken in here any more."""
+        return self._closed
 
     def keep_alive(self, silence_s: int) -> None:
         """Have the peers of connections to come probed after so many seconds of silence."""
@@ -419,7 +423,7 @@ def open_unix(path: str, config: Config) -> Listener:
 
 
 def set_keep_alive(listening: socket.socket, silence_s: int) -> None:
-    """Connections inherit this: the peer is probed after so many seconds of silence, 0 for never."""
+    """Have peers probed after so many seconds of silence, 0 for never; connections inherit it."""
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, bool(silence_s))
     if silence_s:
         between_s = max(silence_s // 3, 1)

@@ -72,7 +72,9 @@ def execute(ctx: Context) -> Reply:
     return NO_REPLY
 
 
-@command("WATCH", arity=-2, flags=FREE, keys=keys(1, -1, 1, RO), group="transactions", since="2.2.0")
+@command(
+    "WATCH", arity=-2, flags=FREE, keys=keys(1, -1, 1, RO), group="transactions", since="2.2.0"
+)
 def watch(ctx: Context, *names: bytes) -> Reply:
     """WATCH key [key ...]
 

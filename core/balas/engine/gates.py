@@ -39,10 +39,14 @@ ORDER_MULTI: Final = 100
 ORDER_MONITOR: Final = 110
 
 SUBSCRIBED_COMMANDS: Final = frozenset(
-    "ping subscribe ssubscribe psubscribe unsubscribe sunsubscribe punsubscribe quit reset".split()
+    (
+        *("subscribe", "psubscribe", "ssubscribe"),
+        *("unsubscribe", "punsubscribe", "sunsubscribe"),
+        *("ping", "quit", "reset"),
+    )
 )
 # Commands that act on the transaction under way instead of being queued in it.
-NEVER_QUEUED: Final = frozenset("exec discard multi watch quit reset".split())
+NEVER_QUEUED: Final = frozenset(("exec", "discard", "multi", "watch", "quit", "reset"))
 
 # Bytes of replies that a client may leave unread before it has authenticated.
 UNAUTHENTICATED_OUTPUT_MAX: Final = 17 * 1024
@@ -125,6 +129,7 @@ class CoreGates:
             client.pending.insert(0, argv)
             self._engine.pause.waiting[client.id] = client
             return self._engine.WAITING
+        return None
 
     def multi(self, client: Client, spec: CommandSpec, argv: list[bytes]) -> Reply:
         """Inside MULTI a command is queued."""

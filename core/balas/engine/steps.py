@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class StepByStep:
-    """Awaitable that brackets every step of a coroutine with the beginning and the end of a unit."""
+    """Awaitable that brackets every step of a coroutine with the beginning and end of a unit."""
 
     def __init__(
         self,

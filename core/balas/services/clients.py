@@ -1,4 +1,5 @@
-"""What is known and watched of all clients: their lines in CLIENT LIST, and when one costs too much.
+"""What is known and watched of all clients: their lines in CLIENT LIST, and when one costs too
+much.
 
 A client is disconnected when it has been idle for longer than `timeout`, when it leaves more of its
 output unread than `client-output-buffer-limit` allows for its class, or when it has sent more that
@@ -31,6 +32,9 @@ SHRINK_AFTER_MS = 2000
 ATTACK_LOG_MS = 60_000
 NO_LIMIT = 2**63 - 1
 QUERY_SHOWN_MAX = 64
+
+# What a client waits for that CLIENT LIST calls blocked.
+WAITING = Suspended.BLOCKED | Suspended.AWAITING | Suspended.PAUSED
 
 # The classes of clients that TYPE knows, by all their names.
 CLASSES = {
@@ -235,7 +239,7 @@ def flags_of(client: Client) -> str:
         ("M", client.kind == "primary"),
         ("P", client.subscriptions),
         ("x", client.queue is not None),
-        ("b", client.blocked is not None),
+        ("b", client.suspended & WAITING),
         ("t", client.attention & attention.TRACKING),
         ("d", client.watch_broken),
         ("c", client.closing),

@@ -1,5 +1,5 @@
-"""Keyspace notifications: every event of a key, as messages to the channels `__keyspace@0__:key` and
-`__keyevent@0__:event`, as far as `notify-keyspace-events` asks for its class.
+"""Keyspace notifications: every event of a key, as messages to the channels `__keyspace@0__:key`
+and `__keyevent@0__:event`, as far as `notify-keyspace-events` asks for its class.
 
 Nothing here runs while the option is empty. Events come from `engine.changes` by name; the class
 of a name is in the table below, and what is not there came from a module. A change without a name
@@ -10,14 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from balas.engine.dispatch import Engine
+from balas.engine.records import Change
 from balas.services.config.store import Config
 from balas.services.pubsub import PubSub
-
-if TYPE_CHECKING:
-    from balas.engine.changes import Change
 
 OPTION = "notify-keyspace-events"
 MODULE_CLASS = "d"
@@ -58,7 +55,7 @@ class Notifications:
         config.on_change(OPTION, self.follow)
 
     def follow(self, config: Config) -> None:
-        """Do as the option says: the letters of the classes, and K and E for the kinds of channel."""
+        """Do as the option says: letters of classes, and K and E for the kinds of channel."""
         wanted = frozenset(config.get(OPTION))
         if not wanted & {"K", "E"}:
             wanted = frozenset()
