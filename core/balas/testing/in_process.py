@@ -55,7 +55,11 @@ class InProcessServer:
         self.loop = asyncio.new_event_loop()
         self._log = bytearray()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self.server = self._start()
+        try:
+            self.server = self._start()
+        except BaseException:
+            self._clean_up()
+            raise
         self.engine = self.server.engine
 
     @property
@@ -104,9 +108,7 @@ class InProcessServer:
         """Drop all clients, end what is under way, and remove the temporary folder."""
         self._stop()
         self.loop.run_until_complete(self.loop.shutdown_default_executor())
-        self.loop.close()
-        if self._temporary is not None:
-            shutil.rmtree(self._temporary, ignore_errors=True)
+        self._clean_up()
 
     def __enter__(self) -> Self:
         return self
@@ -118,6 +120,11 @@ class InProcessServer:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _clean_up(self) -> None:
+        self.loop.close()
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _start(self) -> Server:
         config = Config(directory=str(self.directory))
