@@ -516,8 +516,9 @@ cdef class Engine:
                 db_index,
                 tuple([<object> argv[i] for i in range(argc)]) if changes.recording else None,
             )
-        if client.attention & BIT_MUTED and (not client.muted_once or spec.name != "client|reply"):
-            self.mute(client, mark)
+        if client.attention & BIT_MUTED and client.blocked is None:
+            if not client.muted_once or spec.name != "client|reply":
+                self.mute(client, mark)
         if changes.pending or changes.records or changes.ready or self.deferred:
             self.end_unit()
         return 0
