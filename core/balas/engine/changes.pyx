@@ -77,12 +77,19 @@ cdef class Changes:
         keep the list.
         """
         self.sinks = (*self.sinks, sink)
-        self.recording = True
+        self.recording = not self.loading
 
     def remove_sink(self, sink) -> None:
         """Undo `add_sink`."""
         self.sinks = tuple(known for known in self.sinks if known != sink)
-        self.recording = bool(self.sinks)
+        self.recording = bool(self.sinks) and not self.loading
+
+    def set_loading(self, on: bool) -> None:
+        """While data are loaded, no key's time comes: their log was written before. Nor is anything
+        recorded, for it has been.
+        """
+        self.loading = on
+        self.recording = bool(self.sinks) and not on
 
     cpdef observe(self):
         """Bring `observed` up to date after listeners, watches or waiting clients came or went."""

@@ -82,7 +82,7 @@ cdef class Context:
         cdef Entry *entry = self.db.find_key(key)
         if entry == NULL:
             return NULL
-        if 0 <= entry.expire_ms < self.changes.clock.now_ms:
+        if 0 <= entry.expire_ms < self.changes.clock.now_ms and not self.changes.loading:
             if self.changes.expires_keys:
                 self.changes.expire(self.db, key)
             return NULL
@@ -325,6 +325,13 @@ cdef class Context:
         """Unix ms of a key's expiry; -1 if it has none, -2 if the key is missing."""
         cdef Entry *entry = self.live(key)
         return entry.expire_ms if entry != NULL else -2
+
+    def is_past(self, int64_t at_ms) -> bool:
+        """Whether a key that gets this expiry time (Unix ms) is to be deleted instead.
+
+        Never while data are loaded: what follows in the log may give it another one.
+        """
+        return at_ms <= self.changes.clock.now_ms and not self.changes.loading
 
     cpdef bint set_expire(self, bytes key, int64_t at_ms) except -1:
         """Give a live key an expiry time (Unix ms) or remove it (-1); True if the key is there."""
