@@ -484,9 +484,9 @@ cdef class Engine:
         cdef int db_index
         cdef int64_t now_ns, duration_ns
         cdef object value
+        client.last_command = spec
         if spec.is_async:
             return self.run_async(client, spec, [<object> argv[i] for i in range(argc)])
-        client.last_command = spec
         ctx.begin(client)
         db_index = client.db.index
         changes.frame_dirty = 0
@@ -719,7 +719,6 @@ cdef class Engine:
             value = self.explain(spec, error)
         finally:
             del self.awaited[client.id]
-        client.last_command = spec
         client.commands += 1
         self.stats.commands += 1
         spec.count_call(self.clock.monotonic_ns() - started_ns)
