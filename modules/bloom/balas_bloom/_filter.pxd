@@ -16,6 +16,9 @@ cdef class Layer:
     cdef readonly uint64_t bits
     cdef readonly uint64_t length  # bytes
     cdef readonly uint8_t n2
+    cdef uint64_t released         # bytes given back, when nobody looks any more
+
+    cdef uint64_t release(self, uint64_t budget) noexcept
 
 cdef class Chain:
     cdef readonly list layers
@@ -26,6 +29,7 @@ cdef class Chain:
     cdef readonly uint64_t items
     cdef readonly uint64_t length  # bytes of all layers
     cdef readonly uint64_t memory  # bytes, with the objects
+    cdef Py_ssize_t released       # layers given back, when nobody looks any more
 
     cdef int append(self, Layer layer) except -1
     cdef int grow(self)

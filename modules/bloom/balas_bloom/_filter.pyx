@@ -40,6 +40,10 @@ cdef extern from *:
     uint64_t high_product(uint64_t a, uint64_t b) noexcept nogil
     void prefetch_for_read(const void *place) noexcept nogil
 
+cdef extern from "<sys/mman.h>" nogil:
+    int madvise(void *start, size_t length, int advice)
+    int MADV_DONTNEED
+
 cpdef enum:
     # Options of a chain, as bits of the number that files carry.
     EXACT_BITS = 1      # as many bits as needed, not the next power of two
@@ -57,6 +61,7 @@ cdef enum:
     FETCHED = 4
     # Places of an item's bits that are kept for a second pass; more are a rate below 1e-9.
     PLACES = 32
+    PAGE_BYTES = 4096
     # What the objects take beside the bits.
     CHAIN_BYTES = 250
     LAYER_BYTES = 160
@@ -274,6 +279,24 @@ cdef class Layer:
     def size(self) -> int:
         """The items it holds."""
         return self.probe.size
+
+    cdef uint64_t release(self, uint64_t budget) noexcept:
+        """Give back up to `budget` bytes, in whole pages, of a layer that nobody will look at.
+
+        Returns how many that were; 0 if none is left. The bits are zero afterwards.
+        """
+        cdef size_t start = <size_t>self.probe.bits + self.released
+        cdef size_t end = <size_t>self.probe.bits + self.length
+        start = (start + PAGE_BYTES - 1) & ~<size_t>(PAGE_BYTES - 1)
+        if end > start + budget:
+            end = start + budget
+        end &= ~<size_t>(PAGE_BYTES - 1)
+        # Not every system does it; then freeing does, all at once.
+        if end <= start or madvise(<void *>start, end - start, MADV_DONTNEED) != 0:
+            self.released = self.length
+            return 0
+        self.released = end - <size_t>self.probe.bits
+        return end - start
 
     def copy(self) -> Layer:
         """A layer with equal content."""
@@ -553,3 +576,16 @@ cdef class Chain:
     def copy(self) -> Chain:
         """A filter with equal content that shares nothing."""
         return Chain([layer.copy() for layer in self.layers], self.options, self.growth)
+
+    def release(self, uint64_t budget) -> bool:
+        """Give back the memory of about `budget` bytes of a filter that nobody will look at.
+
+        True while there is more. A large array takes long to give back in one piece.
+        """
+        cdef uint64_t released
+        while budget >= PAGE_BYTES and self.released < self.count:
+            released = (<Layer>self.layers[self.released]).release(budget)
+            if released == 0:
+                self.released += 1
+            budget -= released
+        return self.released < self.count

@@ -30,6 +30,9 @@ CHUNK_BYTES = 16 * 1024 * 1024
 HEADER = Struct("<QIII")
 LAYER = Struct("<QQQddIQB")
 
+# Giving back this much memory takes about as long as freeing one small allocation.
+FREED_BYTES = 4096
+
 KNOWN_OPTIONS = EXACT_BITS | ENTRIES_ARE_BITS | HASH_64 | FIXED
 # The error rate halves from layer to layer and is at least 2**-1074, so there are never more.
 LAYERS_MAX = 1100
@@ -180,8 +183,12 @@ class BloomFilter(Value):
         return self.chain.memory
 
     def free_effort(self) -> int:
-        """An allocation for the bits of each layer, and few more."""
-        return len(self.chain.layers) + 1
+        """An allocation for each layer, and as many as giving back the pages of its bits costs."""
+        return len(self.chain.layers) + self.chain.length // FREED_BYTES
+
+    def free_step(self, effort: int) -> bool:
+        """Give back some pages; True while there are more."""
+        return self.chain.release(effort * FREED_BYTES)
 
 
 def load_layer(source: LoadStream, version: int) -> Layer:

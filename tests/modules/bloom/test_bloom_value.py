@@ -117,7 +117,24 @@ def test_memory_grows_with_the_layers() -> None:
     held.chain.add_all(ITEMS, None, None)
     assert held.memory_usage() - before >= held.chain.length - held.chain.layers[0].length
     assert held.copy().memory_usage() == held.memory_usage()
-    assert held.free_effort() == len(held.chain.layers) + 1
+
+
+def test_a_large_filter_is_freed_in_steps() -> None:
+    small = some_filter(5)
+    assert small.free_effort() == len(small.chain.layers)
+    assert not small.free_step(64)
+    large = BloomFilter.create(100_000, 0.01, 2, scaling=True)
+    large.chain.add_all([b"%d" % i for i in range(1_000_000)], None, None)
+    effort = large.free_effort()
+    assert effort > 100
+    steps = 1
+    while large.free_step(64):
+        steps += 1
+    assert effort / 64 <= steps <= effort / 64 + len(large.chain.layers) + 1
+    # The bits are gone, but for the ends of pages that others may be on; nothing else is harmed.
+    for layer in large.chain.layers:
+        assert not any(bytes(layer)[4096:-4096])
+    assert large.chain.items == sum(layer.size for layer in large.chain.layers)
 
 
 # --- older versions of the RDB form -------------------------------------------------------------
