@@ -172,6 +172,7 @@ class Network:
         self.engine.spawn = self.spawn
         self.engine.call_soon = loop.call_soon
         self.engine.timers.wake_at = self.wake_at
+        self.server.aof.on_lost = lambda: self.stop(1)
         self._follow_limits(self.config)
         self.wake_at(self.engine.timers.next_due_ms or 0)
         for listener in self._listeners:

@@ -22,6 +22,7 @@ from balas.services.disk import DiskTrouble
 from balas.services.loading import Loading
 from balas.services.log import Log
 from balas.services.notifications import Notifications
+from balas.services.persistence import Persistence
 from balas.services.pubsub import PubSub
 from balas.services.snapshots import Snapshots
 from balas.types.registry import TypeRegistry
@@ -67,20 +68,24 @@ class Server:
         disk = DiskTrouble(engine)
         self.snapshots = Snapshots(engine, config, log, children, disk)
         self.aof = AppendOnlyFile(engine, config, log, children, self.snapshots, disk)
-        self.loading = Loading(engine, config, log, self.types, self.aof)
-        self.provide(children, disk, self.snapshots, self.aof, self.loading)
+        self.loading = Loading(engine, config, log, self.types, self.snapshots, self.aof)
+        self.persistence = Persistence(
+            engine, config, log, children, self.snapshots, self.aof, self.loading
+        )
+        self.provide(children, disk, self.snapshots, self.aof, self.loading, self.persistence)
 
     def _add_modules(self) -> None:
         self.modules = ModuleHost(self.engine, self.config, self.log, self.types)
         self.snapshots.extras.append(self.modules.save_aux)
         self.loading.take_module_aux = self.modules.load_aux
+        self.loading.on_loaded.append(self.modules.data_loaded)
         self.modules.on_unload = self._rewrite_log
         self.provide(self.modules)
 
     def _rewrite_log(self) -> None:
         """Have the log written anew: it holds commands that nobody knows any more."""
         if self.aof.enabled:
-            self.aof.rewrite_scheduled = True
+            self.aof.rewriting.schedule()
 
     def _command_failed(self, spec: CommandSpec, error: Exception) -> None:
         owner = f" of module '{spec.owner}'" if spec.owner else ""
@@ -105,8 +110,8 @@ class Server:
         FatalConfigError, too, if a module cannot be loaded or nobody knows an option.
         """
         load_modules(self.modules, self.config, self.log, bare=not self.bundled)
+        self.persistence.prepare()
         yield from self.loading.steps()
-        self.modules.data_loaded()
 
     def start(self) -> None:
         """The same, without a pause."""

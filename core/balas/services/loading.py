@@ -1,12 +1,16 @@
 """Loads the data at start: the log if there is one, else the snapshot.
 
-Loading goes in steps, so that whoever drives it can let clients be answered (with -LOADING, or PING and INFO) in between. What
-cannot be loaded stops the start: the reason, with file and offset, is in the log, and nothing on disk is touched.
+Loading goes in steps, so that whoever drives it can let clients be answered in between (with
+-LOADING, or INFO). What cannot be loaded stops the start: the reason, with file and offset, is in
+the log, and nothing on disk is touched.
+
+While data are loaded no key's time comes: a log was written when it was not yet over, and what
+follows in it may have made the key permanent.
 """
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,15 +20,23 @@ from balas.errors import BadData
 from balas.services.aof.append import AppendOnlyFile
 from balas.services.aof.load import BadLog, LogReplay, truncate
 from balas.services.aof.manifest import BadManifest, LogFile, Manifest
+from balas.services.children import WorkFailed
 from balas.services.config.store import Config
 from balas.services.log import Log
 from balas.services.rdb.dataset import DatasetReader
 from balas.services.rdb.reader import RdbReader
+from balas.services.snapshots import Snapshots
 from balas.services.system import StartRefused
 from balas.types.registry import TypeRegistry
 
 # What a module kept beside the keys: type id, after the keys?, its bytes.
 ModuleAux = tuple[int, bool, bytes]
+
+PROGRESS_LOG_MS = 5000
+
+
+class LoadFailed(Exception):
+    """The data cannot be loaded; says why, with file and offset."""
 
 
 class Loading:
@@ -34,165 +46,252 @@ class Loading:
         active: whether it is under way.
         total_bytes, loaded_bytes: of the files; started_ms: when it began.
         keys_loaded, keys_expired: of the last snapshot loaded.
-        take_functions, take_module_aux: get what a snapshot holds beside the keys.
+        take_functions, take_module_aux: get what a snapshot holds beside the keys; raise BadData.
+        on_loaded: called when all keys are there, after the start and after every reload.
     """
 
-    def __init__(self, engine: Engine, config: Config, log: Log, types: TypeRegistry, aof: AppendOnlyFile) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        config: Config,
+        log: Log,
+        types: TypeRegistry,
+        snapshots: Snapshots,
+        aof: AppendOnlyFile,
+    ) -> None:
         self._engine = engine
         self._config = config
         self._log = log
         self._types = types
+        self._snapshots = snapshots
         self._aof = aof
         self.active = False
         self.started_ms = 0
         self.total_bytes = 0
         self.loaded_bytes = 0
-        self._before = 0
         self.keys_loaded = 0
         self.keys_expired = 0
         self.take_functions: Callable[[list[bytes]], None] = lambda functions: None
         self.take_module_aux: Callable[[list[ModuleAux]], None] = lambda found: None
+        self.on_loaded: list[Callable[[], None]] = []
+        self._dataset: DatasetReader | None = None
+        self._before = 0
+        self._told_ms = 0
 
-    # --- the start ---------------------------------------------------------------------------------------------
+    # --- the start, and again --------------------------------------------------------------------
 
     def steps(self) -> Iterator[None]:
         """Load everything and open the log. Raises StartRefused."""
+        try:
+            yield from self._guarded(self._start())
+        except LoadFailed as error:
+            self._log.warning(f"Fatal error loading the DB: {error}. Exiting.")
+            raise StartRefused from error
+
+    def _start(self) -> Iterator[None]:
+        if not self._config.get("appendonly"):
+            yield from self._load_snapshot()
+            return
+        folder = self._aof.folder
+        folder.mkdir(mode=0o755, exist_ok=True)
+        manifest = self._find_manifest(folder)
+        if manifest.files:
+            yield from self._load_log(manifest)
+            self._engine.reset_stats()  # of commands that clients sent before this start
+        else:
+            # Differs from Redis: where the log was switched on for a server that had only
+            # snapshots until now, Redis starts empty. Here the snapshot becomes the log's base.
+            yield from self._load_snapshot()
+        self._aof.open(manifest)
+
+    def reload(self, *, flush: bool = True, replace: bool = False) -> None:
+        """Load the snapshot again, in one go, into databases that are emptied before (`flush`).
+
+        With `replace` keys that are there are overwritten, instead of being a fault of the file.
+        Raises LoadFailed; what was loaded until then is there.
+        """
+        for _ in self._guarded(self._again(flush, self._load_snapshot(replace=replace))):
+            pass
+
+    def reload_log(self) -> None:
+        """Replay the log again, in one go, into empty databases. Raises LoadFailed."""
+        if self._aof.manifest is not None:
+            self._aof.flush()
+            for _ in self._guarded(self._again(True, self._load_log(self._aof.manifest))):
+                pass
+
+    def _again(self, flush: bool, steps: Iterator[None]) -> Iterator[None]:
+        if flush:
+            for db in self._engine.databases:
+                db.flush()
+        yield from steps
+        for db in self._engine.databases:
+            self._engine.changes.touch_all(db)
+
+    def _guarded(self, steps: Iterator[None]) -> Iterator[None]:
+        """Load under the sign of loading; whatever is wrong with the files is a LoadFailed."""
         self._begin()
         try:
-            if self._config.get("appendonly"):
-                yield from self._load_log()
-            else:
-                yield from self._load_snapshot(Path(self._config.path("dbfilename")), "RDB")
-        except (BadData, BadLog, BadManifest) as error:
-            self._refuse(str(error))
+            yield from steps
+        except (BadData, BadLog, BadManifest, WorkFailed) as error:
+            raise LoadFailed(str(error)) from error
         except OSError as error:
-            self._refuse(f"{error.filename}: {error.strerror}")
+            raise LoadFailed(f"{error.filename}: {error.strerror}") from error
         finally:
             self._end()
-
-    def _refuse(self, reason: str) -> None:
-        self._log.warning(f"Fatal error loading the DB: {reason}. Exiting.")
-        raise StartRefused
+        for action in self.on_loaded:
+            action()
 
     def _begin(self) -> None:
         self.active = True
-        self.started_ms = self._engine.clock.refresh()
+        self.started_ms = self._told_ms = self._engine.clock.refresh()
+        self.total_bytes = self.loaded_bytes = self._before = 0
         self._engine.set_attention(attention.LOADING, True)
+        self._engine.changes.set_loading(True)
         self._engine.changes.expires_keys = False
 
     def _end(self) -> None:
         self.active = False
+        self._dataset = None
         self._engine.set_attention(attention.LOADING, False)
-        self._engine.changes.expires_keys = True
+        self._engine.changes.set_loading(False)
+        self._engine.changes.expires_keys = not self._engine.pause.active
 
-    # --- snapshots ---------------------------------------------------------------------------------------------
+    def _seconds_since(self, started_ms: int) -> str:
+        return f"{(self._engine.clock.refresh() - started_ms) / 1000:.3f} seconds"
 
-    def _load_snapshot(self, path: Path, what: str) -> Iterator[None]:
-        """Load a snapshot if there is one."""
-        if not path.exists():
+    # --- snapshots -------------------------------------------------------------------------------
+
+    def _load_snapshot(self, *, replace: bool = False) -> Iterator[None]:
+        """Load the snapshot if there is one."""
+        path = Path(self._snapshots.path)
+        if not self._config.get("dbfilename") or not path.exists():
             return
-        self.total_bytes = path.stat().st_size
         started_ms = self._engine.clock.refresh()
-        yield from self.read_snapshot(path)
-        seconds = (self._engine.clock.refresh() - started_ms) / 1000
-        self._log.notice(
-            f"Done loading {what}, keys loaded: {self.keys_loaded}, keys expired: {self.keys_expired}."
-        )
-        self._log.notice(f"DB loaded from disk: {seconds:.3f} seconds")
-
-    def read_snapshot(self, path: Path, *, keep_expired: bool = False) -> Iterator[None]:
-        """Read one RDB file into the empty databases. Raises BadData with the file's name, OSError."""
+        self.total_bytes = path.stat().st_size
         with path.open("rb", buffering=0) as file:
-            yield from self.read_from(RdbReader(file, checksum=self._config.get("rdbchecksum")), str(path), keep_expired)
+            reader = RdbReader(file, checksum=self._config.get("rdbchecksum"))
+            yield from self._read(reader, path, replace=replace)
+        self._log.notice(f"DB loaded from disk: {self._seconds_since(started_ms)}")
 
-    def read_from(self, reader: RdbReader, name: str, keep_expired: bool = False) -> Iterator[None]:
-        """Read a data set from its header on. Raises BadData with `name`."""
+    def _read(
+        self, reader: RdbReader, path: Path, *, aof_base: bool = False, replace: bool = False
+    ) -> Iterator[None]:
+        """Read a data set from its header on. Raises BadData with the file's name."""
         try:
             reader.read_header()
-            dataset = DatasetReader(reader, self._engine.databases, self._types, self._engine.clock.now_ms, keep_expired)
-            for position in dataset.steps():
-                self.loaded_bytes = self._before + position
-                self._engine.clock.refresh()
+            dataset = self._dataset = DatasetReader(
+                reader,
+                self._engine.databases,
+                self._types,
+                self._engine.clock.now_ms,
+                keep_expired=aof_base,
+                replace=replace,
+                delay_us=self._config.get("key-load-delay"),
+            )
+            for position in dataset.steps(
+                self._config.get("loading-process-events-interval-bytes")
+            ):
+                self._advance(position)
                 yield
+            self.take_functions(dataset.functions)
+            self.take_module_aux(dataset.module_aux)
         except BadData as error:
-            raise BadData(f"{name}: {error}") from error
+            raise BadData(f"{path}: {error}") from error
         self.keys_loaded, self.keys_expired = dataset.loaded, dataset.expired
-        self.take_functions(dataset.functions)
-        self.take_module_aux(dataset.module_aux)
+        self._log.notice(
+            f"Done loading RDB, keys loaded: {dataset.loaded}, keys expired: {dataset.expired}."
+        )
 
-    # --- the log -----------------------------------------------------------------------------------------------
+    def _advance(self, position: int) -> None:
+        """So much of the file under way is loaded."""
+        self.loaded_bytes = self._before + position
+        now_ms = self._engine.clock.refresh()
+        if now_ms - self._told_ms >= PROGRESS_LOG_MS:
+            self._told_ms = now_ms
+            percent = 100 * self.loaded_bytes / max(self.total_bytes, 1)
+            self._log.notice(f"Loading the DB: {percent:.1f}% of {self.total_bytes >> 20} MB")
 
-    def _load_log(self) -> Iterator[None]:
-        """Load what the manifest lists, and go on appending to it."""
-        folder = self._aof.folder
-        folder.mkdir(mode=0o755, exist_ok=True)
+    # --- the log ---------------------------------------------------------------------------------
+
+    def _find_manifest(self, folder: Path) -> Manifest:
+        """The manifest in force; an empty one for a log that begins today."""
         prefix = self._config.get("appendfilename")
+        old = Path(self._config.get("dir")) / prefix
         manifest = Manifest.read(folder, prefix)
         if manifest is None:
-            manifest = self._adopt_old_log(folder, prefix)
-        if manifest.files:
-            self.total_bytes = sum(self._file(manifest, file).stat().st_size for file in manifest.files)
-            for file in manifest.files:
-                yield from self._load_file(manifest, file, last=file is manifest.files[-1])
-            self._log.notice(f"DB loaded from append only file: {self._seconds():.3f} seconds")
-        else:
-            # Differs from Redis: where the log was switched on for a server that had only snapshots until now, Redis
-            # starts empty. Here the snapshot is loaded, and becomes the log's base.
-            yield from self._load_snapshot(Path(self._config.path("dbfilename")), "RDB")
-        self._aof.open(manifest)
-
-    def _seconds(self) -> float:
-        return (self._engine.clock.refresh() - self.started_ms) / 1000
-
-    def _file(self, manifest: Manifest, file: LogFile) -> Path:
-        path = manifest.folder / file.name
-        if not path.exists():
-            raise BadManifest(f"The AOF file {path} named in the manifest does not exist")
-        return path
-
-    def _adopt_old_log(self, folder: Path, prefix: str) -> Manifest:
-        """A manifest for a server that has none: empty, or with the single file of Redis before 7.0 as the base."""
-        manifest = Manifest(folder, prefix)
-        old = Path(self._config.get("dir")) / prefix
-        if old.is_file():
-            self._log.notice(f"Successfully migrated an old-style AOF configuration ({old})")
-            manifest.base = LogFile(prefix, 1, "b")
-            manifest.base_sequence = 1
-            os.rename(old, folder / prefix)
+            if not old.is_file():
+                return new_manifest(folder, prefix, self._log)
+            # The single file of Redis before 7.0. The manifest first: a crash in between leaves
+            # one that names a file which is still in its old place.
+            manifest = Manifest(folder, prefix, LogFile(prefix, 1, "b"), base_sequence=1)
             manifest.persist()
+        path = folder / prefix
+        adopted = manifest.base is not None and manifest.base.name == prefix
+        if adopted and not path.exists() and old.is_file():
+            old.rename(path)
+            self._log.notice(f"Successfully migrated an old-style AOF configuration ({old})")
         return manifest
 
-    def _load_file(self, manifest: Manifest, file: LogFile, *, last: bool) -> Iterator[None]:
-        path = self._file(manifest, file)
-        self._before = self.loaded_bytes
+    def _load_log(self, manifest: Manifest) -> Iterator[None]:
+        """Load all files that a manifest names."""
+        for file in manifest.files:
+            path = manifest.path_of(file)
+            if not path.exists():
+                raise BadManifest(f"The AOF file {path} named in the manifest does not exist")
+            self.total_bytes += path.stat().st_size
+        for file in manifest.files:
+            yield from self._load_file(manifest, file)
+        self._log.notice(f"DB loaded from append only file: {self._seconds_since(self.started_ms)}")
+
+    def _load_file(self, manifest: Manifest, file: LogFile) -> Iterator[None]:
+        path = manifest.path_of(file)
+        size = path.stat().st_size
+        started_ms = self._engine.clock.refresh()
         start = 0
         if has_preamble(path):
-            self._log.notice(f"Reading RDB base file on AOF loading... ({path.name})")
+            self._log.notice("Reading RDB base file on AOF loading...")
             with path.open("rb", buffering=0) as source:
                 reader = RdbReader(source, checksum=self._config.get("rdbchecksum"))
-                yield from self.read_from(reader, str(path), keep_expired=True)
+                yield from self._read(reader, path, aof_base=True)
                 start = reader.position
         replay = LogReplay(self._engine, self._log, path)
         for offset in replay.steps(start):
-            self.loaded_bytes = self._before + offset
+            self._advance(offset)
             yield
-        self.loaded_bytes = self._before + path.stat().st_size
-        if not replay.truncated:
-            return
-        if not last or not self._config.get("aof-load-truncated"):
-            raise BadLog(
-                f"Unexpected end of file reading the append only file {path} at offset {replay.good_bytes}. You can: "
-                "1) Make a backup of your AOF file, then use ./redis-check-aof --fix <filename.manifest>. "
-                "2) Alternatively you can set the 'aof-load-truncated' configuration option to yes and restart the server"
-            )
-        truncate(path, replay.good_bytes, self._log)
+        self._before += size
+        self.loaded_bytes = self._before
+        if replay.truncated:
+            self._cut(path, replay.good_bytes, last=file is manifest.files[-1])
+        kind = "base" if file.kind == "b" else "incr"
+        took = self._seconds_since(started_ms)
+        self._log.notice(f"DB loaded from {kind} file {path.name}: {took}")
 
-    # --- INFO --------------------------------------------------------------------------------------------------
+    def _cut(self, path: Path, size: int, *, last: bool) -> None:
+        """Cut the end off that a crash has left, if that may be done. Raises BadLog, OSError."""
+        if last and self._config.get("aof-load-truncated"):
+            truncate(path, size, self._log)
+            return
+        why = "and aof-load-truncated is off" if last else "and it is not the last file of the log"
+        raise BadLog(
+            f"Unexpected end of file reading the append only file {path} at offset {size}, {why}. "
+            "You can: 1) Make a backup of your AOF file, then use ./redis-check-aof --fix "
+            "<filename.manifest>. 2) Alternatively you can set the 'aof-load-truncated' "
+            "configuration option to yes and restart the server"
+        )
+
+    # --- INFO ------------------------------------------------------------------------------------
 
     def info(self) -> dict[str, object]:
-        """The fields of INFO's section Persistence that tell of loading."""
-        fields: dict[str, object] = {"loading": int(self.active), "async_loading": 0}
-        return fields
+        """The fields that INFO's section Persistence begins with."""
+        return {"loading": int(self.active), "async_loading": 0}
+
+    def last_info(self) -> dict[str, object]:
+        """The fields of INFO's section Persistence that tell of the last snapshot loaded."""
+        return {
+            "rdb_last_load_keys_expired": self.keys_expired,
+            "rdb_last_load_keys_loaded": self.keys_loaded,
+        }
 
     def progress(self) -> dict[str, object]:
         """More such fields, while loading."""
@@ -201,10 +300,11 @@ class Loading:
         elapsed_ms = max(self._engine.clock.now_ms - self.started_ms, 1)
         left = max(self.total_bytes - self.loaded_bytes, 0)
         per_ms = self.loaded_bytes / elapsed_ms
+        used = self._dataset.aux.get(b"used-mem", b"0") if self._dataset is not None else b"0"
         return {
             "loading_start_time": self.started_ms // 1000,
             "loading_total_bytes": self.total_bytes,
-            "loading_rdb_used_mem": 0,
+            "loading_rdb_used_mem": int(used) if used.isdigit() else 0,
             "loading_loaded_bytes": self.loaded_bytes,
             "loading_loaded_perc": f"{100 * self.loaded_bytes / max(self.total_bytes, 1):.2f}",
             "loading_eta_seconds": int(left / per_ms / 1000) if per_ms else 1,
@@ -215,3 +315,27 @@ def has_preamble(path: Path) -> bool:
     """Whether a file begins as a snapshot."""
     with path.open("rb") as file:
         return file.read(5) == b"REDIS"
+
+
+def new_manifest(folder: Path, prefix: str, log: Log) -> Manifest:
+    """The manifest of a new log. Raises BadManifest if there are records that none names.
+
+    A crash can leave a base that was made for a log whose manifest was not written any more; its
+    name is not used again. Records are only ever written to files that a manifest names: where it
+    is gone, a person has to say what shall become of them.
+    """
+    manifest = Manifest(folder, prefix)
+    form = re.compile(re.escape(prefix) + r"\.([0-9]{1,18})\.(base|incr)\.(rdb|aof)")
+    for path in folder.iterdir():
+        match = form.fullmatch(path.name)
+        if match is None:
+            continue
+        number, kind = int(match[1]), match[2]
+        if kind == "base":
+            log.warning(f"{path} is left from a log without a manifest and is not loaded")
+            manifest.base_sequence = max(manifest.base_sequence, number)
+        elif path.stat().st_size:
+            raise BadManifest(
+                f"The AOF file {path} is there, but no manifest {manifest.path.name} that names it"
+            )
+    return manifest

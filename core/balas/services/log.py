@@ -55,6 +55,11 @@ class Log:
         self._take_level(config)
         config.on_change("loglevel", self._take_level)
 
+    def enter_child(self) -> int:
+        """In a forked child: lines are its own from now on. Returns the descriptor they go to."""
+        self.role = "C"
+        return self._file.descriptor if self._file else 1
+
     def debug(self, message: str) -> None:
         """What only a developer wants to know."""
         self._log(DEBUG, message)
@@ -135,14 +140,14 @@ class _LogFile:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._descriptor = self._open()
-        self._identity = _identity(os.fstat(self._descriptor))
+        self.descriptor = self._open()
+        self._identity = _identity(os.fstat(self.descriptor))
 
     def write(self, data: bytes) -> None:
         """Append; a failure loses the line."""
         with suppress(OSError):
             self._follow_rotation()
-            os.write(self._descriptor, data)
+            os.write(self.descriptor, data)
 
     def _follow_rotation(self) -> None:
         try:
@@ -151,8 +156,8 @@ class _LogFile:
         except FileNotFoundError:
             pass  # Moved away by a log rotation: a new file takes its place.
         fresh = self._open()
-        os.close(self._descriptor)
-        self._descriptor = fresh
+        os.close(self.descriptor)
+        self.descriptor = fresh
         self._identity = _identity(os.fstat(fresh))
 
     def _open(self) -> int:

@@ -1,35 +1,33 @@
-"""Appends the records of every unit to the log, before their replies leave.
+"""The append-only file: the records of every unit are in it before their replies leave.
 
-Records are encoded as they come and written once for each turn of the event loop; replies of that turn are held back until the
-write (and with appendfsync always the fsync, one for all) is done. So what a client was told is in the log: of a killed process
-under every policy, of a machine that lost power under always, but for the last second under everysec.
+Records are encoded as they come and written once for each turn of the event loop; replies of that
+turn are held back until the write (and with appendfsync always the sync, one for all) is done. So
+what a client was told is in the log: of a killed process under every policy, of a machine that lost
+power under always, but for the last second under everysec.
 
-A rewrite switches to a new increment at the moment of the fork, while its child writes a new base; only when the base is
-complete does the manifest name it, so that a crash at any moment leaves a log that says everything.
+Here are the log's life (on, off, lost) and its policies. `rewrite` makes it short again, `writer`
+knows the file, `manifest` the files.
 """
 
 from __future__ import annotations
 
-import os
-import threading
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 
-from balas.engine.records import Record
 from balas.engine.dispatch import Engine
+from balas.engine.records import Record
+from balas.errors import ReplyError
 from balas.services.aof.encode import RecordEncoder
-from balas.services.aof.manifest import LogFile, Manifest
-from balas.services.children import Child, Children, Tell
+from balas.services.aof.manifest import BadManifest, Manifest
+from balas.services.aof.rewrite import Rewriting
+from balas.services.aof.writer import DiskThread, LogWriter
+from balas.services.children import Children
 from balas.services.config.store import Config
-from balas.services.disk import DiskTrouble
+from balas.services.disk import DiskTrouble, remove_quietly
 from balas.services.log import Log
 from balas.services.snapshots import Snapshots
-from balas.types.value import Value
 
-CRON_MS = 100
 SYNC_PERIOD_MS = 1000
-# A failed rewrite is tried again after a minute, then two, and so on up to an hour, as in Redis.
-RETRY_MS_MAX = 3_600_000
 
 
 class LogLost(Exception):
@@ -40,149 +38,173 @@ class AppendOnlyFile:
     """The log of one server.
 
     Attributes:
-        manifest: the files in force; None while the log is off.
-        current_size, base_size: bytes of the log now and after the last rewrite.
-        last_write_ok, last_rewrite_ok: how the last ones went.
+        manifest: the files in force; None while the log is off, or has no base yet.
+        starting: it was switched on, and its first base is not complete yet.
+        rewriting: makes it short again.
+        on_lost: called when a write of which the client must not be told otherwise is not in the
+        log. No reply leaves any more: whoever drives the server ends it.
     """
 
     def __init__(
-        self, engine: Engine, config: Config, log: Log, children: Children, snapshots: Snapshots, disk: DiskTrouble
+        self,
+        engine: Engine,
+        config: Config,
+        log: Log,
+        children: Children,
+        snapshots: Snapshots,
+        disk: DiskTrouble,
     ) -> None:
         self._engine = engine
         self._config = config
         self._log = log
-        self._children = children
-        self._snapshots = snapshots
         self._disk = disk
+        self._children = children
         self._encoder = RecordEncoder()
-        self._unwritten = b""
-        self._descriptor = -1
-        self._flush_due = False
-        self._second = 0
-        self._sync = BackgroundSync()
-        self._synced_ms = 0
+        self.thread = DiskThread()
+        self.writer = LogWriter(self.thread)
         self.manifest: Manifest | None = None
-        self.current_size = 0
-        self.base_size = 0
+        self.starting = False
+        self.rewriting = Rewriting(self, engine, config, log, children, snapshots)
+        self.on_lost: Callable[[], None] = self._raise_lost
         self.last_write_ok = True
-        self.last_rewrite_ok = True
-        self.rewrite_scheduled = False
-        self.rewrites = 0
-        self.failures = 0
-        self.last_rewrite_seconds = -1
-        self.last_copied_bytes = 0
-        self._next_try_ms = 0
+        self._flush_due = False
+        self._lost = False
+        self._second = 0
+        self._synced_ms = 0
         self._policy = config.get("appendfsync")
-        self._cron = engine.timers.every(CRON_MS, self._tick)
+        self._notes_time = config.get("aof-timestamp-enabled")
         config.on_change("appendonly", self._switch)
-        config.on_change("appendfsync", self._take_policy)
+        config.on_change(["appendfsync", "aof-timestamp-enabled"], self._take_options)
 
     @property
     def enabled(self) -> bool:
-        """Whether writes are being logged."""
-        return self._descriptor >= 0
-
-    @property
-    def rewriting(self) -> bool:
-        """Whether a child is writing a new base."""
-        return self._children.current is not None and self._children.current.purpose == "aof"
+        """Whether the log is on, be it that its first base is still being made."""
+        return self.starting or self.manifest is not None
 
     @property
     def folder(self) -> Path:
         """Where the log's files are."""
-        return Path(self._config.get("dir")) / self._config.get("appenddirname")
+        return Path(self._config.get("dir"), self._config.get("appenddirname"))
 
-    # --- on and off --------------------------------------------------------------------------------------------
+    @property
+    def size(self) -> int:
+        """Bytes of all files of the log."""
+        return self.rewriting.size_before + self.writer.size if self.writer.is_open else 0
+
+    def read_manifest(self) -> Manifest:
+        """The manifest on disk, or an empty one. Raises BadManifest, OSError."""
+        prefix = self._config.get("appendfilename")
+        return Manifest.read(self.folder, prefix) or Manifest(self.folder, prefix)
+
+    # --- on and off ------------------------------------------------------------------------------
 
     def open(self, manifest: Manifest) -> None:
-        """Begin to append, after the files of `manifest` have been loaded. Raises OSError."""
-        changed = False
-        if manifest.base is None and not manifest.increments:
+        """Begin to append, after the files of `manifest` have been loaded. Raises OSError, and
+        WorkFailed if the base that a new log begins with cannot be written.
+        """
+        new = not manifest.files
+        if new:
             # A log always begins with a base, so that what was loaded from a snapshot is in it.
-            self._write_base(manifest)
-            changed = True
-        if not manifest.increments:
-            manifest.new_increment()
-            changed = True
-        self._open_file(manifest.folder / manifest.increments[-1].name)
-        if changed:
+            self.rewriting.write_first_base(manifest)
+        fresh = not manifest.increments
+        increment = manifest.new_increment() if fresh else manifest.increments[-1]
+        verb = "Creating" if fresh else "Opening"
+        self._log.notice(f"{verb} AOF incr file {increment.name} on server start")
+        self.writer.switch(self.writer.prepare(manifest.path_of(increment), fresh=fresh))
+        if fresh:
             manifest.persist()
+        self.rewriting.remove_history(manifest)
         self.manifest = manifest
-        manifest.remove_history()
-        self.current_size = self._size_of(manifest.files)
-        self.base_size = self.current_size
-        self._start_sink()
+        self.rewriting.count_sizes(manifest)
+        self.attach()
 
-    def close(self) -> None:
-        """Bring everything to disk and stop appending."""
-        if not self.enabled:
-            return
-        self._engine.changes.remove_sink(self.take_records)
-        self._engine.hold_replies = None
-        self._flush()
-        self._sync.wait()
-        os.fsync(self._descriptor)
-        os.close(self._descriptor)
-        self._descriptor = -1
-        self.manifest = None
-        self._disk.report("log", None)
-        self._engine.release_held()
-
-    def _switch(self, config: Config) -> None:
-        """CONFIG SET appendonly."""
-        if config.get("appendonly") and not self.enabled:
-            self.start_now()
-        elif not config.get("appendonly") and self.enabled:
-            if self.rewriting:
-                self._children.kill()
-            self.close()
-
-    def start_now(self) -> None:
-        """Switch the log on in a running server: what there is becomes its base. Raises OSError."""
-        self.folder.mkdir(mode=0o755, exist_ok=True)
-        prefix = self._config.get("appendfilename")
-        old = Manifest.read(self.folder, prefix) or Manifest(self.folder, prefix)
-        manifest = old.copy()
-        self._write_base(manifest)
-        manifest.retire_increments(len(manifest.increments))
-        self.open(manifest)
-        manifest.persist()
-        manifest.remove_history()
-
-    def _write_base(self, manifest: Manifest) -> None:
-        extension = "rdb" if self._config.get("aof-use-rdb-preamble") else "aof"
-        base = manifest.new_base(extension)
-        self._write_dataset(str(manifest.folder / base.name), None)
-
-    def _start_sink(self) -> None:
+    def attach(self) -> None:
+        """Take the records of every unit from now on."""
         self._encoder.database = -1
         self._synced_ms = self._engine.clock.now_ms
+        self._engine.changes.remove_sink(self.take_records)
         self._engine.changes.add_sink(self.take_records)
         self._engine.hold_replies = self._holding
 
-    def _open_file(self, path: Path) -> None:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        if self._descriptor >= 0:
-            self._sync.wait()
-            os.fsync(self._descriptor)
-            os.close(self._descriptor)
-        self._descriptor = descriptor
+    def close(self) -> None:
+        """Write what is left, bring it to disk, and stop appending. A failure is logged."""
+        self._engine.changes.remove_sink(self.take_records)
+        try:
+            if self.writer.is_open and not self._lost:
+                self._log.notice("Calling fsync() on the AOF file.")
+                self.writer.write(self._encoder.take())
+        except OSError as error:
+            self._log.warning(
+                f"Error writing to the AOF file: {error.strerror}. "
+                f"{self.writer.pending} bytes of it are lost."
+            )
+        try:
+            self.writer.close()
+        except OSError as error:
+            self._log.warning(f"Fail to fsync the AOF file: {error.strerror}")
+        self.thread.close()
+        self._end()
 
-    def _size_of(self, files: list[LogFile]) -> int:
-        return sum((self.folder / file.name).stat().st_size for file in files)
+    def _end(self) -> None:
+        if self.starting:
+            prefix = self._config.get("appendfilename")
+            remove_quietly(Manifest(self.folder, prefix).temporary_increment)
+        self.manifest = None
+        self.starting = False
+        self.last_write_ok = True
+        self.rewriting.scheduled = False
+        self._encoder.take()
+        self._disk.report("log", None)
+        if not self._lost:
+            self._engine.hold_replies = None
+            self._flush_due = False
+            self._engine.release_held()
 
-    # --- appending ---------------------------------------------------------------------------------------------
+    def _switch(self, config: Config) -> None:
+        """CONFIG SET appendonly. Raises ReplyError."""
+        try:
+            if config.get("appendonly") and not self.enabled:
+                self._switch_on()
+            elif not config.get("appendonly") and self.enabled:
+                if self.rewriting.in_progress:
+                    self._children.kill()
+                self.close()
+        except (OSError, BadManifest) as error:
+            self._log.warning(f"Can't switch the append-only file: {error}")
+            raise ReplyError("ERR Unable to turn on AOF. Check server logs.") from error
+
+    def _switch_on(self) -> None:
+        """Have a child write what there is, as the base of a new log; what is changed meanwhile is
+        collected. Raises OSError, BadManifest, and the log is off.
+        """
+        self.read_manifest()
+        self.starting = True
+        if self.rewriting.in_progress:
+            self._log.notice("An AOF rewrite that has no log to go with it is started anew.")
+            self._children.kill()
+        if self._children.current is not None or not self._engine.context.may_block:
+            self._log.notice("AOF was enabled; its first rewrite starts when it is possible.")
+            self.rewriting.scheduled = True
+            return
+        try:
+            self.rewriting.start()
+        except OSError:
+            self.close()
+            raise
+
+    # --- appending -------------------------------------------------------------------------------
 
     def take_records(self, records: list[Record]) -> None:
         """The sink: encode a unit's records and see to it that they are written."""
-        if self._config.get("aof-timestamp-enabled"):
+        if self._notes_time:
             self._note_time()
         self._encoder.add(records)
-        if self._engine.call_soon is None:
-            self.flush()
-        elif not self._flush_due:
+        if not self._flush_due:
             self._flush_due = True
-            self._engine.call_soon(self.flush)
+            if self._engine.call_soon is None:
+                self.flush()
+            else:
+                self._engine.call_soon(self.flush)
 
     def _note_time(self) -> None:
         second = self._engine.clock.now_ms // 1000
@@ -191,254 +213,156 @@ class AppendOnlyFile:
             self._encoder.note(b"#TS:%d\r\n" % second)
 
     def _holding(self) -> bool:
+        """Whether replies have to wait, because the log is behind."""
         return self._flush_due
 
     def flush(self) -> None:
         """Write what this turn of the loop has encoded, and let the replies go."""
+        if not self._flush_due or self._lost:
+            return
+        if self.writer.is_open and not self._write():
+            self._lost = True
+            self.on_lost()
+            return
         self._flush_due = False
-        if self.enabled:
-            self._flush()
         self._engine.release_held()
 
-    def _flush(self) -> None:
-        """Write everything, and with appendfsync always bring it to disk. Raises LogLost."""
-        self._unwritten += self._encoder.take()
-        if not self._unwritten:
-            return
-        always = self._policy == "always"
+    def _write(self) -> bool:
+        """Write everything, and with appendfsync always bring it to disk; False if the log is lost.
+
+        Under other policies a failure is told to clients that want to write, and tried again.
+        """
         try:
-            self._write_all()
-            if always:
-                os.fsync(self._descriptor)
-                self._synced_ms = self._engine.clock.now_ms
+            self.writer.write(self._encoder.take())
         except OSError as error:
-            if always:
-                self._log.warning(
-                    f"Can't recover from AOF write error when the AOF fsync policy is 'always': {error.strerror}. Exiting..."
-                )
-                raise LogLost from error
-            self._write_failed(error)
-            return
+            return self._write_failed("write", error)
+        if self._policy == "always" and not self._sync_unwanted():
+            try:
+                self.writer.sync()
+            except OSError as error:
+                return self._write_failed("fsync", error)
+            self._synced_ms = self._engine.clock.now_ms
         if not self.last_write_ok:
             self._log.warning("AOF write error looks solved. The server can write again.")
             self.last_write_ok = True
-            self._disk.report("log", None)
+            self._tell_trouble()
+        return True
 
-    def _write_all(self) -> None:
-        """Write `_unwritten`; what was written before an error is taken out of it, or back out of the file."""
-        while self._unwritten:
-            written = os.write(self._descriptor, self._unwritten)
-            self._unwritten = self._unwritten[written:]
-            self.current_size += written
-
-    def _write_failed(self, error: OSError) -> None:
+    def _write_failed(self, what: str, error: OSError) -> bool:
+        """Note the failure; whether the server can go on nevertheless."""
+        if self._policy == "always":
+            self._log.warning(
+                f"Can't recover from AOF {what} error when the AOF fsync policy is 'always': "
+                f"{error.strerror}. Exiting..."
+            )
+            return False
         if self.last_write_ok:
             self._log.warning(f"Error writing to the AOF file: {error.strerror}")
         self.last_write_ok = False
-        self._disk.report("log", f"MISCONF Errors writing to the AOF file: {error.strerror}")
+        self._tell_trouble(error)
+        return True
 
-    def _take_policy(self, config: Config) -> None:
-        self._policy = config.get("appendfsync")
-        if self.enabled and self._policy == "always":
-            self._sync.wait()
-            os.fsync(self._descriptor)
+    def write_out(self) -> None:
+        """Have everything in the file that was encoded so far. Raises OSError if that cannot be.
 
-    # --- by and by ---------------------------------------------------------------------------------------------
+        To be called between units: replies that are held back stay so until the next `flush`.
+        """
+        self.writer.write(self._encoder.take())
+        if self._policy != "no":
+            self.writer.sync()
 
-    def _tick(self) -> None:
-        """Sync every second, write again after an error, rewrite when the log has grown."""
-        if not self.enabled:
+    def discard(self) -> None:
+        """Forget what was encoded and not written yet."""
+        self._encoder.take()
+        self.writer.discard()
+
+    def begin_increment(self, descriptor: int) -> None:
+        """Append to this file from now on."""
+        self.writer.switch(descriptor)
+        self._encoder.database = -1
+
+    def _raise_lost(self) -> None:
+        raise LogLost
+
+    def _tell_trouble(self, error: OSError | None = None) -> None:
+        """Have writes refused while there is trouble."""
+        error = error or self.writer.sync_error
+        if self.last_write_ok and error is None:
+            self._disk.report("log", None)
+        elif error is not None:
+            text = f"MISCONF Errors writing to the AOF file: {error.strerror}"
+            self._disk.report("log", text)
+
+    def _take_options(self, config: Config) -> None:
+        """CONFIG SET appendfsync, aof-timestamp-enabled."""
+        self._notes_time = config.get("aof-timestamp-enabled")
+        before, self._policy = self._policy, config.get("appendfsync")
+        if self._policy == "always" and before != "always" and self.writer.is_open:
+            self.flush_due()
+
+    def flush_due(self) -> None:
+        """Have a flush done in this turn, also when there is nothing to write: to sync."""
+        if not self._flush_due:
+            self._flush_due = True
+            if self._engine.call_soon is None:
+                self.flush()
+            else:
+                self._engine.call_soon(self.flush)
+
+    # --- by and by -------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Sync every second, write again after an error. To be called ten times a second or so."""
+        if not self.writer.is_open or self._lost:
             return
-        now_ms = self._engine.clock.now_ms
         if not self.last_write_ok:
-            self.flush()
-        if self._policy == "everysec" and now_ms - self._synced_ms >= SYNC_PERIOD_MS and not self._sync_unwanted():
+            self.flush_due()
+        self._note_sync()
+        now_ms = self._engine.clock.now_ms
+        if self._policy != "everysec" or self._sync_unwanted():
+            return
+        if now_ms - self._synced_ms >= SYNC_PERIOD_MS:
+            self.writer.sync_in_background()
             self._synced_ms = now_ms
-            self._sync.start(self._descriptor)
-        if self._children.current is None and (self.rewrite_scheduled or self._grown(now_ms)):
-            with suppress(OSError):  # logged and counted by start_rewrite
-                self.start_rewrite()
+
+    def _note_sync(self) -> None:
+        """See whether the last sync in the background went well."""
+        failed_before = self.writer.sync_error is not None
+        self.writer.note_sync()
+        error = self.writer.sync_error
+        if error is not None and not failed_before:
+            self._log.warning(f"Fail to fsync the AOF file: {error.strerror}")
+        if (error is not None) != failed_before:
+            self._tell_trouble()
 
     def _sync_unwanted(self) -> bool:
-        return bool(self._config.get("no-appendfsync-on-rewrite")) and self._children.current is not None
+        """no-appendfsync-on-rewrite: a child writes, and the disk is not to be troubled further."""
+        return self._children.current is not None and bool(
+            self._config.get("no-appendfsync-on-rewrite")
+        )
 
-    def _grown(self, now_ms: int) -> bool:
-        percentage = self._config.get("auto-aof-rewrite-percentage")
-        if not percentage or self.current_size < self._config.get("auto-aof-rewrite-min-size"):
-            return False
-        if now_ms < self._next_try_ms:
-            return False
-        growth = self.current_size * 100 // max(self.base_size, 1) - 100
-        if growth >= percentage:
-            self._log.notice(f"Starting automatic rewriting of AOF on {growth}% growth")
-            return True
-        return False
-
-    # --- rewriting ---------------------------------------------------------------------------------------------
-
-    def start_rewrite(self) -> None:
-        """Switch to a new increment and have a child write a new base. Raises OSError."""
-        self.rewrite_scheduled = False
-        folder = self.folder
-        folder.mkdir(mode=0o755, exist_ok=True)
-        temporary = str(folder / "temp-rewriteaof-bg.aof")
-        covered = 0
-        try:
-            if self.enabled and self.manifest is not None:
-                self._flush()
-                manifest = self.manifest.copy()
-                covered = len(manifest.increments)
-                increment = manifest.new_increment()
-                self._open_file(folder / increment.name)
-                manifest.persist()
-                self.manifest = manifest
-                self._encoder.database = -1
-            child = self._children.start(
-                "aof", lambda tell: self._write_dataset(temporary, tell), lambda child: self._rewritten(child, covered)
-            )
-        except OSError as error:
-            self._log.warning(f"Can't rewrite append only file in background: {error.strerror}")
-            self._rewrite_failed()
-            raise
-        self._log.notice(f"Background append only file rewriting started by pid {child.pid}")
-
-    def _write_dataset(self, path: str, tell: Tell | None) -> None:
-        """Write a base, as a snapshot or as commands. Raises OSError."""
-        if self._config.get("aof-use-rdb-preamble"):
-            self._snapshots.write_file(path, tell, aof_base=True)
-            return
-        encoder = RecordEncoder()
-        with open(path, "wb") as file:
-            for db in self._engine.databases:
-                for key in db.all_keys():
-                    for command in rebuild(db.get(key), key, db.expire_at(key)):
-                        encoder.add([(db.index, command)])
-                    if encoder.size > 1 << 20:
-                        file.write(encoder.take())
-            file.write(encoder.take())
-            file.flush()
-            os.fsync(file.fileno())
-
-    def _rewritten(self, child: Child, covered: int) -> None:
-        temporary = self.folder / "temp-rewriteaof-bg.aof"
-        self.last_rewrite_seconds = (self._engine.clock.now_ms - child.started_ms) // 1000
-        self.last_copied_bytes = child.copied_bytes
-        if child.error:
-            temporary.unlink(missing_ok=True)
-            with suppress(OSError):
-                os.unlink(self.folder / f"temp-{child.pid}.rdb")
-            if child.error == "killed":
-                self._log.notice("Background AOF rewrite was stopped")
-            else:
-                self._log.warning(f"Background AOF rewrite error: {child.error}")
-                self._rewrite_failed()
-            return
-        self._log.notice("Background AOF rewrite terminated with success")
-        try:
-            self._adopt(temporary, covered)
-        except OSError as error:
-            self._log.warning(f"Error taking the rewritten append only file over: {error.strerror}")
-            self._rewrite_failed()
-            return
-        self.failures = 0
-        self._next_try_ms = 0
-        self.last_rewrite_ok = True
-        self.rewrites += 1
-        self._log.notice("Background AOF rewrite finished successfully")
-
-    def _adopt(self, temporary: Path, covered: int) -> None:
-        """Put the child's base in force instead of the base and the increments that it covers."""
-        old = self.manifest
-        if old is None:
-            prefix = self._config.get("appendfilename")
-            old = Manifest.read(self.folder, prefix) or Manifest(self.folder, prefix)
-            covered = len(old.increments)
-        manifest = old.copy()
-        base = manifest.new_base("rdb" if self._config.get("aof-use-rdb-preamble") else "aof")
-        temporary.rename(self.folder / base.name)
-        manifest.retire_increments(covered)
-        manifest.persist()
-        if self.enabled:
-            self.manifest = manifest
-            self.current_size = self.base_size = self._size_of(manifest.files)
-        manifest.remove_history()
-
-    def _rewrite_failed(self) -> None:
-        self.last_rewrite_ok = False
-        self.failures += 1
-        wait_ms = min(60_000 * 2 ** max(self.failures - 3, 0), RETRY_MS_MAX) if self.failures >= 3 else 0
-        self._next_try_ms = self._engine.clock.now_ms + wait_ms
-
-    # --- INFO --------------------------------------------------------------------------------------------------
+    # --- INFO ------------------------------------------------------------------------------------
 
     def info(self) -> dict[str, object]:
         """The fields of INFO's section Persistence that tell of the log."""
-        child = self._children.current
-        started_ms = child.started_ms if child is not None and child.purpose == "aof" else None
-        fields: dict[str, object] = {
+        return {
             "aof_enabled": int(self.enabled),
-            "aof_rewrite_in_progress": int(self.rewriting),
-            "aof_rewrite_scheduled": int(self.rewrite_scheduled),
-            "aof_last_rewrite_time_sec": self.last_rewrite_seconds,
-            "aof_current_rewrite_time_sec": (
-                (self._engine.clock.now_ms - started_ms) // 1000 if started_ms is not None else -1
+            **self.rewriting.info(),
+            "aof_last_write_status": (
+                "ok" if self.last_write_ok and self.writer.sync_error is None else "err"
             ),
-            "aof_last_bgrewrite_status": "ok" if self.last_rewrite_ok else "err",
-            "aof_rewrites": self.rewrites,
-            "aof_rewrites_consecutive_failures": self.failures,
-            "aof_last_write_status": "ok" if self.last_write_ok else "err",
-            "aof_last_cow_size": self.last_copied_bytes,
+            "aof_last_cow_size": self.rewriting.last_copied_bytes,
         }
-        if self.enabled:
-            fields |= {
-                "aof_current_size": self.current_size,
-                "aof_base_size": self.base_size,
-                "aof_pending_rewrite": 0,
-                "aof_buffer_length": self._encoder.size + len(self._unwritten),
-                "aof_pending_bio_fsync": int(self._sync.busy),
-                "aof_delayed_fsync": self._sync.delayed,
-            }
-        return fields
 
-
-def rebuild(value: object, key: bytes, expire_at: int) -> list[tuple[bytes, ...]]:
-    """The commands that make `key` what it is."""
-    if isinstance(value, (bytes, bytearray)):
-        commands: list[tuple[bytes, ...]] = [(b"SET", key, bytes(value))]
-    else:
-        assert isinstance(value, Value)
-        commands = [tuple(command) for command in value.aof_rewrite(key)]
-    if expire_at >= 0:
-        commands.append((b"PEXPIREAT", key, b"%d" % expire_at))
-    return commands
-
-
-class BackgroundSync:
-    """Brings a file to disk in a thread of its own, one at a time.
-
-    Attributes:
-        delayed: how often one was wanted while the one before was still under way.
-    """
-
-    def __init__(self) -> None:
-        self._thread: threading.Thread | None = None
-        self.delayed = 0
-
-    @property
-    def busy(self) -> bool:
-        """Whether a sync is under way."""
-        return self._thread is not None and self._thread.is_alive()
-
-    def start(self, descriptor: int) -> None:
-        """Begin one, unless the last is still under way: then it is counted as delayed."""
-        if self.busy:
-            self.delayed += 1
-            return
-        self._thread = threading.Thread(target=os.fdatasync, args=(descriptor,), daemon=True)
-        self._thread.start()
-
-    def wait(self) -> None:
-        """Wait for the one under way."""
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+    def progress(self) -> dict[str, object]:
+        """More such fields, while the log is on."""
+        if not self.enabled:
+            return {}
+        return {
+            "aof_current_size": self.size,
+            "aof_base_size": self.rewriting.base_size,
+            "aof_pending_rewrite": 0,
+            "aof_buffer_length": self._encoder.size + self.writer.pending,
+            "aof_pending_bio_fsync": int(self.writer.syncing),
+            "aof_delayed_fsync": self.writer.delayed,
+        }

@@ -1,19 +1,22 @@
 """The manifest: which files make up the log, in which order.
 
-One line a file: ``file appendonly.aof.1.base.rdb seq 1 type b``. Types: b, the base (a snapshot, or commands), at most one;
-i, an increment, in rising order, the last of which is appended to; h, history: no longer needed, to be removed. The manifest is
-replaced as a whole by renaming, so that a crash leaves either the old or the new one.
+One line a file: ``file appendonly.aof.1.base.rdb seq 1 type b``. Types: b, the base (a snapshot, or
+commands), at most one; i, an increment, in rising order, the last of which is appended to; h,
+history: no longer needed, to be removed. The manifest is replaced as a whole by renaming, so that a
+crash leaves either the old or the new one; the files a new one names are there before it.
 """
 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from balas.services.config.grammar import UnbalancedQuotes, quote, split_arguments
-from balas.services.snapshots import sync_folder
+from balas.services.disk import remove_quietly, sync_folder
+
+NEEDS_QUOTES = frozenset(" \"'\\\r\n\t")
 
 
 class BadManifest(Exception):
@@ -30,13 +33,17 @@ class LogFile:
 
     def line(self) -> str:
         """As the manifest writes it."""
-        name = quote(self.name) if any(c in self.name for c in " \"'\\\n\t") else self.name
+        name = quote(self.name) if NEEDS_QUOTES & set(self.name) else self.name
         return f"file {name} seq {self.sequence} type {self.kind}\n"
 
 
 @dataclass
 class Manifest:
-    """The files of the log. `prefix` is `appendfilename`, `folder` the directory that holds them."""
+    """The files of the log. `prefix` is `appendfilename`, `folder` the directory that holds them.
+
+    Attributes:
+        base_sequence, increment_sequence: the highest that were given out.
+    """
 
     folder: Path
     prefix: str
@@ -52,16 +59,27 @@ class Manifest:
         return self.folder / f"{self.prefix}.manifest"
 
     @property
+    def temporary_increment(self) -> Path:
+        """Where records are written while the log is being switched on and has no base yet."""
+        return self.folder / f"temp-{self.prefix}.incr"
+
+    @property
     def files(self) -> list[LogFile]:
         """The files to load, in order."""
         return ([self.base] if self.base else []) + self.increments
+
+    def path_of(self, file: LogFile) -> Path:
+        """Where a file is."""
+        return self.folder / file.name
+
+    # --- changing --------------------------------------------------------------------------------
 
     def copy(self) -> Manifest:
         """A manifest to change while this one stays in force."""
         return replace(self, increments=list(self.increments), history=list(self.history))
 
     def new_base(self, extension: str) -> LogFile:
-        """Name the next base (extension "rdb" or "aof") and put all files there were before an increment into history."""
+        """Name the next base (extension "rdb" or "aof") and put the one before into history."""
         if self.base is not None:
             self.history.append(replace(self.base, kind="h"))
         self.base_sequence += 1
@@ -81,33 +99,44 @@ class Manifest:
         self.history += [replace(file, kind="h") for file in self.increments[:count]]
         del self.increments[:count]
 
+    def give_up(self, other: Manifest) -> None:
+        """Note that `other`, made from a copy of this one, could not be brought in force for sure.
+
+        Whichever of the two a crash would leave, its files are there; none of their names is used
+        again, and what only the other one names is removed when the next one is in force.
+        """
+        self.base_sequence = other.base_sequence
+        self.increment_sequence = other.increment_sequence
+        known = {file.name for file in (*self.files, *self.history)}
+        self.history += [replace(file, kind="h") for file in other.files if file.name not in known]
+
+    # --- on disk ---------------------------------------------------------------------------------
+
     def text(self) -> str:
         """The whole manifest."""
         ordered = ([self.base] if self.base else []) + self.history + self.increments
         return "".join(file.line() for file in ordered)
 
     def persist(self) -> None:
-        """Put this manifest in force. Raises OSError."""
+        """Put this manifest in force. Raises OSError; then it may or may not be (see `give_up`)."""
         temporary = self.folder / f"temp-{self.prefix}.manifest"
-        with temporary.open("w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(self.text())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(self.path)
+        try:
+            with temporary.open("w", encoding="utf-8", errors="surrogateescape") as file:
+                file.write(self.text())
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.rename(self.path)
+        except OSError:
+            remove_quietly(temporary)
+            raise
         sync_folder(str(self.folder))
 
-    def remove_history(self) -> None:
-        """Remove the files nobody needs, then forget them. A file that cannot be removed is tried again at the next start."""
-        kept = []
-        for file in self.history:
-            try:
-                (self.folder / file.name).unlink(missing_ok=True)
-            except OSError:
-                kept.append(file)
-        if kept != self.history:
-            self.history = kept
-            with suppress(OSError):  # the old manifest still names removed history, which is harmless
-                self.persist()
+    def take_history(self) -> list[Path]:
+        """Forget the files nobody needs any more; returns them, to be removed."""
+        needed = {file.name for file in self.files}
+        paths = [self.path_of(file) for file in self.history if file.name not in needed]
+        self.history = []
+        return paths
 
     @classmethod
     def read(cls, folder: Path, prefix: str) -> Manifest | None:
@@ -118,36 +147,47 @@ class Manifest:
         except FileNotFoundError:
             return None
         if not text:
-            raise BadManifest(f"Found an empty AOF manifest: {manifest.path}")
-        for number, line in enumerate(text.split("\n")[:-1] if text.endswith("\n") else text.split("\n"), 1):
-            if not line.startswith("#"):
-                manifest._take_line(line, number)
+            raise BadManifest(f"{manifest.path}: found an empty AOF manifest")
+        *lines, rest = text.split("\n")
+        if rest:
+            raise BadManifest(f"{manifest.path}, line {len(lines) + 1}: the line has no end")
+        manifest._take_lines(lines)
         return manifest
 
-    def _take_line(self, line: str, number: int) -> None:
-        file = self._parse(line, number)
+    def _take_lines(self, lines: Iterable[str]) -> None:
+        for number, line in enumerate(lines, 1):
+            if not line.startswith("#"):
+                self._take_line(line, f"{self.path}, line {number}: {line!r}: ")
+
+    def _take_line(self, line: str, where: str) -> None:
+        file = parse_line(line, where)
         if file.kind == "b":
             if self.base is not None:
-                raise BadManifest(f"Found duplicate base file information in {self.path}, line {number}")
+                raise BadManifest(f"{where}found duplicate base file information")
             self.base, self.base_sequence = file, file.sequence
         elif file.kind == "h":
             self.history.append(file)
         else:
             if file.sequence <= self.increment_sequence:
-                raise BadManifest(f"Found a non-monotonic sequence number in {self.path}, line {number}")
+                raise BadManifest(f"{where}found a non-monotonic sequence number")
             self.increments.append(file)
             self.increment_sequence = file.sequence
 
-    def _parse(self, line: str, number: int) -> LogFile:
-        wrong = BadManifest(f"Invalid AOF manifest file format: {self.path}, line {number}: {line!r}")
-        try:
-            words = split_arguments(line)
-        except UnbalancedQuotes:
-            raise wrong from None
-        pairs = dict(zip(words[::2], words[1::2], strict=False))
-        name, kind, sequence = pairs.get("file", ""), pairs.get("type", ""), pairs.get("seq", "")
-        if len(words) % 2 or not name or kind not in ("b", "i", "h") or not sequence.isdigit():
-            raise wrong
-        if os.path.basename(name) != name:
-            raise BadManifest(f"File can't be a path, just a filename: {self.path}, line {number}: {line!r}")
-        return LogFile(name, int(sequence), kind)
+
+def parse_line(line: str, where: str) -> LogFile:
+    """The file that a line tells of, in pairs of a name and a value; unknown names are for later
+    versions. Raises BadManifest that begins with `where`.
+    """
+    try:
+        words = split_arguments(line)
+    except UnbalancedQuotes:
+        words = []
+    pairs = {key.lower(): value for key, value in zip(words[::2], words[1::2], strict=False)}
+    name, kind, sequence = (pairs.get(key, "") for key in ("file", "type", "seq"))
+    if len(words) % 2 or not name or not kind or not sequence.isdecimal() or not int(sequence):
+        raise BadManifest(f"{where}invalid AOF manifest file format")
+    if os.path.basename(name) != name or "\0" in name:
+        raise BadManifest(f"{where}file can't be a path, just a filename")
+    if kind not in ("b", "i", "h"):
+        raise BadManifest(f"{where}unknown AOF file type")
+    return LogFile(name, int(sequence), kind)

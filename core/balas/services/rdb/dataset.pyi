@@ -14,6 +14,7 @@ class DatasetWriter:
         access: AccessClock,
         keep_access: bool = False,
         progress: Callable[[int], object] | None = None,
+        delay_us: int = 0,
     ) -> None: ...
     def write_database(self, db: Database) -> None: ...
 
@@ -29,6 +30,9 @@ class DatasetReader:
         databases: list[Database],
         types: TypeRegistry,
         now_ms: int,
+        *,
         keep_expired: bool = False,
+        replace: bool = False,
+        delay_us: int = 0,
     ) -> None: ...
     def steps(self, step_bytes: int = ...) -> Iterator[int]: ...

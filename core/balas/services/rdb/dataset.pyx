@@ -1,16 +1,18 @@
 """A whole data set to and from the RDB format: what is in which order in a file.
 
-Saving walks the tables in C: for a short string nothing of Python is touched. Loading is a generator that stops every so
-often, so that whoever drives it can serve clients in between.
+Saving walks the tables in C: for a short string nothing of Python is touched. Loading is a
+generator that stops every so often, so that whoever drives it can serve clients in between.
 
-A file: header, remarks (AUX), what modules keep before the keys, function libraries, then for each database that is not
-empty its number, the sizes of its tables and its entries, then what modules keep after the keys, END and the checksum.
+A file: header, remarks (AUX), what modules keep before the keys, function libraries, then for each
+database that is not empty its number, the sizes of its tables and its entries, then what modules
+keep after the keys, END and the checksum.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint64_t
+from libc.stdlib cimport rand
+from posix.unistd cimport usleep
 
-from balas.errors import BadData
 from balas.keyspace.access cimport AccessClock
 from balas.keyspace.database cimport (
     INLINE, INTEGER, Database, Entry, integer_of, is_string, object_of, payload, value_of,
@@ -25,6 +27,22 @@ from balas.services.rdb.writer cimport RdbWriter
 cdef enum:
     # Keys between two calls of `progress`.
     PROGRESS_KEYS = 1024
+    # Whatever the size that a file claims, room is made in advance for no more keys than this.
+    RESERVED_KEYS_MAX = 1 << 20
+    # Six years: twice that, and the access clock turns over.
+    IDLE_MAX_S = 200000000
+
+
+cdef int delay(int64_t us) except -1:
+    """Wait so many microseconds, or with -n one microsecond every n calls or so: how tests make the
+    way through few keys a long one.
+    """
+    if us < 0:
+        us = 1 if rand() % -us == 0 else 0
+    if us > 0:
+        with nogil:
+            usleep(<unsigned int> us)
+    return 0
 
 
 cdef class DatasetWriter:
@@ -34,19 +52,25 @@ cdef class DatasetWriter:
         access: tells whether entries carry idle times or frequencies.
         keep_access: write them (the policy is LRU or LFU), so that eviction goes on where it was.
         progress: called with the number of keys written so far, every thousand keys; or None.
+        delay_us: wait after each key, see `delay`; `progress` is then called for each, too.
     """
 
     cdef RdbWriter out
     cdef AccessClock access
     cdef bint keep_access
     cdef object progress
+    cdef int64_t delay_us
     cdef readonly int64_t keys
 
-    def __init__(self, RdbWriter out not None, AccessClock access not None, bint keep_access=False, progress=None):
+    def __init__(
+        self, RdbWriter out not None, AccessClock access not None, bint keep_access=False,
+        progress=None, int64_t delay_us=0,
+    ):
         self.out = out
         self.access = access
         self.keep_access = keep_access
         self.progress = progress
+        self.delay_us = delay_us
 
     def write_database(self, Database db not None) -> None:
         """Write a database that is not empty, with its number and sizes."""
@@ -66,7 +90,9 @@ cdef class DatasetWriter:
             else:
                 idle_s = self.access.idle_ms(entry.access) // 1000
         if is_string(entry):
-            self.out.put_entry(STRING, entry.key, entry.key_length, entry.expire_ms, idle_s, frequency)
+            self.out.put_entry(
+                STRING, entry.key, entry.key_length, entry.expire_ms, idle_s, frequency
+            )
             if entry.kind == INLINE:
                 self.out.put_string(payload(entry), entry.length)
             elif entry.kind == INTEGER:
@@ -77,14 +103,17 @@ cdef class DatasetWriter:
             value = <object> object_of(entry)
             kind = value.rdb_kind
             self.out.put_entry(
-                MODULE if kind is None else kind, entry.key, entry.key_length, entry.expire_ms, idle_s, frequency
+                MODULE if kind is None else kind,
+                entry.key, entry.key_length, entry.expire_ms, idle_s, frequency,
             )
             if kind is None:
                 save_module_value(self.out, value)
             else:
                 value.rdb_save(self.out)
         self.keys += 1
-        if self.progress is not None and self.keys % PROGRESS_KEYS == 0:
+        if self.delay_us:
+            delay(self.delay_us)
+        if self.progress is not None and (self.keys % PROGRESS_KEYS == 0 or self.delay_us):
             self.progress(self.keys)
         return 0
 
@@ -101,11 +130,13 @@ cdef class DatasetReader:
         databases: those of the server, empty.
         types: the `TypeRegistry`, for the values of modules and of the core.
         now_ms: keys whose time has come by then are left out, unless `keep_expired`.
+        replace: keys that are there already, or come twice, are overwritten instead of refused.
+        delay_us: wait after each key, see `delay`.
 
     Attributes:
-        aux: remarks found in the file, by name.
+        aux: remarks found in the file so far, by name.
         functions: sources of function libraries.
-        module_aux: what modules kept beside the keys: (type name, version, after the keys?, captured bytes).
+        module_aux: what modules kept beside the keys: (id of the type, after the keys?, its items).
         loaded, expired: keys taken and keys left out.
     """
 
@@ -114,6 +145,8 @@ cdef class DatasetReader:
     cdef object types
     cdef int64_t now_ms
     cdef bint keep_expired
+    cdef bint replace
+    cdef int64_t delay_us
     cdef readonly dict aux
     cdef readonly list functions
     cdef readonly list module_aux
@@ -121,19 +154,26 @@ cdef class DatasetReader:
     cdef readonly int64_t expired
     cdef Database db
 
-    def __init__(self, RdbReader source not None, list databases not None, types, int64_t now_ms, bint keep_expired=False):
+    def __init__(
+        self, RdbReader source not None, list databases not None, types, int64_t now_ms, *,
+        bint keep_expired=False, bint replace=False, int64_t delay_us=0,
+    ):
         self.source = source
         self.databases = databases
         self.types = types
         self.now_ms = now_ms
         self.keep_expired = keep_expired
+        self.replace = replace
+        self.delay_us = delay_us
         self.aux = {}
         self.functions = []
         self.module_aux = []
         self.db = databases[0]
 
     def steps(self, step_bytes: int = 2 << 20):
-        """Load, in steps of about so many bytes: a generator of the position reached. Raises BadData."""
+        """Load, in steps of about so many bytes: a generator of the position reached. Raises
+        BadData.
+        """
         cdef int64_t next_stop = self.source.base + <int64_t> self.source.at + step_bytes
         cdef int64_t position
         while self.load_some(next_stop):
@@ -168,8 +208,9 @@ cdef class DatasetReader:
         elif opcode == RESIZE_DB:
             self.source.take_length(&keys)
             self.source.take_length(&expires)
-            # A wrong number must not make us allocate: tables grow beyond a million entries as they fill.
-            self.db.reserve(min(keys, 1 << 20), min(expires, 1 << 20))
+            self.db.reserve(
+                min(keys, <uint64_t> RESERVED_KEYS_MAX), min(expires, <uint64_t> RESERVED_KEYS_MAX)
+            )
         elif opcode == AUX:
             name = self.source.read_string()
             self.aux[name] = self.source.read_string()
@@ -199,7 +240,9 @@ cdef class DatasetReader:
         cdef uint64_t hashed
         cdef Database db = self.db
         cdef Entry *entry
-        cdef bint gone = 0 <= header.expire_ms < self.now_ms and not self.keep_expired
+        cdef uint64_t before = db.keys.used
+        cdef bint expires = header.expire_ms != -1
+        cdef bint gone = expires and header.expire_ms < self.now_ms and not self.keep_expired
         self.source.take_string(&text, &size)
         key = PyBytes_FromStringAndSize(text, size)
         if gone and header.kind == STRING:
@@ -217,16 +260,17 @@ cdef class DatasetReader:
                 return 0
             if value is None:  # an empty collection, as damaged files of old servers can hold
                 return 0
-        if db.find(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), hashed) != NULL:
-            raise self.source.bad(f"key {key!r} a second time")
         entry = db.assign(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), hashed, value, False)
-        if header.expire_ms >= 0:
-            db.set_expire(entry, header.expire_ms)
+        if db.keys.used == before and not self.replace:
+            raise self.source.bad(f"key {key!r} a second time in database {db.index}")
+        db.set_expire(entry, max(header.expire_ms, 0) if expires else -1)
         if header.frequency >= 0 and db.access.lfu:
             entry.access = db.access.now | <unsigned int> header.frequency
         elif header.idle_s >= 0 and not db.access.lfu:
-            entry.access = <unsigned int> (db.access.now - header.idle_s * 10)
+            entry.access = <unsigned int> (db.access.now - min(header.idle_s, IDLE_MAX_S) * 10)
         self.loaded += 1
+        if self.delay_us:
+            delay(self.delay_us)
         return 0
 
     cdef object load_value(self, int kind):

@@ -1,0 +1,9 @@
+from typing_extensions import Buffer
+
+class RecordReader:
+    position: int
+    start: int
+    cut_off: bool
+    def __init__(self, data: Buffer, start: int = 0) -> None: ...
+    def close(self) -> None: ...
+    def next_record(self) -> list[bytes] | None: ...
