@@ -38,6 +38,6 @@ cdef class Changes:
     cdef int tell_listeners(self) except -1
     cdef int finish_unit(self) except -1
     cdef int delete_record(self, Database db, bytes key, bint lazy) except -1
-    cdef int report_unasked(self, Database db, bytes key, str event) except -1
+    cdef int report_uncounted(self, Database db, bytes key, str event) except -1
     cdef int expire(self, Database db, bytes key) except -1
     cpdef observe(self)

@@ -193,31 +193,33 @@ cdef class Changes:
         db.delete(key, self.lazy_expire)
         self.stats.expired_keys += 1
         self.delete_record(db, key, self.lazy_expire)
-        return self.report_unasked(db, key, "expired")
+        return self.report_uncounted(db, key, "expired")
 
     cdef int delete_record(self, Database db, bytes key, bint lazy) except -1:
         if self.recording:
             self.records.append((db.index, (b"UNLINK" if lazy else b"DEL", key)))
         return 0
 
-    cdef int report_unasked(self, Database db, bytes key, str event) except -1:
-        """Report a deletion that has its own record: it does not make the command that met it a
-        write.
+    cdef int report_uncounted(self, Database db, bytes key, str event) except -1:
+        """Report what does not make a write of the command that met it: a deletion that has its own
+        record, or a further key of a change that was counted.
         """
         if self.observed:
             self.report_slow(db, key, event)
         return 0
 
     def delete_expired(self, Database db, bytes key) -> None:
-        """The same for the expiry cycle."""
+        """The same for the expiry cycle, as a unit of its own."""
         self.expire(db, key)
+        self.finish_unit()
 
     def delete_evicted(self, Database db, bytes key, bint lazy) -> None:
-        """Delete a key to free memory: a record of its own, counted, told as "evicted"."""
+        """Delete a key to free memory, as a unit of its own: counted, told as "evicted"."""
         db.delete(key, lazy)
         self.stats.evicted_keys += 1
         self.delete_record(db, key, lazy)
-        self.report_unasked(db, key, "evicted")
+        self.report_uncounted(db, key, "evicted")
+        self.finish_unit()
 
     def add_record(self, db_index: int, argv: tuple) -> None:
         """Add a record to the unit, outside any command."""

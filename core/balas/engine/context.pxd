@@ -13,21 +13,30 @@ cdef class Context:
     cdef public bint no_touch
 
     cdef int begin(self, Client client) except -1
-    cdef Entry *lookup(self, bytes key, bint touch) except? NULL
+    cdef Entry *lookup(self, bytes key, bint touch, bint tell=*) except? NULL
     cdef Entry *live(self, bytes key) except? NULL
+    cdef Entry *writable(self, bytes key) except? NULL
+    cdef Entry *string_entry(self, Entry *entry) except? NULL
     cdef object of_kind(self, Entry *entry, type kind)
     cpdef object read_string(self, bytes key)
     cpdef object write_string(self, bytes key)
     cpdef object read_integer(self, bytes key)
+    cpdef object read_buffer(self, bytes key)
+    cpdef object write_buffer(self, bytes key)
     cpdef object read(self, bytes key, type kind)
     cpdef object write(self, bytes key, type kind)
     cpdef object read_any(self, bytes key)
     cpdef bint exists(self, bytes key) except -1
+    cpdef bint there(self, bytes key) except -1
     cpdef int store(
-        self, bytes key, object value, int64_t expire_at=*, bint keep_ttl=*, bint raw=*
+        self, bytes key, object value, int64_t expire_at=*, bint keep_ttl=*, bint raw=*,
+        bint text=*
     ) except -1
     cdef int tell_store(self, bytes key, object value, bint keep_ttl) except -1
+    cpdef int tell_overwritten(self, bytes key, bint same_type) except -1
+    cdef int plant(self, bytes key, const Entry *source, object value) except -1
     cpdef bint delete(self, bytes key, bint lazy=*) except -1
     cpdef int changed(self, bytes key, str event) except -1
+    cdef int measure(self, Database db, bytes key) except -1
     cpdef int64_t expire_at(self, bytes key) except? -9
     cpdef bint set_expire(self, bytes key, int64_t at_ms) except -1

@@ -3,12 +3,13 @@
 Look-ups have side effects, in this order, and only here:
 
 1. a key whose time has come is deleted (with its record and its event) and is not found;
-2. the access clock of the entry is set, unless the client asked not to;
+2. the access clock of the entry is set, unless the client asked not to: by every reading verb, and
+   by the first verb of a command that goes on to change the key;
 3. hits and misses are counted, by the reading verbs only;
 4. the entry is remembered, so that the `changed` that follows does not look it up again.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
@@ -16,15 +17,15 @@ from balas.engine.changes cimport Changes
 from balas.engine.client cimport Client
 from balas.errors import NOT_AN_INTEGER, WRONG_TYPE, ReplyError
 from balas.keyspace.database cimport (
-    INLINE, INTEGER, OBJECT, RAW_STRING, Database, Entry, entry_memory, integer_of, is_string,
-    object_of, payload, string_of, value_of,
+    ANY_FORM, INLINE, INTEGER, OBJECT, RAW_FORM, RAW_STRING, TEXT_FORM, Database, Entry, StringForm,
+    entry_memory, integer_of, is_string, object_of, payload, string_of, value_of,
 )
 from balas.structures.numbers cimport string_to_int64
 from balas.types.value cimport Value
 
 cdef enum:
-    # Strings up to this length are stored next to their header by Redis, and say so ("embstr").
-    EMBEDDED_MAX = 44
+    # Where expired keys may not be deleted, a search for one that is not must end some time.
+    RANDOM_TRIES = 100
 
 
 cdef class Context:
@@ -90,11 +91,11 @@ cdef class Context:
         self.db.last_key = <PyObject *> key
         return entry
 
-    cdef Entry *lookup(self, bytes key, bint touch) except? NULL:
+    cdef Entry *lookup(self, bytes key, bint touch, bint tell=True) except? NULL:
         cdef Entry *entry = self.live(key)
         if entry == NULL:
             self.changes.stats.misses += 1
-            if self.changes.tells_misses:
+            if tell and self.changes.tells_misses:
                 self.changes.notify(self.db.index, key, "keymiss")
             return NULL
         self.changes.stats.hits += 1
@@ -102,60 +103,72 @@ cdef class Context:
             entry.access = self.db.access.touched(entry.access)
         return entry
 
+    cdef Entry *writable(self, bytes key) except? NULL:
+        """The live entry for a command that changes it, touched if this is its first look-up."""
+        cdef bint known = self.db.last_key == <PyObject *> key
+        cdef Entry *entry = self.live(key)
+        if entry != NULL and not known and not self.no_touch:
+            entry.access = self.db.access.touched(entry.access)
+        return entry
+
+    cdef Entry *string_entry(self, Entry *entry) except? NULL:
+        """The same entry; raises WRONGTYPE unless it holds a string or is NULL."""
+        if entry != NULL and not is_string(entry):
+            raise ReplyError(WRONG_TYPE)
+        return entry
+
     cpdef object read_string(self, bytes key):
         """The string at `key` as bytes, or None; raises WRONGTYPE."""
-        cdef Entry *entry = self.lookup(key, True)
-        if entry == NULL:
-            return None
-        if not is_string(entry):
-            raise ReplyError(WRONG_TYPE)
-        return string_of(entry)
+        cdef Entry *entry = self.string_entry(self.lookup(key, True))
+        return string_of(entry) if entry != NULL else None
 
     cpdef object write_string(self, bytes key):
-        """The same for a command that goes on to change it: no hit, no miss, no touch."""
-        cdef Entry *entry = self.live(key)
-        if entry == NULL:
-            return None
-        if not is_string(entry):
-            raise ReplyError(WRONG_TYPE)
-        return string_of(entry)
+        """The same for a command that goes on to change it: no hit, no miss."""
+        cdef Entry *entry = self.string_entry(self.writable(key))
+        return string_of(entry) if entry != NULL else None
 
     cpdef object read_integer(self, bytes key):
-        """The string at `key` as a 64-bit integer for a command that changes it, or None; raises
-        WRONGTYPE or not-an-integer.
+        """The string at `key` as a 64-bit integer for a command that changes it, or None.
+
+        Raises WRONGTYPE or not-an-integer.
         """
-        cdef Entry *entry = self.live(key)
+        cdef Entry *entry = self.string_entry(self.writable(key))
         cdef int64_t number
+        cdef bytes text
         if entry == NULL:
             return None
         if entry.kind == INTEGER:
             return integer_of(entry)
-        if not is_string(entry):
-            raise ReplyError(WRONG_TYPE)
-        if entry.kind == INLINE and string_to_int64(payload(entry), entry.length, &number):
+        if entry.kind == INLINE:
+            if string_to_int64(payload(entry), entry.length, &number):
+                return number
+            raise ReplyError(NOT_AN_INTEGER)
+        text = string_of(entry)
+        if string_to_int64(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text), &number):
             return number
         raise ReplyError(NOT_AN_INTEGER)
 
-    def string_buffer(self, key: bytes) -> object:
-        """The string at `key` for reading a part of it, without a copy where it is long: bytes or
-        bytearray, or None.
+    cpdef object read_buffer(self, bytes key):
+        """The string at `key` for reading a part of it, without a copy where it is long.
+
+        bytes or bytearray, or None; raises WRONGTYPE.
         """
-        cdef Entry *entry = self.lookup(key, True)
-        if entry == NULL:
-            return None
-        if not is_string(entry):
-            raise ReplyError(WRONG_TYPE)
-        return value_of(entry)
+        cdef Entry *entry = self.string_entry(self.lookup(key, True))
+        return value_of(entry) if entry != NULL else None
+
+    cpdef object write_buffer(self, bytes key):
+        """The same for a command that goes on to change it: no hit, no miss."""
+        cdef Entry *entry = self.string_entry(self.writable(key))
+        return value_of(entry) if entry != NULL else None
 
     def mutable_string(self, key: bytes) -> bytearray:
-        """The string at `key` as a bytearray to change in place, made empty if missing; report with
-        `changed`.
+        """The string at `key` as a bytearray to change in place, made empty if missing.
+
+        Report with `changed`. For short strings `store` with `raw` takes less memory.
         """
-        cdef Entry *entry = self.live(key)
+        cdef Entry *entry = self.string_entry(self.writable(key))
         cdef object value = bytearray()
         if entry != NULL:
-            if not is_string(entry):
-                raise ReplyError(WRONG_TYPE)
             value = value_of(entry)
             if type(value) is bytearray:
                 return value
@@ -170,12 +183,8 @@ cdef class Context:
 
     cpdef object write(self, bytes key, type kind):
         """The same for changing it in place: no hit, no miss. Report with `changed`."""
-        cdef Entry *entry = self.live(key)
-        if entry == NULL:
-            return None
-        if not self.no_touch:
-            entry.access = self.db.access.touched(entry.access)
-        return self.of_kind(entry, kind)
+        cdef Entry *entry = self.writable(key)
+        return self.of_kind(entry, kind) if entry != NULL else None
 
     cdef object of_kind(self, Entry *entry, type kind):
         cdef object value
@@ -197,12 +206,25 @@ cdef class Context:
         return value_of(entry) if entry != NULL else None
 
     cpdef bint exists(self, bytes key) except -1:
-        """Whether the key is there; touches it and counts as a read."""
-        return self.lookup(key, True) != NULL
+        """Whether the key is there; counts as a hit or a miss, but does not touch the key."""
+        return self.lookup(key, False) != NULL
 
-    def there(self, key: bytes) -> bool:
-        """Whether the key is there, for a command that changes it: no hit, no miss, no touch."""
-        return self.live(key) != NULL
+    def known(self, key: bytes) -> bool:
+        """The same for commands that look at a key from outside: a miss is counted, but not told.
+        """
+        return self.lookup(key, False, False) != NULL
+
+    cpdef bint there(self, bytes key) except -1:
+        """Whether the key is there, for a command that changes it: no hit, no miss."""
+        return self.writable(key) != NULL
+
+    def touch(self, key: bytes) -> bool:
+        """Whether the key is there; a read that touches it even for a client that asked not to."""
+        cdef Entry *entry = self.lookup(key, False)
+        if entry == NULL:
+            return False
+        entry.access = self.db.access.touched(entry.access)
+        return True
 
     def type_name(self, key: bytes) -> str | None:
         """What TYPE says: "string" or the value's `type_name`; None if missing. Does not touch the
@@ -221,8 +243,7 @@ cdef class Context:
         if entry.kind == INTEGER:
             return "int"
         if entry.kind == INLINE:
-            embedded = entry.length <= EMBEDDED_MAX and not entry.flags & RAW_STRING
-            return "embstr" if embedded else "raw"
+            return "raw" if entry.flags & RAW_STRING else "embstr"
         return "raw" if is_string(entry) else (<object> object_of(entry)).encoding()
 
     def access_bits(self, key: bytes) -> int | None:
@@ -240,23 +261,29 @@ cdef class Context:
     # --- change -----------------------------------------------------------------------------------
 
     cpdef int store(
-        self, bytes key, object value, int64_t expire_at=-1, bint keep_ttl=False, bint raw=False
+        self, bytes key, object value, int64_t expire_at=-1, bint keep_ttl=False, bint raw=False,
+        bint text=False
     ) except -1:
         """Create or overwrite `key` with bytes, an int, a bytearray or a `Value`.
 
         The expiry time becomes `expire_at` (Unix ms, -1 for never), or stays with `keep_ttl`. A
-        `raw` string reports the encoding "raw", as strings do that were changed in part.
+        `raw` string reports the encoding "raw", as strings do that were changed in part; one that
+        is `text` is not kept as a number though it may read as one.
         """
-        cdef const char *text = PyBytes_AS_STRING(key)
+        cdef const char *name = PyBytes_AS_STRING(key)
         cdef size_t size = PyBytes_GET_SIZE(key)
+        cdef StringForm form = RAW_FORM if raw else TEXT_FORM if text else ANY_FORM
         cdef Database db = self.db
-        cdef Entry *entry
-        if keep_ttl:
-            self.live(key)  # an expiry time that has passed is not to be kept
+        cdef Entry *entry = self.writable(key)
         if self.changes.tells_stores:
             self.tell_store(key, value, keep_ttl)
-        entry = db.assign(text, size, db.keys.hash_of(text, size), value, raw)
-        if not keep_ttl and entry.expire_ms != expire_at:
+        if entry == NULL and not self.changes.expires_keys:
+            entry = db.find_key(key)  # its time has come, but it may not go yet
+        if entry != NULL and entry.expire_ms >= 0 and expire_at < 0 and not keep_ttl:
+            if PyBytes_CheckExact(value):
+                db.set_expire(entry, -1)  # before: whether a string is "raw" depends on it
+        entry = db.put(entry, name, size, db.keys.hash_of(name, size), value, form)
+        if entry.expire_ms != expire_at and not keep_ttl:
             db.set_expire(entry, expire_at)
         db.last = entry
         db.last_key = <PyObject *> key
@@ -272,13 +299,58 @@ cdef class Context:
         if entry == NULL:
             self.changes.notify(self.db.index, key, "new")
         elif not keep_ttl:
-            self.changes.notify(self.db.index, key, "overwritten")
             if is_string(entry):
                 same = not isinstance(value, Value)
             else:
                 same = type(value) is type(<object> object_of(entry))
-            if not same:
+            self.tell_overwritten(key, same)
+        return 0
+
+    cpdef int tell_overwritten(self, bytes key, bint same_type) except -1:
+        """Tell listeners who want to know that a key gets, or got, another value."""
+        if self.changes.tells_stores:
+            self.changes.notify(self.db.index, key, "overwritten")
+            if not same_type:
                 self.changes.notify(self.db.index, key, "type_changed")
+        return 0
+
+    def move_to(self, key: bytes, target: Context, new_key: bytes) -> bool:
+        """Move a value, with its expiry time, to another key or database; True if it was there.
+
+        What is there is overwritten. Report with `changed` and `changed_too`.
+        """
+        cdef Entry *entry = self.writable(key)
+        if entry == NULL:
+            return False
+        (<Context> target).plant(new_key, entry, value_of(entry) if entry.kind == OBJECT else None)
+        return self.delete(key)
+
+    def copy_to(self, key: bytes, target: Context, new_key: bytes) -> bool:
+        """The same, but the value stays as well."""
+        cdef Entry *entry = self.live(key)
+        cdef object value = None
+        if entry == NULL:
+            return False
+        if entry.kind == OBJECT:
+            value = value_of(entry)
+            value = value.copy() if isinstance(value, (Value, bytearray)) else value
+            entry = self.live(key)  # a module's copy may do what it likes
+            if entry == NULL:
+                return False
+        (<Context> target).plant(new_key, entry, value)
+        return True
+
+    cdef int plant(self, bytes key, const Entry *source, object value) except -1:
+        """Make `key` anew from an entry of another key or database; `value` is its object, if any.
+        """
+        cdef const char *name = PyBytes_AS_STRING(key)
+        cdef size_t size = PyBytes_GET_SIZE(key)
+        cdef Database db = self.db
+        cdef uint64_t hashed = db.keys.hash_of(name, size)
+        db.remove(name, size, hashed, False)
+        if self.changes.tells_stores:
+            self.changes.notify(db.index, key, "new")
+        db.adopt(name, size, hashed, source, value)
         return 0
 
     cpdef bint delete(self, bytes key, bint lazy=False) except -1:
@@ -292,20 +364,24 @@ cdef class Context:
     cpdef int changed(self, bytes key, str event) except -1:
         """Report a change: for WATCH, the memory account, listeners, blocked clients, and the log.
         """
-        cdef Entry *entry = self.db.find_key(key)
         # First of all the report: a module's value that cannot tell its size has changed all the
         # same.
         self.changes.report(self.db, key, event)
-        if entry != NULL and entry.kind == OBJECT:
-            self.db.measure(entry)
-        return 0
+        return self.measure(self.db, key)
 
     def changed_in(self, Database db, bytes key, str event) -> None:
         """Report a change in another database."""
-        cdef Entry *entry = db.find_key(key)
         self.changes.report(db, key, event)
-        if entry != NULL and entry.kind == OBJECT:
-            db.measure(entry)
+        self.measure(db, key)
+
+    def changed_too(self, key: bytes, event: str) -> None:
+        """Report another key of a change that `changed` reports, and which counts but once."""
+        self.changes.report_uncounted(self.db, key, event)
+        self.measure(self.db, key)
+
+    cdef int measure(self, Database db, bytes key) except -1:
+        cdef Entry *entry = db.find_key(key)
+        return db.measure(entry) if entry != NULL and entry.kind == OBJECT else 0
 
     def changed_all(self, Database db, keys: int) -> None:
         """Report that a whole database changed at once (FLUSHDB, SWAPDB); `keys` counts as changes,
@@ -335,11 +411,45 @@ cdef class Context:
 
     cpdef bint set_expire(self, bytes key, int64_t at_ms) except -1:
         """Give a live key an expiry time (Unix ms) or remove it (-1); True if the key is there."""
-        cdef Entry *entry = self.live(key)
+        cdef Entry *entry = self.writable(key)
         if entry == NULL:
             return False
         self.db.set_expire(entry, at_ms)
         return True
+
+    # --- the whole database -----------------------------------------------------------------------
+
+    def all_keys(self) -> list[bytes]:
+        """Every key; those whose time has come are left out, but not deleted."""
+        cdef list keys = self.db.all_keys()
+        cdef Entry *entry
+        if not self.db.expires.used:
+            return keys
+        self.db.forget_last()
+        found = []
+        for key in keys:
+            entry = self.db.find_key(key)
+            if not 0 <= entry.expire_ms < self.changes.clock.now_ms:
+                found.append(key)
+        return found
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        """A step of `Database.scan`, without the keys whose time has come, which it deletes."""
+        position, keys = self.db.scan(cursor, count)
+        found = []
+        for key in keys:
+            if self.live(key) != NULL:
+                found.append(key)
+        return position, found
+
+    def random_key(self) -> bytes | None:
+        """A key by chance, or None; those that turn out to be expired are deleted on the way."""
+        key = None
+        for _ in range(RANDOM_TRIES):
+            key = self.db.random_key(self.rng.getrandbits(64))
+            if key is None or self.live(key) != NULL:
+                break
+        return key
 
     # --- the log ----------------------------------------------------------------------------------
 

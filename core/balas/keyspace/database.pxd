@@ -10,8 +10,15 @@ cdef enum Kind:
     OBJECT = 2     # payload: PyObject *, then int64_t, the bytes it was last counted with
 
 cdef enum EntryFlag:
-    # The string was made by changing a part of it: OBJECT ENCODING says "raw" however short it is.
+    # OBJECT ENCODING says "raw" of this INLINE string: it does not fit beside its key in the block
+    # Redis has for both, or it was made by changing a part of it.
     RAW_STRING = 1
+
+# What a new string is kept as.
+cdef enum StringForm:
+    ANY_FORM = 0   # a number if it reads as one
+    TEXT_FORM = 1  # always as text: what INCRBYFLOAT makes
+    RAW_FORM = 2   # as text that says "raw"
 
 # Header, key and payload in one allocation.
 cdef struct Entry:
@@ -62,12 +69,26 @@ cdef class Database:
     cdef Entry *assign(
         self, const char *key, size_t size, uint64_t hashed, object value, bint raw
     ) except NULL
-    cdef Entry *assign_raw(
-        self, const char *key, size_t size, uint64_t hashed, Kind kind, const char *data,
-        uint32_t length
+    cdef Entry *put(
+        self, Entry *entry, const char *key, size_t size, uint64_t hashed, object value,
+        StringForm form
+    ) except NULL
+    cdef Entry *adopt(
+        self, const char *key, size_t size, uint64_t hashed, const Entry *source, object value
     ) except NULL
     cdef Entry *place(
-        self, const char *key, size_t size, uint64_t hashed, Kind kind, uint32_t length
+        self, Entry *entry, const char *key, size_t size, uint64_t hashed, Kind kind,
+        uint32_t length
+    ) except NULL
+    cdef Entry *place_number(
+        self, Entry *entry, const char *key, size_t size, uint64_t hashed, int64_t number
+    ) except NULL
+    cdef Entry *place_text(
+        self, Entry *entry, const char *key, size_t size, uint64_t hashed, const char *text,
+        uint32_t length, bint raw
+    ) except NULL
+    cdef Entry *place_object(
+        self, Entry *entry, const char *key, size_t size, uint64_t hashed, object value
     ) except NULL
     cdef int set_expire(self, Entry *entry, int64_t at_ms) except -1
     cdef bint remove(self, const char *key, size_t size, uint64_t hashed, bint lazy) except -1

@@ -24,7 +24,7 @@ from cpython.long cimport PyLong_CheckExact
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
 from balas.keyspace.access cimport AccessClock
 from balas.structures.hashtable cimport HashTable
@@ -39,6 +39,12 @@ cdef enum:
     # What an entry costs in a table: a pointer and a tag in buckets that are two thirds full.
     TABLE_SHARE = 14
     OBJECT_PAYLOAD = 16
+    # Redis keeps a string with its key in one block of 64 bytes and then calls it "embstr". This is
+    # what header and terminators leave of the block for the two, and what an expiry time takes.
+    EMBEDDED_ROOM = 41
+    EXPIRE_ROOM = 8
+    # Its keys from this length on have a longer header.
+    LONG_KEY = 32
     # Freeing a value of more than this many allocations is put off, where laziness is asked for.
     LAZY_EFFORT = 64
 
@@ -59,6 +65,22 @@ cdef inline size_t payload_size(Kind kind, uint32_t length) noexcept nogil:
 
 cdef inline size_t entry_size(const Entry *entry) noexcept nogil:
     return sizeof(Entry) + entry.key_length + payload_size(<Kind> entry.kind, entry.length)
+
+
+cdef inline bint embeds(const Entry *entry, bint expires) noexcept nogil:
+    """Whether Redis would have room for this INLINE string beside its key."""
+    cdef uint32_t room = EMBEDDED_ROOM - EXPIRE_ROOM if expires else EMBEDDED_ROOM
+    return entry.key_length + entry.length <= room
+
+
+cdef inline bint embeds_later(const Entry *entry) noexcept nogil:
+    """Whether Redis would have room for an expiry time in the block of a string without one.
+
+    The block of a long key may be one of 80 bytes, and then has room to spare.
+    """
+    return embeds(entry, True) or (
+        entry.key_length >= LONG_KEY and entry.key_length + entry.length >= EMBEDDED_ROOM - 1
+    )
 
 
 cdef inline int64_t counted(const Entry *entry) noexcept nogil:
@@ -263,18 +285,18 @@ cdef class Database:
         return self.find(text, size, self.keys.hash_of(text, size))
 
     cdef Entry *place(
-        self, const char *key, size_t size, uint64_t hashed, Kind kind, uint32_t length
+        self, Entry *entry, const char *key, size_t size, uint64_t hashed, Kind kind,
+        uint32_t length
     ) except NULL:
-        """An entry for `key` with room for a payload, made or changed in place; its old value is
+        """An entry for `key` with room for a payload: a new one, or `entry`, whose old value is
         released.
 
-        The expiry time stays. The caller fills the payload and adds it to the account.
+        The expiry time stays, and so does the access clock: looking a key up is what touches it.
+        The caller fills the payload and adds it to the account.
         """
-        cdef void **slot = self.keys.find(key, size, hashed)
-        cdef Entry *entry
         cdef Entry *moved
         cdef size_t wanted = size_class(sizeof(Entry) + size + payload_size(kind, length))
-        if slot == NULL:
+        if entry == NULL:
             entry = <Entry *> malloc(wanted - 8)
             if entry == NULL:
                 raise MemoryError
@@ -285,7 +307,6 @@ cdef class Database:
             self.keys.insert(entry, hashed)
             entry.access = self.access.fresh()
         else:
-            entry = <Entry *> slot[0]
             self.charge(-entry_memory(entry))
             if entry.kind == OBJECT:
                 self.release_object(entry, False)
@@ -294,64 +315,108 @@ cdef class Database:
                 if moved == NULL:
                     raise MemoryError
                 if moved != entry:
-                    slot[0] = moved
+                    self.keys.replace(entry, moved, hashed)
                     if moved.expire_ms >= 0:
                         self.expires.replace(entry, moved, hashed)
                     self.forget_last()
                 entry = moved
-            entry.access = self.access.touched(entry.access)
         entry.kind = kind
         entry.length = length
         entry.flags = 0
         return entry
 
-    cdef Entry *assign_raw(
-        self, const char *key, size_t size, uint64_t hashed, Kind kind, const char *data,
-        uint32_t length
+    cdef Entry *place_number(
+        self, Entry *entry, const char *key, size_t size, uint64_t hashed, int64_t number
     ) except NULL:
-        """Set an INLINE payload, or an INTEGER one whose eight bytes are at `data`."""
-        cdef Entry *entry = self.place(key, size, hashed, kind, length)
-        memcpy(payload(entry), data, length if kind == INLINE else 8)
+        """The same with an INTEGER payload filled in and counted."""
+        entry = self.place(entry, key, size, hashed, INTEGER, 0)
+        (<int64_t *> payload(entry))[0] = number
         self.charge(entry_memory(entry))
         return entry
+
+    cdef Entry *place_text(
+        self, Entry *entry, const char *key, size_t size, uint64_t hashed, const char *text,
+        uint32_t length, bint raw
+    ) except NULL:
+        """The same with an INLINE payload filled in and counted."""
+        entry = self.place(entry, key, size, hashed, INLINE, length)
+        memcpy(payload(entry), text, length)
+        if raw or not embeds(entry, entry.expire_ms >= 0):
+            entry.flags = RAW_STRING
+        self.charge(entry_memory(entry))
+        return entry
+
+    cdef Entry *place_object(
+        self, Entry *entry, const char *key, size_t size, uint64_t hashed, object value
+    ) except NULL:
+        """The same with an OBJECT payload filled in and counted."""
+        cdef int64_t usage = measured(value)  # before anything changes: a foreign value may raise
+        Py_INCREF(value)
+        entry = self.place(entry, key, size, hashed, OBJECT, 0)
+        (<PyObject **> payload(entry))[0] = <PyObject *> value
+        (<int64_t *> (payload(entry) + 8))[0] = usage
+        self.charge(entry_memory(entry))
+        return entry
+
+    cdef Entry *put(
+        self, Entry *entry, const char *key, size_t size, uint64_t hashed, object value,
+        StringForm form
+    ) except NULL:
+        """Give `key` a value: bytes, int, bytearray or `Value`. `entry` is the key's, or NULL if it
+        has none. The expiry time of an existing entry stays.
+        """
+        cdef int64_t number
+        cdef bint numeric
+        cdef const char *text
+        cdef Py_ssize_t length
+        if PyBytes_CheckExact(value):
+            text = PyBytes_AS_STRING(value)
+            length = PyBytes_GET_SIZE(value)
+            if length > INLINE_MAX:
+                return self.place_object(entry, key, size, hashed, value)
+            numeric = form == ANY_FORM and length <= INTEGER_TEXT_MAX
+            if numeric and string_to_int64(text, length, &number):
+                return self.place_number(entry, key, size, hashed, number)
+            return self.place_text(
+                entry, key, size, hashed, text, <uint32_t> length, form == RAW_FORM
+            )
+        if PyLong_CheckExact(value):
+            if INT64_MIN <= value <= INT64_MAX:
+                return self.place_number(entry, key, size, hashed, value)
+            return self.put(entry, key, size, hashed, b"%d" % value, form)
+        return self.place_object(entry, key, size, hashed, value)
 
     cdef Entry *assign(
         self, const char *key, size_t size, uint64_t hashed, object value, bint raw
     ) except NULL:
-        """Create or overwrite: bytes, int, bytearray or `Value`. The expiry time of an existing
-        entry stays.
+        """Create or overwrite, for loaders: `put` where the caller knows no entry."""
+        cdef StringForm form = RAW_FORM if raw else ANY_FORM
+        return self.put(self.find(key, size, hashed), key, size, hashed, value, form)
 
-        `raw` strings are kept as text and report the encoding "raw".
+    cdef Entry *adopt(
+        self, const char *key, size_t size, uint64_t hashed, const Entry *source, object value
+    ) except NULL:
+        """Make an absent `key` from an entry that goes by another key or is of another database.
+
+        It gets the same expiry time, and the same form if it is a string; an object is `value`.
         """
-        cdef int64_t number
-        cdef bint short
-        cdef const char *text
-        cdef Py_ssize_t length
         cdef Entry *entry
-        if PyBytes_CheckExact(value):
-            text = PyBytes_AS_STRING(value)
-            length = PyBytes_GET_SIZE(value)
-            if length <= INLINE_MAX:
-                short = not raw and length <= INTEGER_TEXT_MAX
-                if short and string_to_int64(text, length, &number):
-                    return self.assign_raw(key, size, hashed, INTEGER, <char *> &number, 8)
-                entry = self.assign_raw(key, size, hashed, INLINE, text, <uint32_t> length)
-                if raw:
-                    entry.flags |= RAW_STRING
-                return entry
-        elif PyLong_CheckExact(value):
-            if INT64_MIN <= value <= INT64_MAX:
-                number = value
-                return self.assign_raw(key, size, hashed, INTEGER, <char *> &number, 8)
-            return self.assign(key, size, hashed, b"%d" % value, raw)
-        number = measured(value)  # before anything changes: a foreign value may raise
-        Py_INCREF(value)
-        entry = self.place(key, size, hashed, OBJECT, 0)
-        (<PyObject **> payload(entry))[0] = <PyObject *> value
-        (<int64_t *> (payload(entry) + 8))[0] = number
-        self.charge(entry_memory(entry))
-        if raw:
-            entry.flags |= RAW_STRING
+        cdef bint expires = source.expire_ms >= 0
+        if source.kind == INTEGER:
+            entry = self.place_number(NULL, key, size, hashed, integer_of(source))
+        elif source.kind == OBJECT:
+            entry = self.place_object(NULL, key, size, hashed, value)
+        else:
+            entry = self.place_text(
+                NULL, key, size, hashed, payload(source), source.length, source.flags & RAW_STRING
+            )
+        if expires:
+            self.set_expire(entry, source.expire_ms)
+        if entry.kind == INLINE:
+            if size == source.key_length and memcmp(key, source.key, size) == 0:
+                entry.flags = source.flags
+            elif not embeds(entry, expires):
+                entry.flags |= RAW_STRING
         return entry
 
     cdef int measure(self, Entry *entry) except -1:
@@ -370,6 +435,8 @@ cdef class Database:
         if (entry.expire_ms >= 0) != (at_ms >= 0):
             hashed = self.keys.hash_of(entry.key, entry.key_length)
             if at_ms >= 0:
+                if entry.kind == INLINE and not embeds_later(entry):
+                    entry.flags |= RAW_STRING
                 if self.expires.rehashing():
                     self.expires.advance()
                 self.expires.insert(entry, hashed)

@@ -1,6 +1,6 @@
 """The language commands are declared in, and the table they are found in."""
 
-from balas.registry.arguments import Arguments, integer, number
+from balas.registry.arguments import Arguments, bounded, integer, number
 from balas.registry.declare import (
     Declaration,
     build_specs,
@@ -22,6 +22,7 @@ __all__ = [
     "FindKeys",
     "KeySpec",
     "KeysNotFound",
+    "bounded",
     "build_specs",
     "command",
     "container",

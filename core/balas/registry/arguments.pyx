@@ -20,6 +20,14 @@ def integer(
     return number
 
 
+def bounded(value: bytes, low: int, high: int) -> int:
+    """A 64-bit integer; the error for one outside [low, high] says what would be right."""
+    found = integer(value)
+    if not low <= found <= high:
+        raise ReplyError(f"ERR value is out of range, value must between {low} and {high}")
+    return found
+
+
 def number(value: bytes, error: str = NOT_A_FLOAT) -> float:
     """A double, infinities included, but not NaN; otherwise the error."""
     parsed = parse_float(value)

@@ -92,7 +92,8 @@ def command(
         find_keys: finds the key positions in argv where specifications cannot.
         group: the group of the command reference; also gives an ACL category.
         since: the version that introduced it.
-        categories: ACL categories beside those that follow from flags and group.
+        categories: ACL categories beside those that follow from flags and group; "-keyspace" takes
+            away one that follows.
     """
     specs = keys if isinstance(keys, tuple) else (keys,)
 

@@ -82,7 +82,10 @@ cdef class CommandSpec:
         ):
             if self._movable():
                 self.flags |= MOVABLEKEYS
-        self.categories = frozenset(implied_categories(self.flags, group) | set(categories))
+        given = implied_categories(self.flags, group) | set(categories)
+        self.categories = frozenset(
+            name for name in given if name[0] != "-" and f"-{name}" not in given
+        )
         if handler is not None:
             self.is_async = bool(handler.__code__.co_flags & CO_COROUTINE)
             self._check_signature()

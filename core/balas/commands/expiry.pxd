@@ -1,0 +1,1 @@
+# Compiled for speed; the text of expiry.py is unchanged.

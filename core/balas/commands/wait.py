@@ -1,0 +1,67 @@
+"""WAIT and WAITAOF, of the group *generic*: how far what a client wrote has got."""
+
+from __future__ import annotations
+
+from balas.engine.context import Context
+from balas.errors import TIMEOUT_NEGATIVE, ReplyError
+from balas.protocol.replies import Reply
+from balas.registry import bounded, command, integer
+from balas.registry.flags import BLOCKING
+from balas.services.aof.append import AppendOnlyFile
+
+INT64_MAX = 2**63 - 1
+POSITIVE = "ERR value is out of range, must be positive"
+TIMEOUT_NOT_AN_INTEGER = "ERR timeout is not an integer or out of range"
+
+
+@command(
+    "WAIT",
+    arity=3,
+    flags=BLOCKING,
+    group="generic",
+    since="3.0.0",
+    categories=("connection", "-keyspace"),
+)
+def wait(ctx: Context, numreplicas: bytes, timeout: bytes) -> Reply:
+    """WAIT numreplicas timeout
+
+    Wait until as many replicas have what this client wrote, or so many milliseconds are over (0:
+    for ever); return how many have it.
+    """
+    wanted = integer(numreplicas)
+    timeout_ms = wait_timeout(ctx, timeout)
+    return 0 if wanted <= 0 else ctx.block((), timeout_ms, 0)
+
+
+@command(
+    "WAITAOF",
+    arity=4,
+    flags=BLOCKING,
+    group="generic",
+    since="7.2.0",
+    categories=("connection", "-keyspace"),
+)
+def waitaof(ctx: Context, numlocal: bytes, numreplicas: bytes, timeout: bytes) -> Reply:
+    """WAITAOF numlocal numreplicas timeout
+
+    Wait until what this client wrote is on disk here (numlocal 1) and at as many replicas, or so
+    many milliseconds are over (0: for ever); return both numbers.
+    """
+    local = bounded(numlocal, 0, 1)
+    replicas = integer(numreplicas, 0, INT64_MAX, POSITIVE)
+    timeout_ms = wait_timeout(ctx, timeout)
+    if local and not ctx.service(AppendOnlyFile).enabled:
+        raise ReplyError(
+            "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."
+        )
+    return [0, 0] if local + replicas == 0 else ctx.block((), timeout_ms, [0, 0])
+
+
+def wait_timeout(ctx: Context, text: bytes) -> int:
+    """A timeout in ms, 0 for none; raises an error for what is no number, negative or too late."""
+    timeout_ms = integer(text, error=TIMEOUT_NOT_AN_INTEGER)
+    if timeout_ms < 0:
+        raise ReplyError(TIMEOUT_NEGATIVE)
+    if timeout_ms > INT64_MAX - ctx.now_ms:
+        raise ReplyError("ERR timeout is out of range")
+    return timeout_ms
