@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from balas import REDIS_VERSION
+from balas.engine import attention
 from balas.engine.context import Context
 from balas.errors import DB_INDEX_OUT_OF_RANGE, SYNTAX, ReplyError, printable
 from balas.host.host import ModuleHost
@@ -112,7 +113,7 @@ def ping(ctx: Context, *message: bytes) -> Reply:
     """
     if len(message) > 1:
         raise ReplyError("ERR wrong number of arguments for 'ping' command")
-    if ctx.resp == 2 and ctx.client.subscriptions:
+    if ctx.client.attention & attention.SUBSCRIBED:
         return [b"pong", message[0] if message else b""]
     return message[0] if message else PONG
 

@@ -1,1 +1,2 @@
-# Compiled for speed; the text of generic.py is unchanged.
+# Compiled with the text of generic.py unchanged; `ctx: Context` then means this type.
+from balas.engine.context cimport Context

@@ -418,7 +418,7 @@ def add(ctx: Context, key: bytes, amount: int) -> int:
     number = (ctx.read_integer(key) or 0) + amount
     if not INT64_MIN <= number <= INT64_MAX:
         raise ReplyError(INCREMENT_OVERFLOW)
-    ctx.store(key, number, keep_ttl=True)
+    ctx.update(key, number)
     ctx.changed(key, "incrby")
     return number
 
@@ -444,7 +444,7 @@ def incrbyfloat(ctx: Context, key: bytes, increment: bytes) -> Reply:
         raise ReplyError(NOT_A_FLOAT) from None
     except OverflowError:
         raise ReplyError("ERR increment would produce NaN or Infinity") from None
-    ctx.store(key, total, keep_ttl=True, text=True)
+    ctx.update_text(key, total)
     ctx.changed(key, "incrbyfloat")
     ctx.record(b"SET", key, total, b"KEEPTTL")
     return total

@@ -32,6 +32,8 @@ cdef class Context:
         self, bytes key, object value, int64_t expire_at=*, bint keep_ttl=*, bint raw=*,
         bint text=*
     ) except -1
+    cpdef int update(self, bytes key, object value) except -1
+    cpdef int update_text(self, bytes key, bytes value) except -1
     cdef int tell_store(self, bytes key, object value, bint keep_ttl) except -1
     cpdef int tell_overwritten(self, bytes key, bint same_type) except -1
     cdef int plant(self, bytes key, const Entry *source, object value) except -1

@@ -289,6 +289,14 @@ cdef class Context:
         db.last_key = <PyObject *> key
         return 0
 
+    cpdef int update(self, bytes key, object value) except -1:
+        """`store` that keeps the expiry time."""
+        return self.store(key, value, -1, True)
+
+    cpdef int update_text(self, bytes key, bytes value) except -1:
+        """`store` that keeps the expiry time, of a string that may read as a number but is none."""
+        return self.store(key, value, -1, True, False, True)
+
     cdef int tell_store(self, bytes key, object value, bint keep_ttl) except -1:
         """Tell the listeners that a key is about to be new, or overwritten.
 
