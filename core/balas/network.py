@@ -156,6 +156,7 @@ class Network:
                 self._listeners.append(open_unix(path, config))
             except OSError as error:
                 self.log.warning(f"Failed opening Unix socket: bind: {error.strerror}")
+                self._close_listeners()
                 raise StartRefused from None
         if not self._listeners:
             self.log.warning("Configured to not listen anywhere, exiting.")
@@ -346,13 +347,7 @@ class Network:
     async def close(self) -> None:
         """Take no more connections, let clients read what they were told, and hang up."""
         self._accepting = False
-        for listener in self._listeners:
-            listener.close()
-            if listener.kind == "unix":
-                self.log.notice("Removing the unix socket file.")
-                with suppress(FileNotFoundError):
-                    os.unlink(listener.place)
-        self._listeners = []
+        self._close_listeners()
         for connection in list(self.connections):
             if connection.client is not None:
                 self.engine.send(connection.client)
@@ -365,6 +360,15 @@ class Network:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _close_listeners(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+            if listener.kind == "unix":
+                self.log.notice("Removing the unix socket file.")
+                with suppress(FileNotFoundError):
+                    os.unlink(listener.place)
+        self._listeners = []
 
     async def _wait_for_readers(self) -> None:
         loop = asyncio.get_running_loop()
