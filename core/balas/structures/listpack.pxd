@@ -70,8 +70,8 @@ cdef unsigned char *listpack_delete(
 cdef unsigned char *listpack_merge(
     unsigned char *pack, const unsigned char *other, bint before
 ) except NULL
-cdef int listpack_emit(
-    const unsigned char *entry, size_t count, emit_t emit, void *context
+cdef int64_t listpack_emit(
+    const unsigned char *entry, int64_t count, emit_t emit, void *context
 ) except -1
 
 cdef object element_bytes(const Element *element)

@@ -270,21 +270,22 @@ cdef unsigned char *listpack_find(
     return NULL
 
 
-cdef int listpack_emit(
-    const unsigned char *entry, size_t count, emit_t emit, void *context
+cdef int64_t listpack_emit(
+    const unsigned char *entry, int64_t count, emit_t emit, void *context
 ) except -1:
-    """Hand the texts of `count` entries from here on to `emit`; stops at the end of the pack."""
+    """Hand the texts of up to `count` entries from here on to `emit`; how many there were."""
+    cdef int64_t emitted = 0
     cdef Element element
     cdef char[NUMBER_TEXT_MAX] text
-    while count > 0 and not listpack_at_end(entry):
+    while emitted < count and not listpack_at_end(entry):
         listpack_read(entry, &element)
         if element.text != NULL:
             emit(context, element.text, element.size)
         else:
             emit(context, text, int64_to_string(element.number, text))
         entry += entry_size(entry)
-        count -= 1
-    return 0
+        emitted += 1
+    return emitted
 
 
 # Change

@@ -1,0 +1,1 @@
+# Cursors are for other compiled parts; Python sees nothing of them.

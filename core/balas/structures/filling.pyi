@@ -1,0 +1,1 @@
+# Filling is for other compiled parts; Python sees nothing of it.

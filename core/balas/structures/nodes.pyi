@@ -1,0 +1,1 @@
+# Nodes are for other compiled parts; Python sees nothing of them.

@@ -1,0 +1,1 @@
+# Segments are for other compiled parts; Python sees nothing of them.
