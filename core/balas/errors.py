@@ -4,6 +4,11 @@ A text starts with its code (``ERR``, ``WRONGTYPE``, ...) as it goes over the wi
 8.2's.
 """
 
+from collections.abc import Sequence
+
+# How much of a request an error repeats.
+SHOWN_MAX = 128
+
 SYNTAX = "ERR syntax error"
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 NOT_AN_INTEGER = "ERR value is not an integer or out of range"
@@ -29,6 +34,22 @@ EXEC_ABORT = "EXECABORT Transaction discarded because of previous errors."
 def printable(data: bytes) -> str:
     """Bytes of a request as text that survives in an error message."""
     return data.decode("utf-8", "surrogateescape")
+
+
+def unknown_command(argv: Sequence[bytes]) -> str:
+    """The error for a name that no command has; it repeats the beginning of the request."""
+    shown = b""
+    for argument in argv[1:]:
+        if len(shown) >= SHOWN_MAX:
+            break
+        shown += b"'%b' " % argument[: SHOWN_MAX - len(shown)]
+    name = printable(argv[0][:SHOWN_MAX])
+    return f"ERR unknown command '{name}', with args beginning with: {printable(shown)}"
+
+
+def unknown_subcommand(name: str, subcommand: bytes) -> str:
+    """The error for a container that has no such subcommand."""
+    return f"ERR unknown subcommand '{printable(subcommand[:SHOWN_MAX])}'. Try {name.upper()} HELP."
 
 
 class ReplyError(Exception):

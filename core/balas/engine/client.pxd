@@ -19,7 +19,7 @@ cdef class Client:
     cdef public str address
     cdef public str local_address
     cdef public int descriptor
-    cdef public str kind                # normal, replica, primary, or a source inside the server: internal
+    cdef public str kind                # normal, replica, primary, or internal: inside the server
     cdef public int64_t created_ms
     cdef public int64_t active_ms
     cdef public CommandSpec last_command

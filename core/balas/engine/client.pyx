@@ -119,7 +119,7 @@ cdef class Client:
         return self.suspended != 0 or self.closing or self.closed
 
     def suspend(self, reason: int) -> None:
-        """No further request of this client runs until `engine.resume` is called for the same reason."""
+        """Let further requests wait until `engine.resume` is called for the same reason."""
         self.suspended |= reason
 
     def set_attention(self, bits: int, on: bool) -> None:

@@ -1,69 +1,52 @@
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
 
-from balas.engine.changes cimport Changes
 from balas.engine.client cimport Client
-from balas.engine.clock cimport Clock
 from balas.engine.context cimport Context
-from balas.engine.stats cimport Stats
+from balas.engine.reception cimport Reception
 from balas.keyspace.access cimport AccessClock
 from balas.keyspace.database cimport Account, Database
 from balas.protocol.parser cimport ParserSettings
 from balas.registry.spec cimport CommandSpec
 
-cdef class Engine:
-    cdef readonly Clock clock
-    cdef readonly Stats stats
-    cdef readonly Changes changes
+cdef class Engine(Reception):
     cdef readonly Account account
     cdef readonly AccessClock access
-    cdef readonly list databases
-    cdef readonly ParserSettings parser_settings
-    cdef readonly Context context
     cdef readonly object commands
     cdef dict by_name
     cdef readonly object gates
     cdef readonly object timers
-    cdef readonly object blocking
-    cdef readonly object pause
     cdef readonly object rng
     cdef readonly object WAITING
     cdef readonly dict services
-    cdef readonly dict clients
     cdef public int64_t attention
-    cdef public int64_t next_client_id
     cdef public int64_t maxmemory
-    cdef public object free_memory          # called when more than maxmemory is used; True if enough was freed
+    # Called when more than maxmemory is used; True if enough was freed.
+    cdef public object free_memory
     cdef public int64_t query_buffer_limit
-    cdef public int64_t slow_ns             # commands that take as long or longer are reported to on_slow
+    # Commands that take as long or longer are reported to on_slow; a monitor wants to see them all.
+    cdef public int64_t slow_ns
     cdef public object on_slow
     cdef public object on_exception
-    cdef readonly list on_connect           # called with each new client that comes from outside
-    cdef readonly list on_reset             # called with each client that is reset
-    cdef readonly list on_disconnect        # called with each client that goes
     cdef public object on_protocol_error    # called with a client and what is wrong with its input
     cdef public object on_query_limit       # called with a client that sent too much at once
     cdef public object on_attack            # called with a client that is a web browser
-    cdef public object over_output_limit    # called with a client and its unread bytes: too many?
-    cdef public int64_t output_limit_least  # the lowest limit that over_output_limit knows
-    cdef public object spawn                # runs a coroutine beside the engine; set by who drives it
-    cdef public object hold_replies         # True while replies wait for a flush of the log
-    cdef public object call_soon            # runs a function when this turn of the event loop is over; set by who drives it
-    cdef public dict held
-    cdef readonly dict awaited           # client id to the `async def` command under way
+    # Set by who drives the engine: runs a coroutine beside it, and a function when this turn of the
+    # event loop is over.
+    cdef public object spawn
+    cdef public object call_soon
+    cdef readonly dict awaited              # client id to the `async def` command under way
     cdef public object error_observer
     cdef int64_t last_ns
-    cdef int depth                          # commands in commands
-    cdef int active                         # clients whose requests are being run, nested
-    cdef list deferred                      # pushes that wait for a reply: (client, bytes)
-    cdef list unsent                        # clients with pushes that are not handed over yet
     cdef bint serving
 
     cpdef int receive(self, Client client, bytes data) except -1
     cdef int process(self, Client client) except -1
     cdef int run_batch(self, Client client, int count) except -1
     cdef int prefetch(self, Client client, int count) except -1
-    cdef int request(self, Client client, PyObject **argv, Py_ssize_t argc, PyObject *found) except -1
+    cdef int request(
+        self, Client client, PyObject **argv, Py_ssize_t argc, PyObject *found
+    ) except -1
     cdef int request_list(self, Client client, list argv) except -1
     cdef CommandSpec resolve(self, PyObject **argv, Py_ssize_t argc)
     cdef object invoke(self, Context ctx, CommandSpec spec, PyObject **argv, Py_ssize_t argc)
@@ -75,16 +58,12 @@ cdef class Engine:
     cdef int write_value(self, Client client, object value) except -1
     cdef int write_late(self, Client client, object value) except -1
     cpdef int write_reply(self, Client client, CommandSpec spec, object value) except -1
-    cdef bint cut_off(self, Client client) except -1
-    cpdef int push(self, Client client, bytes data) except -1
-    cdef int push_directly(self, Client client, bytes data) except -1
-    cdef int push_deferred(self) except -1
-    cdef int send_unsent(self) except -1
     cdef int rest(self, Client client) except -1
-    cpdef int send(self, Client client) except -1
     cdef int query_limit_reached(self, Client client) except -1
     cdef int protocol_error(self, Client client) except -1
-    cdef int note_blocked(self, Client client, CommandSpec spec, PyObject **argv, Py_ssize_t argc) except -1
+    cdef int note_blocked(
+        self, Client client, CommandSpec spec, PyObject **argv, Py_ssize_t argc
+    ) except -1
     cdef int failed(self, Client client, CommandSpec spec, object error, Py_ssize_t mark) except -1
     cdef int mute(self, Client client, Py_ssize_t mark) except -1
     cdef int run_async(self, Client client, CommandSpec spec, list argv) except -1

@@ -2,72 +2,46 @@ from collections.abc import Callable, Coroutine, Sequence
 from random import Random
 from typing import Any
 
-from balas.engine.blocking import Blocked, Blocking
-from balas.engine.changes import Changes
-from balas.engine.client import Client, Transport
+from balas.engine.blocking import Blocked
+from balas.engine.client import Client
 from balas.engine.clock import Clock
 from balas.engine.context import Context
 from balas.engine.gates import Gates
-from balas.engine.pause import Pause
-from balas.engine.stats import Stats
+from balas.engine.reception import Reception
 from balas.engine.timers import Timers
 from balas.errors import ReplyError
 from balas.keyspace.access import AccessClock
-from balas.keyspace.database import Account, Database
-from balas.protocol.parser import ParserSettings
+from balas.keyspace.database import Account
 from balas.protocol.replies import Reply, Sentinel
 from balas.registry.spec import CommandSpec
 from balas.registry.table import CommandTable
 
-class Engine:
-    clock: Clock
-    stats: Stats
-    changes: Changes
+class Engine(Reception):
     account: Account
     access: AccessClock
-    databases: list[Database]
-    parser_settings: ParserSettings
-    context: Context
     commands: CommandTable
     gates: Gates
     timers: Timers
-    blocking: Blocking
-    pause: Pause
     rng: Random
     WAITING: Sentinel
     services: dict[type, Any]
-    clients: dict[int, Client]
     attention: int
-    next_client_id: int
     maxmemory: int
     free_memory: Callable[[], bool] | None
     query_buffer_limit: int
     slow_ns: int
     on_slow: Callable[[Client, CommandSpec, list[bytes], int], None] | None
     on_exception: Callable[[CommandSpec, Exception], None] | None
-    on_connect: list[Callable[[Client], None]]
-    on_reset: list[Callable[[Client], None]]
-    on_disconnect: list[Callable[[Client], None]]
     on_protocol_error: Callable[[Client, str], None] | None
     on_query_limit: Callable[[Client], None] | None
     on_attack: Callable[[Client], None] | None
-    over_output_limit: Callable[[Client, int], bool] | None
-    output_limit_least: int
     spawn: Callable[[Coroutine[Any, Any, None]], Any] | None
     call_soon: Callable[[Callable[[], object]], object] | None
-    hold_replies: Callable[[], bool] | None
-    held: dict[int, Client]
     awaited: dict[int, CommandSpec]
     def __init__(self, databases: int = 16, clock: Clock | None = None, seed: int = 0) -> None: ...
     def set_attention(self, bits: int, on: bool) -> None: ...
     def reset_stats(self) -> None: ...
-    def connect(self, transport: Transport | None, kind: str = "normal") -> Client: ...
-    def disconnect(self, client: Client) -> None: ...
-    def close(self, client: Client, at_once: bool = False) -> None: ...
-    def unwatch(self, client: Client) -> None: ...
     def leave(self, client: Client) -> None: ...
-    def reset(self, client: Client) -> None: ...
-    def discard(self, client: Client) -> None: ...
     def receive(self, client: Client, data: bytes) -> int: ...
     def finish_unit(self) -> None: ...
     def call(self, ctx: Context, argv: Sequence[bytes]) -> Reply: ...
@@ -83,10 +57,4 @@ class Engine:
     def resume(self, client: Client, reason: int) -> None: ...
     def make_room(self, client: Client, spec: CommandSpec) -> int: ...
     def write_reply(self, client: Client, spec: CommandSpec, value: Reply) -> int: ...
-    def check_output(self, client: Client) -> None: ...
-    def push(self, client: Client, data: bytes) -> int: ...
     def rested(self, client: Client) -> None: ...
-    def send(self, client: Client) -> int: ...
-    def release_held(self) -> None: ...
-    def congested(self, client: Client) -> None: ...
-    def relieved(self, client: Client) -> None: ...

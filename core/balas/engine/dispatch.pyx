@@ -9,8 +9,8 @@ Nobody is served at the expense of others. A client that sends much gives way af
 rests until the event loop has seen to the others); one that does not read has nothing further run
 for it, and what it sends meanwhile is kept up to the limit on input.
 
-The engine knows no socket and no service. What it does not know itself it calls through an attribute
-that the composition root or a service has set (`free_memory`, `on_slow`, `spawn`, ...).
+The engine knows no socket and no service. What it does not know itself it calls through an
+attribute that the composition root or a service has set (`free_memory`, `on_slow`, `spawn`, ...).
 """
 
 from random import Random
@@ -18,7 +18,7 @@ from random import Random
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItem
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
-from libc.stdint cimport INT64_MAX, int64_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t
 from libc.stdlib cimport free, malloc
 
 from balas.engine import attention
@@ -30,10 +30,13 @@ from balas.engine.clock cimport Clock
 from balas.engine.context cimport Context
 from balas.engine.gates import CoreGates, Gates
 from balas.engine.pause import Pause
+from balas.engine.reception cimport Reception
 from balas.engine.stats cimport Stats
 from balas.engine.steps import StepByStep
 from balas.engine.timers import Timers
-from balas.errors import EXEC_ABORT_REASON, OOM, ReplyError, printable
+from balas.errors import (
+    EXEC_ABORT_REASON, OOM, ReplyError, unknown_command, unknown_subcommand,
+)
 from balas.keyspace.access cimport AccessClock
 from balas.keyspace.database cimport Account, Database
 from balas.protocol.parser cimport ParserSettings, Request
@@ -48,14 +51,8 @@ cdef extern from "Python.h":
 cdef enum:
     # A reply buffer above this is handed to the transport before the batch is over.
     FLUSH_AT = 1 << 20
-    # Messages that pile up for a client are handed over at this size, and a message of its own is
-    # from this size on given to the transport without being copied.
-    PUSHES_FLUSH_AT = 64 * 1024
-    PUSH_DIRECTLY = 4 * 1024
     # A client whose requests have run for this long lets others have a turn.
     SLICE_NS = 2000000
-    # How much of a request an error message repeats.
-    SHOWN_MAX = 128
 
 # What a web browser says that was lured into talking to us.
 cdef frozenset ATTACKS = frozenset((b"post", b"host:"))
@@ -64,9 +61,7 @@ cdef object waiting = WAITING
 cdef object no_reply = NO_REPLY
 cdef int64_t DENYOOM = flags.DENYOOM
 cdef int64_t WRITE = flags.WRITE
-cdef int64_t SKIP_SLOWLOG = flags.SKIP_SLOWLOG
 cdef int64_t BIT_MUTED = attention.MUTED
-cdef int64_t BIT_MULTI = attention.MULTI
 cdef int64_t BIT_MEMORY = attention.MEMORY
 cdef int BLOCKED = Suspended.BLOCKED
 cdef int AWAITING = Suspended.AWAITING
@@ -74,8 +69,10 @@ cdef int CONGESTED = Suspended.CONGESTED
 cdef int RESTING = Suspended.RESTING
 
 
-cdef class Engine:
-    """One server's engine. `services` maps a service's class to the service; `commands` is the table of commands."""
+cdef class Engine(Reception):
+    """One server's engine. `services` maps a service's class to the service; `commands` is the
+    table of commands.
+    """
 
     def __init__(self, databases: int = 16, clock: Clock = None, seed: int = 0) -> None:
         self.clock = clock if clock is not None else Clock()
@@ -86,22 +83,15 @@ cdef class Engine:
         self.access = AccessClock(self.rng.getrandbits(64))
         self.access.refresh(self.clock.now_ms)
         hash_seed = self.rng.getrandbits(64)
-        self.databases = [Database(i, self.account, self.access, hash_seed) for i in range(databases)]
+        self.databases = [
+            Database(i, self.account, self.access, hash_seed) for i in range(databases)
+        ]
         self.parser_settings = ParserSettings()
         self.commands = CommandTable()
         self.by_name = self.commands.by_name
         self.services = {}
-        self.clients = {}
-        self.held = {}
         self.awaited = {}
-        self.next_client_id = 1
-        self.on_connect = []
-        self.on_disconnect = []
-        self.on_reset = []
-        self.deferred = []
-        self.unsent = []
         self.query_buffer_limit = 1 << 30
-        self.output_limit_least = INT64_MAX
         self.slow_ns = INT64_MAX
         self.context = Context(self, self.changes)
         self.gates = Gates()
@@ -124,76 +114,7 @@ cdef class Engine:
         for spec in self.commands.every():
             spec.reset_stats()
 
-    # --- clients -----------------------------------------------------------------------------------------------
-
-    def connect(self, transport: object, kind: str = "normal") -> Client:
-        """A new client on this transport, in database 0."""
-        client = Client(
-            self.next_client_id, transport, self.databases[0], self.parser_settings,
-            self.clock.refresh(), kind,
-        )
-        self.next_client_id += 1
-        self.clients[client.id] = client
-        if kind == "normal":
-            self.stats.connections += 1
-            for action in self.on_connect:
-                action(client)
-        return client
-
-    def disconnect(self, Client client) -> None:
-        """The transport is gone, or about to go: forget the client."""
-        if client.closed:
-            return
-        client.closed = True
-        self.clients.pop(client.id, None)
-        self.held.pop(client.id, None)
-        self.pause.waiting.pop(client.id, None)
-        self.blocking.forget(client)
-        self.discard(client)
-        client.pending = []
-        client.backlog = []
-        client.backlog_size = 0
-        for action in self.on_disconnect:
-            action(client)
-
-    def close(self, Client client, at_once: bool = False) -> None:
-        """End a connection, after what was written has been sent or (at_once) without."""
-        if client.closed or client.transport is None:
-            return
-        if at_once:
-            transport = client.transport
-            self.disconnect(client)
-            transport.abort()
-        else:
-            client.closing = True
-            if not client.processing:
-                self.send(client)
-
-    def reset(self, Client client) -> None:
-        """Make a client as it was when it came (RESET)."""
-        self.discard(client)
-        client.db = self.databases[0]
-        client.resp = 2
-        client.name = b""
-        client.no_evict = client.no_touch = client.muted_once = False
-        client.attention &= ~BIT_MUTED
-        for action in self.on_reset:
-            action(client)
-
-    def discard(self, Client client) -> None:
-        """End the client's transaction: forget the queue and the watched keys."""
-        client.queue = None
-        client.queue_broken = False
-        client.queue_bytes = client.queue_flags = client.queue_lacks = 0
-        client.attention &= ~BIT_MULTI
-        self.unwatch(client)
-
-    def unwatch(self, Client client) -> None:
-        """Forget the keys that the client watches, and that one was changed."""
-        self.changes.unwatch(client)
-        client.watch_broken = False
-
-    # --- input -------------------------------------------------------------------------------------------------
+    # --- input ------------------------------------------------------------------------------------
 
     cpdef int receive(self, Client client, bytes data) except -1:
         """Take what a client sent: run the requests it completes and send the replies."""
@@ -248,7 +169,7 @@ cdef class Engine:
                     continue
                 count = client.parser.next_batch()
                 if count:
-                    started_ns = self.last_ns = self.clock.monotonic_ns()
+                    started_ns = self.last_ns = self.clock.stopwatch_ns()
                     if end_ns == 0:
                         end_ns = started_ns + SLICE_NS
                     self.run_batch(client, count)
@@ -339,7 +260,6 @@ cdef class Engine:
     cdef int run_batch(self, Client client, int count) except -1:
         cdef Request *request
         cdef int i
-        cdef int64_t size
         if count > 1:
             self.prefetch(client, count)
         for i in range(count):
@@ -367,18 +287,20 @@ cdef class Engine:
             raise MemoryError
         for i in range(count):
             raw[i] = <PyObject *> argv[i]
-        self.last_ns = self.clock.monotonic_ns()
+        self.last_ns = self.clock.stopwatch_ns()
         try:
             return self.request(client, raw, count, NULL)
         finally:
             free(raw)
 
-    # --- one request -------------------------------------------------------------------------------------------
+    # --- one request ------------------------------------------------------------------------------
 
     cdef CommandSpec resolve(self, PyObject **argv, Py_ssize_t argc):
-        """The command of a request; raises ReplyError for a name or a number of arguments that no command has."""
+        """The command of a request; raises ReplyError for a name or a number of arguments that no
+        command has.
+        """
         cdef bytes name = <bytes> <object> argv[0]
-        cdef CommandSpec spec, sub
+        cdef CommandSpec spec
         cdef object found = self.by_name.get(name)
         if found is None:
             found = self.by_name.get(name.lower())
@@ -398,7 +320,7 @@ cdef class Engine:
     cdef int request(
         self, Client client, PyObject **argv, Py_ssize_t argc, PyObject *found
     ) except -1:
-        """Resolve, pass the gates, run. `found` is what the prefetch found for the name, or NULL."""
+        """Resolve, pass the gates, run. `found` is what the prefetch found for the name."""
         cdef CommandSpec spec = None
         cdef int64_t bits
         cdef object answer = None
@@ -413,7 +335,8 @@ cdef class Engine:
             try:
                 spec = self.resolve(argv, argc)
             except ReplyError as error:
-                return self.refuse_unresolved(client, [<object> argv[i] for i in range(argc)], error)
+                words = [<object> argv[i] for i in range(argc)]
+                return self.refuse_unresolved(client, words, error)
         bits = self.attention | client.attention
         if bits:
             client.last_command = spec
@@ -421,7 +344,8 @@ cdef class Engine:
                 if bits == BIT_MEMORY:
                     self.make_room(client, spec)
                 else:
-                    answer = self.gates.ask(bits, client, spec, [<object> argv[i] for i in range(argc)])
+                    words = [<object> argv[i] for i in range(argc)]
+                    answer = self.gates.ask(bits, client, spec, words)
             except ReplyError as error:
                 return self.refuse(client, spec, error)
             if answer is not None:
@@ -505,11 +429,11 @@ cdef class Engine:
             self.depth -= 1
         client.commands += 1
         self.stats.commands += 1
-        now_ns = self.clock.monotonic_ns()
+        now_ns = self.clock.stopwatch_ns()
         duration_ns = now_ns - self.last_ns
         self.last_ns = now_ns
         spec.count_call(duration_ns)
-        if duration_ns >= self.slow_ns and not spec.flags & SKIP_SLOWLOG:
+        if duration_ns >= self.slow_ns:
             self.on_slow(client, spec, [<object> argv[i] for i in range(argc)], duration_ns)
         if changes.frame_dirty or changes.overrides is not None:
             changes.finish_command(
@@ -523,7 +447,9 @@ cdef class Engine:
             self.end_unit()
         return 0
 
-    cdef int note_blocked(self, Client client, CommandSpec spec, PyObject **argv, Py_ssize_t argc) except -1:
+    cdef int note_blocked(
+        self, Client client, CommandSpec spec, PyObject **argv, Py_ssize_t argc
+    ) except -1:
         """Remember what to run when the client's keys change."""
         blocked = client.blocked
         if blocked is not None and blocked.spec is None:
@@ -540,7 +466,7 @@ cdef class Engine:
         return 0
 
     def explain(self, CommandSpec spec, error: Exception) -> ReplyError:
-        """Turn an exception that no command should raise into an error reply, and have it logged."""
+        """Make an error reply of an exception that no command should raise, and have it logged."""
         self.stats.unexpected_errors += 1
         if self.on_exception is not None:
             self.on_exception(spec, error)
@@ -596,10 +522,12 @@ cdef class Engine:
         """
         self.end_unit()
 
-    # --- commands in commands ----------------------------------------------------------------------------------
+    # --- commands in commands ---------------------------------------------------------------------
 
     def call(self, Context ctx, argv: tuple) -> object:
-        """Run a command as a part of the one that runs; its value, or its error raised. Gates are not asked."""
+        """Run a command as a part of the one that runs; its value, or its error raised. Gates are
+        not asked.
+        """
         cdef list words = list(argv)
         cdef PyObject *raw[16]
         cdef Py_ssize_t i, count = len(words)
@@ -635,13 +563,13 @@ cdef class Engine:
         cdef bint may_block = ctx.may_block
         cdef Client client = ctx.client
         cdef int db_index = ctx.db.index
-        cdef int64_t started_ns = self.clock.monotonic_ns()
+        cdef int64_t started_ns = self.clock.monotonic_ns(), duration_ns
         if spec.is_async:
             raise ReplyError(
                 f"ERR '{spec.name}' takes time and cannot run inside another command"
             )
         if spec.retired:
-            raise ReplyError(unknown_command(argv))
+            spec = self.resolve_list(argv)  # its module has gone, or come back with new code
         changes.frame_dirty = 0
         changes.overrides = None
         ctx.may_block = False
@@ -658,8 +586,11 @@ cdef class Engine:
             raise self.explain(spec, error) from error
         finally:
             self.depth -= 1
-            spec.count_call(self.clock.monotonic_ns() - started_ns)
+            duration_ns = self.clock.monotonic_ns() - started_ns
+            spec.count_call(duration_ns)
             self.stats.commands += 1
+            if duration_ns >= self.slow_ns:
+                self.on_slow(client, spec, argv, duration_ns)
             if changes.frame_dirty or changes.overrides is not None:
                 changes.finish_command(db_index, tuple(argv) if changes.recording else None)
             if changes.pending:
@@ -671,7 +602,7 @@ cdef class Engine:
             changes.overrides = outer_overrides
 
     def execute_for(self, Client client, argv: list) -> object:
-        """Run a command for a client that is not a connection (a loader, a replication link, a module).
+        """Run a command for a client that is no connection (a loader, a replication link, ...).
 
         A unit of its own; returns the value, or the ReplyError as a value.
         """
@@ -690,7 +621,7 @@ cdef class Engine:
         self.end_unit()
         return value
 
-    # --- commands that take time -------------------------------------------------------------------------------
+    # --- commands that take time ------------------------------------------------------------------
 
     cdef int run_async(self, Client client, CommandSpec spec, list argv) except -1:
         """Start an `async def` command; its steps are units, and the client waits for the end."""
@@ -741,7 +672,7 @@ cdef class Engine:
             self.changes.finish_command(ctx.db.index, record)
         self.end_unit()
 
-    # --- waiting clients ---------------------------------------------------------------------------------------
+    # --- waiting clients --------------------------------------------------------------------------
 
     def run_again(self, Client client, blocked: object) -> None:
         """A key of a waiting client changed: run its command from the start."""
@@ -804,131 +735,9 @@ cdef class Engine:
         else:
             self.process(client)
 
-    # --- output ------------------------------------------------------------------------------------------------
-
-    cpdef int send(self, Client client) except -1:
-        """Hand what was written to the transport, or keep it until the log is safe on disk
-        (`hold_replies`).
-        """
-        cdef Py_ssize_t size = client.writer.size
-        if self.hold_replies is not None and self.hold_replies():
-            self.held[client.id] = client
-            return 0
-        if size:
-            if (size > self.output_limit_least or client.suspended & CONGESTED) and self.cut_off(client):
-                return 0
-            self.stats.writes += 1
-            self.stats.output_bytes += size
-            client.flush()
-        if client.closing and not client.closed and client.transport is not None:
-            client.transport.close()
-        return 0
-
-    cdef bint cut_off(self, Client client) except -1:
-        """Whether the client was disconnected because it leaves too much of its output unread."""
-        if self.over_output_limit is None or client.transport is None or client.closed:
-            return False
-        if not self.over_output_limit(client, client.output_pending):
-            return False
-        self.stats.output_limit_disconnections += 1
-        self.close(client, True)
-        return True
-
-    def check_output(self, client: Client) -> None:
-        """Disconnect a client if it leaves too much of its output unread."""
-        self.cut_off(client)
-
-    cpdef int push(self, Client client, bytes data) except -1:
-        """Send a message that is no reply (see `protocol.writer.encode`).
-
-        A client that has brought it about itself gets it after its reply.
-        """
-        if client.closing or client.closed:
-            return 0
-        if self.depth and self.context.client is client:
-            self.deferred.append((client, data))
-            return 0
-        if client.processing:
-            return client.put(data)
-        if PyBytes_GET_SIZE(data) >= PUSH_DIRECTLY and self.hold_replies is None:
-            return self.push_directly(client, data)
-        client.put(data)
-        if client.writer.size >= PUSHES_FLUSH_AT or not (self.active or self.depth):
-            self.send(client)
-        elif not client.unsent:
-            client.unsent = True
-            self.unsent.append(client)
-        return 0
-
-    cdef int push_directly(self, Client client, bytes data) except -1:
-        """Hand a long message over as it is: all who get it share the one copy."""
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
-        self.send(client)
-        if client.closed or client.transport is None:
-            return 0
-        client.transport.write(data)
-        client.output_bytes += size
-        self.stats.output_bytes += size
-        if size > self.output_limit_least or client.suspended & CONGESTED:
-            self.cut_off(client)
-        return 0
-
-    cdef int push_deferred(self) except -1:
-        cdef list deferred = self.deferred
-        self.deferred = []
-        for client, data in deferred:
-            self.push(client, data)
-        return 0
-
-    cdef int send_unsent(self) except -1:
-        """Send what was pushed to others than the client that is being served."""
-        cdef list unsent = self.unsent
-        cdef Client client
-        self.unsent = []
-        for client in unsent:
-            client.unsent = False
-            if not client.closed:
-                self.send(client)
-        return 0
-
-    def release_held(self) -> None:
-        """The log is safe: send the replies that waited for it."""
-        held, self.held = self.held, {}
-        for client in held.values():
-            if not client.closed:
-                self.send(client)
-
-    def congested(self, Client client) -> None:
-        """The transport holds much that the client does not read: run nothing further for it."""
-        client.suspended |= CONGESTED
-        if self.output_limit_least != INT64_MAX:
-            self.cut_off(client)
-
-    def relieved(self, Client client) -> None:
-        """The client has read: go on."""
-        client.soft_limit_since_ms = 0
-        if client.suspended & CONGESTED:
-            self.resume(client, CONGESTED)
-
 
 cdef int64_t carried_flags(Client client, CommandSpec spec) except -1:
     """The flags of a command; EXEC has those of all it will run."""
     if client.queue is not None and spec.name == "exec":
         return spec.flags | client.queue_flags
     return spec.flags
-
-
-def unknown_command(argv: list[bytes]) -> str:
-    """Redis's text, with the beginning of the arguments."""
-    shown = b""
-    for argument in argv[1:]:
-        if len(shown) >= SHOWN_MAX:
-            break
-        shown += b"'%b' " % argument[:SHOWN_MAX - len(shown)]
-    name = printable(argv[0][:SHOWN_MAX])
-    return f"ERR unknown command '{name}', with args beginning with: {printable(shown)}"
-
-
-def unknown_subcommand(name: str, subcommand: bytes) -> str:
-    """Redis's text for a container that has no such subcommand."""
-    return f"ERR unknown subcommand '{printable(subcommand[:SHOWN_MAX])}'. Try {name.upper()} HELP."

@@ -1,0 +1,19 @@
+from collections.abc import Callable
+
+from balas.engine.client import Client
+from balas.engine.context import Context
+from balas.engine.stats import Stats
+
+class Delivery:
+    stats: Stats
+    context: Context
+    hold_replies: Callable[[], bool] | None
+    held: dict[int, Client]
+    over_output_limit: Callable[[Client, int], bool] | None
+    output_limit_least: int
+    def send(self, client: Client) -> int: ...
+    def check_output(self, client: Client) -> None: ...
+    def push(self, client: Client, data: bytes) -> int: ...
+    def release_held(self) -> None: ...
+    def congested(self, client: Client) -> None: ...
+    def relieved(self, client: Client) -> None: ...
