@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from balas.engine.clock import Clock
 from balas.engine.dispatch import Engine
 from balas.host.host import ModuleHost
+from balas.host.report import info_modules, info_sections
 from balas.host.start import load_modules
 from balas.registry import CommandSpec, build_specs, declarations, package_modules
 from balas.services.aof.append import AppendOnlyFile
@@ -18,12 +19,23 @@ from balas.services.auth import Auth
 from balas.services.children import Children
 from balas.services.clients import Clients
 from balas.services.config.store import Config
+from balas.services.cycles import Cycles
 from balas.services.disk import DiskTrouble
+from balas.services.identity import Identity
+from balas.services.info import Info
+from balas.services.info_data import DataInfo
+from balas.services.info_server import ServerInfo
+from balas.services.latency import Latency
 from balas.services.loading import Loading
 from balas.services.log import Log
+from balas.services.measured import Measured
+from balas.services.memory import Memory
+from balas.services.monitor import Monitor
 from balas.services.notifications import Notifications
 from balas.services.persistence import Persistence
 from balas.services.pubsub import PubSub
+from balas.services.shutdown import Shutdown, final_snapshot
+from balas.services.slowlog import SlowLog
 from balas.services.snapshots import Snapshots
 from balas.types.registry import TypeRegistry
 
@@ -40,7 +52,13 @@ class Server:
     """
 
     def __init__(
-        self, config: Config, log: Log, *, clock: Clock | None = None, seed: int | None = None, bundled: bool = True
+        self,
+        config: Config,
+        log: Log,
+        *,
+        clock: Clock | None = None,
+        seed: int | None = None,
+        bundled: bool = True,
     ) -> None:
         self.config = config
         self.log = log
@@ -50,11 +68,24 @@ class Server:
         self.engine = Engine(config.get("databases"), clock, seed)
         self.types = TypeRegistry()
         self.provide(self, config, log, self.types)
+        self._add_observation()
         self._add_connections()
         self._add_persistence()
         self._add_modules()
         self._register_commands()
         self.engine.on_exception = self._command_failed
+
+    def _add_observation(self) -> None:
+        engine, config, log = self.engine, self.config, self.log
+        measured = Measured(engine)
+        latency = Latency(engine, config, measured)
+        cycles, memory = Cycles(engine, config, latency), Memory(engine, config, log, latency)
+        self.provide(measured, latency, SlowLog(engine, config, measured))
+        self.provide(Monitor(engine, measured), Identity(engine.rng), cycles, memory)
+        self.info = Info()
+        self.provide(self.info)
+        ServerInfo(engine, config, self.info)
+        DataInfo(engine, config, log, self.info)
 
     def _add_connections(self) -> None:
         engine, config = self.engine, self.config
@@ -73,6 +104,11 @@ class Server:
             engine, config, log, children, self.snapshots, self.aof, self.loading
         )
         self.provide(children, disk, self.snapshots, self.aof, self.loading, self.persistence)
+        self.info.add("persistence", self.persistence.info)
+        self.shutdown = Shutdown(config, log)
+        self.shutdown.may_save = lambda: not self.loading.active
+        self.shutdown.add(final_snapshot(self.snapshots, children, log))
+        self.provide(self.shutdown)
 
     def _add_modules(self) -> None:
         self.modules = ModuleHost(self.engine, self.config, self.log, self.types)
@@ -81,6 +117,8 @@ class Server:
         self.loading.on_loaded.append(self.modules.data_loaded)
         self.modules.on_unload = self._rewrite_log
         self.provide(self.modules)
+        self.info.add("modules", lambda: info_modules(self.modules))
+        self.info.of_modules = lambda: info_sections(self.modules)
 
     def _rewrite_log(self) -> None:
         """Have the log written anew: it holds commands that nobody knows any more."""

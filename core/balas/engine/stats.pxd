@@ -22,4 +22,7 @@ cdef class Stats:
     cdef public int64_t loop_ns
     cdef public int64_t loop_command_ns
     cdef public dict errors
+    cdef bint errors_full               # there were too many codes, so none is counted any more
+    cdef public object on_too_many_errors   # called then, with the codes in order
+    cdef readonly list on_reset
     cdef public dict extra

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 class Stats:
     connections: int
     rejected_connections: int
@@ -20,6 +22,8 @@ class Stats:
     loop_ns: int
     loop_command_ns: int
     errors: dict[str, int]
+    on_too_many_errors: Callable[[list[str]], None] | None
+    on_reset: list[Callable[[], None]]
     extra: dict[str, int]
     def reset(self) -> None: ...
     def count_error(self, code: str) -> None: ...

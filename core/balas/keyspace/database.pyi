@@ -7,6 +7,10 @@ class Account:
     @property
     def total(self) -> int: ...
 
+class RetiredTable:
+    entries: int
+    def free_step(self, effort: int) -> bool: ...
+
 class Database:
     index: int
     used: int

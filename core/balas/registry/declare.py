@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -20,6 +21,8 @@ from balas.registry.spec import CommandSpec, DeclarationError
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 ATTRIBUTE = "__balas_commands__"
+# What a compiled function's docstring begins with: ``get(ctx: Context, key: bytes) -> Reply``.
+SIGNATURE = re.compile(r"\w+\(ctx\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ class Declaration:
 def split_doc(doc: str) -> tuple[str, str, str]:
     """Synopsis (first line), summary (first sentence after it) and the whole text after it."""
     first, _, rest = doc.strip().partition("\n")
+    if SIGNATURE.match(first):
+        first, _, rest = rest.strip().partition("\n")
     text = " ".join(rest.split())
     summary = text.partition(". ")[0].rstrip(".")
     return first.strip(), summary + "." if summary else "", text
