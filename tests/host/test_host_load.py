@@ -321,3 +321,33 @@ def test_the_folder_of_the_process_is_not_imported_from(author: Author, client: 
     assert client.error("MODULE", "LOAD", "tally") == REFUSED + "there is no module 'tally'"
     assert "tally" not in sys.modules
     assert Path("tally.py") != author.folder / "tally.py"
+
+
+def test_clients_see_whose_a_command_is(author: Author, client: Client) -> None:
+    author.tally()
+    client("MODULE", "LOAD", "./tally.py")
+    names = client("COMMAND", "LIST", "FILTERBY", "MODULE", "tally")
+    assert sorted(names) == [b"tally.add", b"tally.get"]
+    (about,) = client("COMMAND", "INFO", "tally.get")
+    assert about[1] == 2
+    assert set(about[2]) == {b"readonly", b"fast", b"module"}
+    name, described = client("COMMAND", "DOCS", "tally.get")
+    fields = dict(zip(described[::2], described[1::2], strict=True))
+    assert fields[b"summary"] == b"Return the tally at key."
+    assert fields[b"module"] == b"tally"
+    assert client("COMMAND", "GETKEYS", "TALLY.ADD", "t", "1") == [b"t"]
+    client("MODULE", "UNLOAD", "tally")
+    assert client("COMMAND", "LIST", "FILTERBY", "MODULE", "tally") == []
+    assert client("COMMAND", "INFO", "tally.get") == [None]
+
+
+def test_clients_see_the_modules_in_hello_and_info(author: Author, server: InProcessServer) -> None:
+    author.tally()
+    client = server.client(resp=3)
+    client("MODULE", "LOAD", "./tally.py", "a")
+    assert client("HELLO", 3)[b"modules"] == client("MODULE", "LIST")
+    line = "module:name=tally,ver=10203,api=1,filters=0,usedby=[],using=[],options=[]"
+    assert line.encode() in client("INFO", "modules")
+    client("TALLY.ADD", "t", 1)
+    client("MODULE", "UNLOAD", "tally", "SETASIDE")
+    assert b"orphaned_values:1\r\norphaned_values_test-tall:1" in client("INFO", "modules")

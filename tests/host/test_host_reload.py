@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from balas.testing import Client
+from balas.testing import Client, InProcessServer
 from host.author import Author
 from host.test_host_load import FAULTS
 from host.test_host_unload import WAITING
@@ -227,10 +227,13 @@ def test_an_importable_module_is_read_anew(
     assert client("TALLY.ADD", "t", 5) == 10
 
 
-def test_a_bundled_module_is_reloaded_with_its_keys(client: Client) -> None:
+def test_a_bundled_module_is_reloaded_with_its_keys(
+    server: InProcessServer, client: Client
+) -> None:
     client("MODULE", "LOAD", "bf")
     client("BF.ADD", "f", "x")
     client("CONFIG", "SET", "bf-error-rate", "0.2")
     client("MODULE", "RELOAD", "bf")
     assert client("BF.EXISTS", "f", "x") == 1
     assert client("CONFIG", "GET", "bf-error-rate") == [b"bf-error-rate", b"0.2"]
+    assert "# Module 'bf' has compiled parts: its code is as it was" in server.log

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import weakref
-from typing import Any
 
 import pytest
 
@@ -63,6 +62,20 @@ def test_nothing_of_a_module_survives_it(author: Author, client: Client) -> None
     assert client("MODULE", "UNLOAD", "tally") == b"OK"
     assert author.traces() == before
     assert client.error("CONFIG", "SET", "tally-step", 1).startswith("ERR Unknown option")
+
+
+def test_who_keeps_the_server_cannot_attach_anything_afterwards(
+    author: Author, client: Client
+) -> None:
+    before = author.traces()
+    author.tally(("self.ticks = 0", "self.ticks = 0; self.server = server"))
+    client("MODULE", "LOAD", "./tally.py")
+    module = author.instance()
+    client("MODULE", "UNLOAD", "tally")
+    with pytest.raises(RuntimeError, match="module 'tally' is not loaded any more"):
+        module.server.every(1000, module.tick)
+    module.server.count_memory(9999)
+    assert author.traces() == before
 
 
 def test_its_code_is_freed(author: Author, client: Client) -> None:
@@ -194,5 +207,4 @@ def test_the_log_is_written_anew_once_commands_are_unknown() -> None:
         client("MODULE", "LOAD", "./tally.py")
         client("TALLY.ADD", "t", 7)
         client("MODULE", "UNLOAD", "tally", "SETASIDE")
-        service: Any = server.server.aof
-        assert service.rewrite_scheduled or service.rewriting
+        assert b"aof_rewrite_scheduled:1" in client("INFO", "persistence")

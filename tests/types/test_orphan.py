@@ -8,6 +8,7 @@ import pytest
 
 from balas.errors import BadData
 from balas.services.rdb.module_values import (
+    CannotSave,
     convert,
     load_module_value,
     pack,
@@ -162,6 +163,19 @@ def test_the_memory_of_an_orphan_covers_its_bytes() -> None:
 def test_a_type_that_cannot_load_its_value_is_named(kind: type[Value], reason: str) -> None:
     with pytest.raises(BadData, match=reason):
         unpack(pack(NOTE), types_of(kind))
+
+
+def test_a_type_that_cannot_save_its_value_is_named() -> None:
+    with pytest.raises(CannotSave, match="type 'test-note' could not save a value: TypeError"):
+        pack(Note(b"", 5, b"no float"))  # type: ignore[arg-type]  # as wrong code would
+
+
+def test_a_full_disk_is_nobody_s_fault() -> None:
+    def full(data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        save_module_value(RdbWriter(full, compress=False), Note(b"a" * 1_000_000, 5, 0.5))
 
 
 def test_a_cut_or_changed_payload_is_refused() -> None:

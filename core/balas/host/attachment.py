@@ -44,6 +44,7 @@ class Attachment:
         self._held: dict[object, tuple[Callable[[], object], Callable[[], object]]] = {}
         self._clients: dict[int, Client] = {}
         self._memory = 0
+        self._attached = True
 
     # --- for the module --------------------------------------------------------------------------
 
@@ -128,8 +129,9 @@ class Attachment:
 
         It counts as used memory, so `maxmemory` sees it.
         """
-        self._engine.account.other += size_bytes - self._memory
-        self._memory = size_bytes
+        if self._attached:
+            self._engine.account.other += size_bytes - self._memory
+            self._memory = size_bytes
 
     def log(self, message: str) -> None:
         """A line in the log that an operator wants to see."""
@@ -145,6 +147,8 @@ class Attachment:
         self, attach: Callable[[], object], detach: Callable[[], object], token: object = None
     ) -> None:
         """Attach something, and remember how it is detached. `token` is for `let_go`."""
+        if not self._attached:
+            raise RuntimeError(f"module '{self.name}' is not loaded any more")
         attach()
         self._held[token or object()] = (attach, detach)
 
@@ -153,13 +157,15 @@ class Attachment:
         self._held.pop(token, None)
 
     def release(self) -> None:
-        """Detach everything, the latest first."""
+        """Detach everything, the latest first; nothing can be attached from then on."""
+        self._attached = False
         self._engine.account.other -= self._memory
         for _, detach in reversed(list(self._held.values())):
             detach()
 
     def restore(self) -> None:
         """Attach everything again, after `release`."""
+        self._attached = True
         self._engine.account.other += self._memory
         for attach, _ in list(self._held.values()):
             attach()

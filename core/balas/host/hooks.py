@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pluggy import HookImpl, PluginManager
+from pluggy import HookCaller, HookImpl, PluginManager
 
 from balas.engine.dispatch import Engine
 from balas.engine.timers import Timer
@@ -93,7 +93,8 @@ class Hooks:
 
     def _implementations(self, hook: str) -> list[HookImpl]:
         """In pluggy's order: those marked `tryfirst` first, otherwise the latest first."""
-        return getattr(self._plugins.hook, hook).get_hookimpls()[::-1]  # type: ignore[no-any-return]
+        caller: HookCaller = getattr(self._plugins.hook, hook)
+        return caller.get_hookimpls()[::-1]
 
     # --- what is only listened to while somebody wants it ----------------------------------------
 

@@ -270,6 +270,8 @@ class ModuleHost:
         self.hooks.call_safely(loaded.module, "data_loaded")
         self._forget(old)
         self._log.notice(f"Module '{loaded.name}' reloaded from {found.path}")
+        if found.as_it_was:
+            self._log.warning(f"Module '{loaded.name}' has compiled parts: its code is as it was")
         return loaded
 
     def _succeed(self, old: Loaded, found: Found) -> Loaded:

@@ -44,6 +44,7 @@ class Found:
     Attributes:
         target: as it was asked for; asking again finds the same.
         path: what MODULE LIST shows: an absolute path, or the file of an installed package.
+        as_it_was: the code was to be read anew, but has compiled parts.
         undo: makes the import undone, where the loading failed after it.
         forget: removes what only this module uses from `sys.modules`.
     """
@@ -51,6 +52,7 @@ class Found:
     kind: type[Module]
     target: str
     path: str
+    as_it_was: bool
     undo: Callable[[], None]
     forget: Callable[[], None]
 
@@ -96,7 +98,9 @@ class Loader:
         except BaseException as error:
             forget()
             raise explained(error, target, path) from error
-        return Found(kind, f"{path}:{class_name}" if class_name else path, path, forget, forget)
+        return Found(
+            kind, f"{path}:{class_name}" if class_name else path, path, False, forget, forget
+        )
 
     def _private_name(self, path: str) -> str:
         """A name for the import that no other server, and no other load of this one, uses."""
@@ -110,6 +114,7 @@ class Loader:
         name, class_name = split_class(value)
         root = name.split(".")[0]
         before = {known: sys.modules[known] for known in family(root)}
+        as_it_was = anew and has_compiled_parts(before)
         anew = (anew or root in self._imported) and not has_compiled_parts(before)
 
         def undo() -> None:
@@ -130,7 +135,7 @@ class Loader:
             raise explained(error, target) from error
         self._imported.add(root)
         path = sys.modules[kind.__module__].__file__ or name
-        return Found(kind, target, path, undo if anew else nothing, nothing)
+        return Found(kind, target, path, as_it_was, undo if anew else nothing, nothing)
 
 
 def installed() -> dict[str, EntryPoint]:

@@ -18,7 +18,7 @@ from balas.engine.dispatch import Engine
 from balas.errors import BadData
 from balas.host.errors import ModuleError, reason
 from balas.keyspace.database import Database
-from balas.services.rdb.module_values import convert, pack, set_aside
+from balas.services.rdb.module_values import CannotSave, convert, pack, set_aside
 from balas.types.orphan import Orphan
 from balas.types.registry import TypeRegistry
 from balas.types.value import Value
@@ -100,7 +100,8 @@ def replacements(
             where = f"key {place.key.decode('utf-8', 'backslashreplace')!r} (db {place.db.index})"
             if isinstance(error, BadData | ModuleError):
                 raise ModuleError(f"{where}: {error}") from error.__cause__
-            raise ModuleError(f"{where}: {reason(error)}") from error
+            cause = error.__cause__ if isinstance(error, CannotSave) else error
+            raise ModuleError(f"{where}: {reason(cause or error)}") from error
         found.append(Replacement(place, new))
     return found
 

@@ -17,13 +17,22 @@ from balas.types.registry import TypeRegistry
 from balas.types.value import Value
 
 
+class CannotSave(Exception):
+    """A module's value whose `rdb_save` raised something, which is the cause; names the type."""
+
+
 def save_module_value(writer: RdbWriter, value: Value) -> None:
-    """Write a module's value behind its key: id, items, end."""
+    """Write a module's value behind its key: id, items, end. Raises OSError, CannotSave."""
     if isinstance(value, Orphan):
         writer.write_raw(value.body)
         return
     items = writer.begin_module_value(module_type_id(value.type_name, value.rdb_version))
-    value.rdb_save(items)
+    try:
+        value.rdb_save(items)
+    except OSError:
+        raise  # of the writer: a full disk is not the module's fault
+    except Exception as error:
+        raise CannotSave(f"type '{value.type_name}' could not save a value: {error!r}") from error
     items.end()
 
 
