@@ -331,7 +331,7 @@ def test_clients_see_whose_a_command_is(author: Author, client: Client) -> None:
     (about,) = client("COMMAND", "INFO", "tally.get")
     assert about[1] == 2
     assert set(about[2]) == {b"readonly", b"fast", b"module"}
-    name, described = client("COMMAND", "DOCS", "tally.get")
+    _, described = client("COMMAND", "DOCS", "tally.get")
     fields = dict(zip(described[::2], described[1::2], strict=True))
     assert fields[b"summary"] == b"Return the tally at key."
     assert fields[b"module"] == b"tally"
