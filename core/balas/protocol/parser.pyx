@@ -1,15 +1,21 @@
-"""Parses requests: RESP arrays of bulk strings, and inline commands. Sans-IO: bytes in, arguments out.
+"""Parses requests: RESP arrays of bulk strings, and inline commands. Sans-IO: bytes in, arguments
+out.
 
-The parser hands out batches, so that dispatch can prefetch the keys of many requests before it runs the first. It reads
-straight from the chunk that the network delivered; only the beginning of a request whose end is still to come is copied into
-its own buffer, which grows with what has arrived and never with what was announced.
+The parser hands out batches, so that dispatch can prefetch the keys of many requests before it runs
+the first. It reads straight from the chunk that the network delivered; only the beginning of a
+request whose end is still to come is copied into its own buffer, which grows with what has arrived
+and never with what was announced.
 
-What Redis does and a reader would not expect: the bytes where CR LF ought to stand after an argument are skipped without a
-look; a request with zero or fewer arguments is ignored; a protocol error ends the connection, but requests before it
-are still answered.
+What Redis does and a reader would not expect: the bytes where CR LF ought to stand after an
+argument are skipped without a look; a request with zero or fewer arguments is ignored; a protocol
+error ends the connection, but requests before it are still answered.
 
-Command names are looked up in a small cache, because a request's first argument is nearly always one of a few: the cached
-object's hash is known, so that dispatch finds the command without hashing again.
+Differs from Redis: a NUL is a blank in an inline command. There it makes the connection hang,
+because to C's string functions the line never ends.
+
+Command names are looked up in a small cache, because a request's first argument is nearly always
+one of a few: the cached object's hash is known, so that dispatch finds the command without hashing
+again.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -18,6 +24,7 @@ from libc.stdint cimport INT32_MAX, int64_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memchr, memcmp, memcpy, memmove
 
+from balas.errors import printable
 from balas.structures.numbers cimport string_to_int64
 
 cdef enum:
@@ -31,7 +38,7 @@ cdef enum:
 
 
 cdef class ParserSettings:
-    """What the parsers of one server share: the limit on an argument, and the cache of command names."""
+    """What the parsers of one server share: the limit on an argument, and the cache of names."""
 
     def __cinit__(self, max_bulk: int = 512 * 1024 * 1024):
         self.max_bulk = max_bulk
@@ -42,7 +49,7 @@ cdef class ParserSettings:
                 Py_DECREF(<object> self.names[i])
 
     cdef PyObject *name(self, const char *text, Py_ssize_t size) except NULL:
-        """A new reference to these bytes as an object, if possible one that was handed out before."""
+        """A new reference to these bytes as an object, if possible to one that is known already."""
         cdef uint64_t slot
         cdef PyObject *known
         cdef bytes made
@@ -54,9 +61,10 @@ cdef class ParserSettings:
                 + <unsigned char> text[size >> 1] * 131 + size * 17) % NAME_SLOTS
         known = self.names[slot]
         if known != NULL:
-            if PyBytes_GET_SIZE(<object> known) == size and memcmp(PyBytes_AS_STRING(<object> known), text, size) == 0:
-                Py_INCREF(<object> known)
-                return known
+            if PyBytes_GET_SIZE(<object> known) == size:
+                if memcmp(PyBytes_AS_STRING(<object> known), text, size) == 0:
+                    Py_INCREF(<object> known)
+                    return known
             Py_DECREF(<object> known)
             self.names[slot] = NULL
         made = PyBytes_FromStringAndSize(text, size)
@@ -71,7 +79,7 @@ cdef class RequestParser:
 
     Attributes:
         authenticated: while False, requests are small or refused.
-        error: once set, the protocol error that ended the stream (the text after "ERR Protocol error: ").
+        error: the protocol error that ended the stream (the text after "ERR Protocol error: ").
     """
 
     def __cinit__(self, ParserSettings settings not None):
@@ -121,7 +129,10 @@ cdef class RequestParser:
             self.arg_capacity = 0
 
     cpdef int feed(self, bytes data) except -1:
-        """Take what the network delivered. Call `next_batch` until it returns 0 before feeding again."""
+        """Take what the network delivered.
+
+        Call `next_batch` until it returns 0 before feeding again.
+        """
         cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
         cdef Py_ssize_t wanted
         cdef char *moved
@@ -146,7 +157,7 @@ cdef class RequestParser:
         return 0
 
     cdef int keep_rest(self) except -1:
-        """Move what is left of a request to the front of our own buffer; called when input runs out."""
+        """Move what is left of a request to the front of our own buffer, as input has run out."""
         cdef Py_ssize_t rest = self.end - self.position
         cdef char *moved
         if self.chunk is not None:
@@ -172,7 +183,7 @@ cdef class RequestParser:
         return 0
 
     cdef int next_batch(self) except -1:
-        """Parse up to BATCH_MAX whole requests; returns how many there are. Drops the batch before."""
+        """Drop the batch before and parse up to BATCH_MAX whole requests; how many there are."""
         cdef int wanted = BATCH_MAX if self.authenticated else 1
         self.drop_batch()
         if self.error is not None:
@@ -185,7 +196,7 @@ cdef class RequestParser:
         return self.count
 
     cdef void drop_batch(self) noexcept:
-        """Give up the arguments of the requests handed out last; those of a request under way stay."""
+        """Give up the arguments of the batch handed out; those of a request under way stay."""
         cdef Py_ssize_t i, kept
         if self.count == 0:
             return
@@ -229,7 +240,7 @@ cdef class RequestParser:
         return False
 
     cdef bint parse_request(self) except -1:
-        """Take the parse on; True when something was consumed whole (a request, or an empty line)."""
+        """Go on parsing; True when something was consumed whole (a request, or an empty line)."""
         if self.args_left == 0:
             if self.position >= self.end:
                 return False
@@ -247,9 +258,8 @@ cdef class RequestParser:
         return True
 
     cdef bint parse_number(self, int64_t *number, str too_long) except -1:
-        """Read the number between the type byte at `position` and CR LF; False when it is not all there.
-
-        `number` is left alone, and `error` stays None, where input runs out; an invalid number sets it to INT64_MIN.
+        """Read the number between the type byte at `position` and CR LF; False when it is not all
+        there: `number` is then left alone. What is no number becomes one below all lengths.
         """
         cdef const char *text = self.source + self.position + 1
         cdef Py_ssize_t left = self.end - self.position - 1
@@ -300,8 +310,8 @@ cdef class RequestParser:
                 left = self.end - self.position
                 if memchr(self.source + self.position, b"\r", left) == NULL:
                     return self.fail("too big bulk count string") if left > LINE_MAX else False
-                found = self.source[self.position:self.position + 1].decode("utf-8", "surrogateescape")
-                return self.fail(f"expected '$', got '{found}'")
+                found = self.source[self.position:self.position + 1]
+                return self.fail(f"expected '$', got '{printable(found)}'")
             length = 0
             if not self.parse_number(&length, "too big bulk count string"):
                 return False
@@ -329,7 +339,6 @@ cdef class RequestParser:
         cdef Py_ssize_t left = self.end - self.position
         cdef const char *line_end = <const char *> memchr(text, b"\n", left)
         cdef Py_ssize_t size
-        cdef PyObject *argument
         if line_end == NULL:
             if left > LINE_MAX:
                 return self.fail("too big inline request")
@@ -347,20 +356,22 @@ cdef class RequestParser:
         return True
 
     def split(self, data: bytes) -> list:
-        """Feed `data`; the requests it completes as (argv, size in bytes, whether it was an inline line); for logs."""
+        """Feed `data`; the requests it completes, for logs.
+
+        Each is (argv, size in bytes, whether it was an inline line).
+        """
         cdef Request *request
         found = []
         self.feed(data)
         while self.next_batch():
             for i in range(self.count):
                 request = &self.requests[i]
-                found.append((
-                    [<object> self.args[request.first + j] for j in range(request.count)], request.bytes, bool(request.inline)
-                ))
+                argv = [<object> self.args[request.first + j] for j in range(request.count)]
+                found.append((argv, request.bytes, bool(request.inline)))
         return found
 
     def parse(self, data: bytes) -> list:
-        """Feed `data` and return the requests it completes, each a list of bytes; for tests and tools."""
+        """Feed `data`; the requests it completes, each a list of bytes, for tests and tools."""
         cdef Request *request
         found = []
         self.feed(data)
@@ -381,8 +392,8 @@ cdef bytes HEX_DIGITS = b"0123456789abcdefABCDEF"
 def split_words(line: bytes) -> list[bytes] | None:
     """The words of a line, as redis-cli and redis.conf quote them; None if quotes are unbalanced.
 
-    Double quotes know \\n \\r \\t \\b \\a \\xHH and backslash before any other byte; single quotes only \\'. A closing quote
-    must end the word.
+    Double quotes know \\n \\r \\t \\b \\a \\xHH and backslash before any other byte; single quotes
+    only \\'. A closing quote must end the word.
     """
     words: list[bytes] = []
     cdef Py_ssize_t i = 0, n = len(line)
@@ -405,7 +416,9 @@ def split_words(line: bytes) -> list[bytes] | None:
 
 
 def _quoted(line: bytes, at: int, quote: bytes, word: bytearray) -> int:
-    """Append the quoted text that starts at `at` to `word`; returns the index after it, -1 if it does not end."""
+    """Append the quoted text that starts at `at` to `word`; the index after it, -1 if it does not
+    end.
+    """
     cdef Py_ssize_t i = at, n = len(line)
     while i < n:
         one = line[i:i + 1]
@@ -413,7 +426,8 @@ def _quoted(line: bytes, at: int, quote: bytes, word: bytearray) -> int:
             return i + 1
         if one == b"\\" and quote == b'"' and i + 1 < n:
             digits = line[i + 2:i + 4]
-            if line[i + 1:i + 2] == b"x" and len(digits) == 2 and all(d in HEX_DIGITS for d in digits):
+            is_hex = len(digits) == 2 and all(digit in HEX_DIGITS for digit in digits)
+            if line[i + 1:i + 2] == b"x" and is_hex:
                 word.append(int(digits, 16))
                 i += 4
                 continue
