@@ -84,8 +84,14 @@ class Full(Exception):
     """The filter has all the items it was made for, and may not grow."""
 
 
-cdef uint64_t murmur_64(const char *data, Py_ssize_t length, uint64_t seed) noexcept nogil:
-    """MurmurHash64A for little-endian machines."""
+cdef inline uint64_t murmur_64(
+    const char *data, Py_ssize_t length, uint64_t seed
+) noexcept nogil:
+    """MurmurHash64A for little-endian machines.
+
+    `data` is that of a bytes object: in front of its content stands its hash, so the eight bytes
+    that end with the last one may always be read, however short it is.
+    """
     cdef uint64_t factor = 0xC6A4A7935BD1E995ULL
     cdef uint64_t h = seed ^ (<uint64_t>length * factor)
     cdef uint64_t k
@@ -98,9 +104,8 @@ cdef uint64_t murmur_64(const char *data, Py_ssize_t length, uint64_t seed) noex
         h *= factor
         data += 8
     if length & 7:
-        k = 0
-        memcpy(&k, tail, length & 7)
-        h ^= k
+        memcpy(&k, tail + (length & 7) - 8, 8)
+        h ^= k >> (64 - 8 * (length & 7))
         h *= factor
     h ^= h >> 47
     h *= factor
