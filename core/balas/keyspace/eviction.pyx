@@ -192,7 +192,8 @@ cdef class Eviction:
         """Put an entry into the pool if it deserves it more than what is there."""
         cdef uint64_t score = self.score(entry)
         cdef int at = self.count, i
-        while at and self.scores[at - 1] > score:
+        # Among equals the first to come is the first to go, or one database would have to pay for all.
+        while at and self.scores[at - 1] >= score:
             at -= 1
         if self.count == POOL_SIZE:
             if at == 0:
