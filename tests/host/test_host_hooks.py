@@ -250,3 +250,20 @@ def test_calls_are_traced_in_the_log_at_level_debug(diary: Author, client: Clien
     diary.server.server.log.level = DEBUG
     client("CONFIG", "SET", "maxmemory-samples", 7)
     assert ". <diary> hook config_changed" in diary.server.log
+
+
+def test_a_hook_that_nobody_implements_costs_nothing(author: Author, client: Client) -> None:
+    before = author.traces()
+    author.write(
+        "silent.py",
+        """
+        from balas.api import Module
+
+        class Silent(Module):
+            name = "silent"
+        """,
+    )
+    client("MODULE", "LOAD", "./silent.py")
+    after = author.traces()
+    for place in ("timers", "listeners", "database listeners", "attention"):
+        assert after[place] == before[place]

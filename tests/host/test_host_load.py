@@ -193,7 +193,7 @@ FAULTS = {
     ),
     "an async hook": (("    def load", "    async def load"), "must be a plain method", False),
     "a hook that refuses": (
-        ("self.ticks = 0", "raise ReplyError('ERR tallies need SIZE')"),
+        ("self.ticks = 0", "raise ReplyError('ERR tallies\\r\\n need SIZE')"),
         "tallies need SIZE",
         False,
     ),

@@ -99,6 +99,28 @@ def test_the_core_alone_starts_with_options_of_modules_and_gives_them_later(fold
         assert client("CONFIG", "GET", "tally-step") == [b"tally-step", b"5"]
 
 
+def test_installed_modules_of_others_are_named_and_wait_to_be_asked_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = folder / "site"
+    site.mkdir()
+    (site / "counting.py").write_text(TALLY)
+    about = site / "counting-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: counting\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[balas.modules]\ncount = counting:Tallies\n")
+    monkeypatch.syspath_prepend(site)
+    with start(folder, bundled=True) as server:
+        assert "tally" not in names(server)
+        assert "* Modules that can be loaded as well: count" in server.log
+        client = server.client()
+        asked = [b"name", b"count", b"class", b"counting:Tallies"]
+        assert asked in client("MODULE", "AVAILABLE")
+        client("MODULE", "LOAD", "count")
+        assert client("TALLY.ADD", "t", 1) == 1
+        assert asked not in client("MODULE", "AVAILABLE")
+
+
 def test_a_rewritten_configuration_loads_the_same_modules(folder: Path) -> None:
     with start(folder, bundled=True) as server:
         client = server.client()

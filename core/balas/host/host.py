@@ -42,7 +42,7 @@ HAS_BLOCKED_CLIENTS = (
 )
 
 # What the parts of a module may be refused with, in words that need no traceback.
-REFUSALS = (DeclarationError, TypeTaken, PluginValidationError, BadData)
+REFUSALS = DeclarationError | TypeTaken | PluginValidationError | BadData
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,10 +357,9 @@ def as_module_error(error: BaseException) -> ModuleError:
     """The error with the reason as its text, caused by what is the module's own fault."""
     if isinstance(error, ModuleError):
         return error
-    if isinstance(error, ReplyError):
-        return ModuleError(error.text.removeprefix("ERR "))
-    if isinstance(error, REFUSALS):
-        return ModuleError(str(error))
+    if isinstance(error, ReplyError | REFUSALS):
+        # In one line, whatever the module's author wrote.
+        return ModuleError(" ".join(str(error).removeprefix("ERR ").split()))
     failure = ModuleError(reason(error))
     failure.__cause__ = error
     return failure

@@ -5,7 +5,7 @@ the place of the old ones, with their keys, expiry times and access clocks as th
 nothing has changed: there is no record, no event, and no WATCH is broken.
 
 Everything is done at once and the server answers nobody meanwhile, for a half-converted keyspace
-would be worse: some 50 ns for every entry that is looked at, and for every value the time of its
+would be worse: some 20 ns for every entry that is looked at, and for every value the time of its
 own `rdb_save` and `rdb_load`.
 """
 
