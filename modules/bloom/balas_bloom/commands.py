@@ -7,6 +7,10 @@ MULTI is found out at EXEC; it is the same here.
 Every command that may change a filter is recorded as it came, even if nothing changed. None has
 an event of its own for keyspace notifications.
 
+RedisBloom 8.2 differs from 2.8 in a few things. Its settings are here (see `settings`), but commands
+keep to 2.8: they take an error rate above 0.25 as it is, a CAPACITY above 2**30 and an EXPANSION above
+32768; refuse an EXPANSION of 0; and say "(0 < error rate range < 1)" where 8.2 gives the range.
+
 Differs from Redis:
 
 - A capacity that asks for more than 2**63 bits is refused as too much for the memory. RedisBloom's
@@ -16,7 +20,11 @@ Differs from Redis:
 - An EXPANSION above 2**32 - 1 is refused; RedisBloom cuts off its upper bits.
 - BF.RESERVE looks for its options behind the capacity: a key may be named EXPANSION.
 - BF.LOADCHUNK checks more of a header: that the number of hashes follows from the error rate, and
-  the size from the capacity, and that no layer holds more items than it was made for.
+  the size from the capacity, that there is a layer, and that none holds more items than it was
+  made for.
+- EXPANSION in BF.RESERVE outweighs a bf-expansion-factor of 0.
+- COPY copies a filter; the real module refuses it.
+- Commands are in the ACL category @bloom, as in RedisBloom 8.2, and in those of their flags.
 """
 
 from __future__ import annotations
