@@ -7,9 +7,10 @@ MULTI is found out at EXEC; it is the same here.
 Every command that may change a filter is recorded as it came, even if nothing changed. None has
 an event of its own for keyspace notifications.
 
-RedisBloom 8.2 differs from 2.8 in a few things. Its settings are here (see `settings`), but commands
-keep to 2.8: they take an error rate above 0.25 as it is, a CAPACITY above 2**30 and an EXPANSION above
-32768; refuse an EXPANSION of 0; and say "(0 < error rate range < 1)" where 8.2 gives the range.
+RedisBloom 8.2 differs from 2.8 in a few things. Its settings are here (see `settings`), but the
+commands keep to 2.8: they take an error rate above 0.25 as it is, a capacity above 2**30 and an
+expansion above 32768; refuse an expansion of 0; and say "(0 < error rate range < 1)" where 8.2
+gives the range.
 
 Differs from Redis:
 
