@@ -56,15 +56,20 @@ class PubSub:
         return self._send(clients, Push([b"smessage", channel, message])) if clients else 0
 
     def _send(self, clients: dict[Client, None], message: Push) -> int:
-        push = self._engine.push
+        client: Client
+        old: bytes | None = None
+        new: bytes | None = None
         receivers = len(clients)
-        encoded: dict[int, bytes] = {}
         # A client that is cut off for reading too slowly leaves the dict.
         for client in list(clients):
-            data = encoded.get(client.resp)
-            if data is None:
-                data = encoded[client.resp] = encode(message, client.resp)
-            push(client, data)
+            if client.writer.resp == 2:
+                if old is None:
+                    old = encode(message, 2)
+                self._engine.push(client, old)
+            else:
+                if new is None:
+                    new = encode(message, 3)
+                self._engine.push(client, new)
         return receivers
 
     # Subscribing. Each gives the messages that confirm it, one for each name.
