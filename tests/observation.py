@@ -3,21 +3,23 @@
 An `Observer` sends a command and tells its `Consequences`: the reply, the events that keyspace
 notifications would carry, the records for the log, and by how much the counters of INFO moved.
 The real server shows them through a subscription, its append-only file and INFO. Both run with
-every class of event on.
+every class of event on, and delete expired keys only when somebody looks.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import hiredis
 
+from balas.services.cycles import Cycles
 from balas.testing.real_server import RealRedis
+from balas.testing.transcript import Comparison
 from balas.testing.wire import Typed, show
 
 if TYPE_CHECKING:
@@ -25,14 +27,15 @@ if TYPE_CHECKING:
 
 EVENTS = "__keyevent@"
 ALL_EVENTS = "KEAnmoc"
-# Unix times in ms have 13 digits until the year 2286. Two clocks cannot be read at one moment.
-MOMENT_DIGITS = 13
+# Two clocks cannot be read at one moment. Lesser numbers are no moments.
 TOLERANCE_MS = 2000
+LONG_AGO_MS = 1_000_000_000_000
 # How long a command may block.
 BLOCKED_MS_MAX = 1000
 
 Event = tuple[int, bytes, str]
 Record = tuple[int, tuple[bytes, ...]]
+EXACT = Comparison()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +49,38 @@ class Consequences:
     reply: Typed
     events: tuple[Event, ...] = ()
     records: tuple[Record, ...] = ()
-    counters: tuple[tuple[str, int], ...] = field(default=())
+    counters: tuple[tuple[str, int], ...] = ()
 
-    def lines(self) -> list[str]:
-        """For people and for comparison, one fact a line; moments in ms become a word."""
-        found = [show(self.reply)]
-        found += [f"event   {db} {event} {key!r}" for db, key, event in self.events]
-        found += [f"record  {db} {b' '.join(argv)!r}" for db, argv in self.records]
-        return found + [f"{name} +{rise}" for name, rise in self.counters if rise]
+    def same_as(self, other: Consequences, comparison: Comparison = EXACT) -> bool:
+        """Whether two servers did the same; `comparison` is for the reply."""
+        return (
+            comparison.same(self.reply, other.reply)
+            and self.events == other.events
+            and self.counters == other.counters
+            and len(self.records) == len(other.records)
+            and all(map(same_record, self.records, other.records))
+        )
+
+    def __str__(self) -> str:
+        lines = [show(self.reply)]
+        lines += [f"event   {db} {event} {key!r}" for db, key, event in self.events]
+        lines += [f"record  {db} {b' '.join(argv)!r}" for db, argv in self.records]
+        lines += [f"{name} +{rise}" for name, rise in self.counters if rise]
+        return "\n        ".join(lines)
+
+
+def same_record(one: Record, other: Record) -> bool:
+    """Whether two records say the same, the moment of them and the case of the name aside."""
+    (db, (name, *words)), (other_db, (other_name, *others)) = one, other
+    same_place = db == other_db and name.upper() == other_name.upper()
+    return same_place and len(words) == len(others) and all(map(same_word, words, others))
+
+
+def same_word(one: bytes, other: bytes) -> bool:
+    """Whether two words are equal, or moments in ms that two clocks have read."""
+    if one == other or not (one.isdigit() and other.isdigit()):
+        return one == other
+    return int(one) > LONG_AGO_MS and abs(int(one) - int(other)) <= TOLERANCE_MS
 
 
 class Observer(Protocol):
@@ -72,12 +99,14 @@ class BalasObserver:
     def __init__(self, server: InProcessServer, resp: int = 2) -> None:
         self._server = server
         self._client = server.client(typed=True, resp=resp)
+        self._admin = server.client()
         self._events: list[Event] = []
         self._records: list[Record] = []
         self._changes = server.engine.changes
         self._changes.add_listener(self._events.extend)
         self._changes.add_sink(self._records.extend)
         self._changes.tells_misses = self._changes.tells_stores = True
+        server.engine.services[Cycles].expires_actively = False
 
     def __call__(self, *argv: Any) -> Consequences:
         """Send a command and tell what came of it."""
@@ -89,6 +118,10 @@ class BalasObserver:
         reply = self._read()
         rises = {name: value - before[name] for name, value in self._counters().items()}
         return Consequences(reply, tuple(self._events), tuple(self._records), tuple(rises.items()))
+
+    def configure(self, name: bytes, value: bytes) -> None:
+        """CONFIG SET, unobserved; the server is thrown away afterwards."""
+        self._admin("CONFIG", "SET", name, value)
 
     def keep_time(self) -> None:
         """Move the server's clock on to the world's."""
@@ -129,9 +162,11 @@ class RealObserver:
         self._client = server.client(typed=True, resp=resp)
         self._admin = server.client()
         self._admin("CONFIG", "SET", "notify-keyspace-events", ALL_EVENTS)
+        self._admin("DEBUG", "SET-ACTIVE-EXPIRE", "0")
         self._subscription = server.client()
         self._subscription("PSUBSCRIBE", EVENTS + "*")
         self._log = AppendOnlyFile(server.directory / "appendonlydir")
+        self._saved_config: dict[bytes, bytes] = {}
 
     def __call__(self, *argv: Any) -> Consequences:
         """Send a command and tell what came of it."""
@@ -148,8 +183,15 @@ class RealObserver:
         """Let time pass."""
         time.sleep(duration_ms / 1000)
 
+    def configure(self, name: bytes, value: bytes) -> None:
+        """CONFIG SET, unobserved and until `close`."""
+        self._saved_config.setdefault(name, self._admin("CONFIG", "GET", name)[1])
+        self._admin("CONFIG", "SET", name, value)
+
     def close(self) -> None:
-        """Hang up."""
+        """Put the configuration back and hang up."""
+        for name, value in self._saved_config.items():
+            self._admin("CONFIG", "SET", name, value)
         for client in (self._client, self._admin, self._subscription):
             client.close()
 

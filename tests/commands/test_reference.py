@@ -1,0 +1,120 @@
+"""Commands are declared as in Redis 8.2: arity, flags, keys, categories.
+
+tests/reference/commands-8.2.tsv is what COMMAND INFO of Redis 8.2 says, one command a line. What
+the table cannot hold, the key specifications, is asked of the real server.
+"""
+
+import csv
+from typing import Any
+
+import pytest
+
+from balas.registry import CommandSpec, KeySpec
+from balas.registry.flags import COMMAND_FLAG_NAMES, KEY_FLAG_NAMES, names_of
+from balas.testing import InProcessServer, RealRedis
+from sources import TOP
+
+# Groups that are complete, but for these commands; a group joins when it has its first command.
+GROUPS = {"string", "generic"}
+MISSING = {"MIGRATE", "SORT", "SORT_RO"}
+
+with (TOP / "tests/reference/commands-8.2.tsv").open() as table:
+    REFERENCE = {row["name"]: row for row in csv.DictReader(table, delimiter="\t")}
+EXPECTED = [
+    name for name, row in REFERENCE.items() if row["group"] in GROUPS and name not in MISSING
+]
+
+
+@pytest.fixture(scope="module")
+def balas() -> Any:
+    with InProcessServer() as server:
+        yield server
+
+
+def declared(balas: InProcessServer, name: str) -> CommandSpec:
+    spec = balas.engine.commands.by_full_name(name.replace(" ", "|"))
+    assert spec is not None, f"there is no {name}"
+    return spec
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_command_is_declared_as_in_the_reference(name: str, balas: InProcessServer) -> None:
+    spec, row = declared(balas, name), REFERENCE[name]
+    ours = {
+        "name": spec.name.upper().replace("|", " "),
+        "arity": str(spec.arity),
+        "group": spec.group,
+        "since": spec.since,
+        "flags": set(names_of(spec.flags, COMMAND_FLAG_NAMES)),
+        "keys": (spec.first_key, spec.last_key, spec.key_step),
+        "categories": {"@" + category for category in spec.categories},
+    }
+    theirs = {
+        "name": row["name"],
+        "arity": row["arity"],
+        "group": row["group"],
+        "since": row["since"],
+        "flags": set(filter(None, row["flags"].split(","))),
+        "keys": (int(row["first_key"]), int(row["last_key"]), int(row["step"])),
+        "categories": set(filter(None, row["acl_categories"].split(","))),
+    }
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("group", sorted(GROUPS))
+def test_no_command_of_the_group_is_invented(group: str, balas: InProcessServer) -> None:
+    ours = {
+        spec.name.upper().replace("|", " ")
+        for spec in balas.engine.commands.every()
+        if spec.group == group and not spec.owner
+    }
+    assert ours <= set(REFERENCE)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_keys_are_declared_as_in_the_real_server(
+    name: str, balas: InProcessServer, real_redis: RealRedis
+) -> None:
+    with real_redis.client() as client:
+        (info,) = client("COMMAND", "INFO", name.lower().replace(" ", "|"))
+    assert [ours(spec) for spec in declared(balas, name).key_specs] == list(map(theirs, info[8]))
+
+
+def ours(spec: KeySpec) -> dict[str, Any]:
+    """A key specification in plain words."""
+    begin: tuple[Any, ...] = ("unknown",)
+    if spec.keyword is not None:
+        begin = ("keyword", spec.keyword, spec.start)
+    elif spec.index is not None:
+        begin = ("index", spec.index)
+    find: tuple[Any, ...] = (
+        ("unknown",) if begin == ("unknown",) else ("range", spec.last, spec.step, spec.limit)
+    )
+    if spec.count_at is not None:
+        find = ("keynum", spec.count_at, spec.first, spec.step)
+    return {
+        "flags": set(names_of(spec.flags, KEY_FLAG_NAMES)),
+        "begin": begin,
+        "find": find,
+        "notes": spec.notes,
+    }
+
+
+def theirs(reply: list[Any]) -> dict[str, Any]:
+    """The same of what COMMAND INFO says."""
+    found = pairs(reply)
+    begin, find = pairs(found["begin_search"]), pairs(found["find_keys"])
+    return {
+        "flags": {flag.decode() for flag in found["flags"]},
+        "begin": (begin["type"].decode(), *map(text_or_number, begin["spec"][1::2])),
+        "find": (find["type"].decode(), *find["spec"][1::2]),
+        "notes": found.get("notes", b"").decode(),
+    }
+
+
+def pairs(flat: list[Any]) -> dict[str, Any]:
+    return {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
+
+
+def text_or_number(value: Any) -> Any:
+    return value.decode() if isinstance(value, bytes) else value
