@@ -9,7 +9,7 @@ from balas.errors import SYNTAX, ReplyError, printable
 from balas.protocol.replies import NULL_ARRAY, Pairs, Reply, Status
 from balas.registry import CommandSpec, KeysNotFound, command
 from balas.registry.describe import describe, document, is_unknown, key_flags, statuses
-from balas.registry.flags import LOADING, NO_MANDATORY_KEYS, STALE
+from balas.registry.flags import LOADING, NO_MANDATORY_KEYS, NOT_KEY, STALE
 from balas.services.config.grammar import decode
 from balas.structures.glob import match
 
@@ -192,7 +192,7 @@ def key_positions(ctx: Context, argv: tuple[bytes, ...]) -> tuple[CommandSpec, l
     spec = ctx.engine.commands.resolve(argv)
     if spec is None or spec.handler is None:
         raise ReplyError(BAD_COMMAND)
-    if not spec.key_specs and spec.find_keys is None:
+    if spec.find_keys is None and all(keys.flags & NOT_KEY for keys in spec.key_specs):
         raise ReplyError(NO_KEYS)
     if len(argv) < abs(spec.arity) or (0 < spec.arity != len(argv)):
         raise ReplyError(BAD_COUNT)

@@ -6,6 +6,8 @@ is used where the kernel itself trusts it (its clock source is "tsc"), scaled by
 clock said over the first moments.
 """
 
+import time
+
 from libc.stdint cimport int64_t, uint64_t
 
 cdef extern from "<time.h>" nogil:
@@ -68,6 +70,10 @@ cdef class Clock:
         clock_gettime(CLOCK_REALTIME, &spec)
         return <int64_t> spec.tv_sec * 1000000 + spec.tv_nsec // 1000
 
+    def sleep(self, seconds: float) -> None:
+        """Let time pass, and everybody wait (DEBUG SLEEP)."""
+        time.sleep(seconds)
+
     def now_us(self) -> int:
         """Unix time in microseconds, read now."""
         return self.wall_us()
@@ -103,6 +109,10 @@ cdef class FakeClock(Clock):
         self.counted = False
         self.fake_ns = now_ms * 1000000
         self.refresh()
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass at once."""
+        self.advance(seconds * 1000)
 
     def advance(self, ms: float) -> None:
         """Let `ms` milliseconds pass."""

@@ -139,9 +139,9 @@ cdef class Eviction:
 
     cdef bytes choose_by_chance(self):
         """A random key of the next database that has any."""
-        cdef size_t tried
+        cdef size_t _tried
         cdef Entry *entry
-        for tried in range(len(self.databases)):
+        for _tried in range(len(self.databases)):
             self.position = (self.position + 1) % len(self.databases)
             entry = <Entry *> self.candidates(
                 <Database> self.databases[self.position]
@@ -192,7 +192,7 @@ cdef class Eviction:
         """Put an entry into the pool if it deserves it more than what is there."""
         cdef uint64_t score = self.score(entry)
         cdef int at = self.count, i
-        # Among equals the first to come is the first to go, or one database would have to pay for all.
+        # Among equals the first to come is the first to go, or one database would pay for all.
         while at and self.scores[at - 1] >= score:
             at -= 1
         if self.count == POOL_SIZE:

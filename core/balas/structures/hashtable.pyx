@@ -24,7 +24,7 @@ visited twice. During a rehash the smaller table's bucket is visited with all th
 larger one that it expands to.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcmp, memset
 

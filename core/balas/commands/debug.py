@@ -1,0 +1,301 @@
+"""DEBUG: tools for tests and for those who look inside, part of the group *server*.
+
+Only what makes sense here is there. What would crash the server on purpose, or show structures
+that only Redis has, is refused as unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from balas.engine.context import Context
+from balas.errors import NO_SUCH_KEY, ReplyError, printable
+from balas.protocol.replies import OK, BigNumber, Pairs, Reply, SetReply, Status, Verbatim
+from balas.registry import command, integer
+from balas.registry.flags import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
+from balas.services.children import WorkFailed
+from balas.services.config import Config
+from balas.services.config.grammar import decode
+from balas.services.cycles import Cycles
+from balas.services.digest import dataset_digest, value_digest
+from balas.services.identity import Identity
+from balas.services.loading import LoadFailed, Loading
+from balas.services.log import Log
+from balas.services.rdb.dump import dump
+from balas.services.snapshots import Snapshots
+from balas.structures.numbers import parse_float
+
+NOT_ALLOWED = (
+    "ERR DEBUG command not allowed. If the enable-debug-command option is set to "
+    '"local", you can run it from a local connection, otherwise you need to set this option in '
+    "the configuration file, and then restart the server."
+)
+NOT_POSITIVE = "ERR value is out of range, must be positive"
+BAD_RELOAD = "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options."
+LOAD_FAILED = "ERR Error trying to load the RDB dump, check server logs."
+INT64_MAX = 2**63 - 1
+# Of a dumped value: its type, the format's version and a checksum.
+DUMP_FRAME_BYTES = 11
+LRU_CLOCK_MASK = (1 << 24) - 1
+
+HELP = (
+    "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "CHANGE-REPL-ID",
+    "    Change the replication IDs of the instance.",
+    "    Dangerous: should be used only for testing the replication subsystem.",
+    "DICT-RESIZING <0|1>",
+    "    Enable or disable the main dict and expire dict resizing.",
+    "DIGEST",
+    "    Output a hex signature representing the current DB content.",
+    "DIGEST-VALUE <key> [<key> ...]",
+    "    Output a hex signature of the values of all the specified keys.",
+    "ERROR <string>",
+    "    Return a Redis protocol error with <string> as message. Useful for clients",
+    "    unit tests to simulate Redis errors.",
+    "LOADAOF",
+    "    Flush the AOF buffers on disk and reload the AOF in memory.",
+    "LOG <message>",
+    "    Write <message> to the server log.",
+    "OBJECT <key>",
+    "    Show low level info about `key` and associated value.",
+    "POPULATE <count> [<prefix>] [<size>]",
+    "    Create <count> string keys named key:<num>. If <prefix> is specified then",
+    "    it is used instead of the 'key' prefix. These are not propagated to",
+    "    replicas.",
+    "PROTOCOL <type>",
+    "    Reply with a test value of the specified type. <type> can be: string,",
+    "    integer, double, bignum, null, array, set, map, verbatim,",
+    "    true, false.",
+    "RELOAD [option ...]",
+    "    Save the RDB on disk and reload it back to memory. Valid <option> values:",
+    "    * MERGE: conflicting keys will be loaded from RDB.",
+    "    * NOFLUSH: the existing database will not be removed before load.",
+    "    * NOSAVE: the database will be loaded from an existing RDB file.",
+    "REPLICATE <string>",
+    "    Replicates the provided string to replicas, allowing data divergence.",
+    "SET-ACTIVE-EXPIRE <0|1>",
+    "    Setting it to 0 disables expiring keys (and hash-fields) in background",
+    "    when they are not accessed (otherwise the Redis behavior). Setting it",
+    "    to 1 reenables back the default.",
+    "SLEEP <seconds>",
+    "    Stop the server for <seconds>. Decimals allowed.",
+    "HELP",
+    "    Print this help.",
+)
+
+
+class Subcommand(NamedTuple):
+    """A function, and how many arguments it takes."""
+
+    function: Callable[..., Reply]
+    least: int = 0
+    most: int | None = 0
+
+
+@command(
+    "DEBUG",
+    arity=-2,
+    flags=ADMIN | NOSCRIPT | LOADING | STALE | PROTECTED,
+    group="server",
+    since="1.0.0",
+)
+def debug(ctx: Context, name: bytes, *arguments: bytes) -> Reply:
+    """DEBUG subcommand [arg ...]
+
+    Look inside, and do what only tests want. DEBUG HELP lists the subcommands.
+    """
+    if not ctx.service(Config).allows("enable-debug-command", ctx.client.address):
+        raise ReplyError(NOT_ALLOWED)
+    found = SUBCOMMANDS.get(name.lower())
+    count = len(arguments)
+    if found is None or count < found.least or (found.most is not None and count > found.most):
+        raise ReplyError(
+            "ERR unknown subcommand or wrong number of arguments for "
+            f"'{printable(name[:128])}'. Try DEBUG HELP."
+        )
+    return found.function(ctx, *arguments)
+
+
+def help_(ctx: Context) -> Reply:
+    """What there is."""
+    return [Status(line) for line in HELP]
+
+
+# Time, log, errors.
+
+
+def sleep(ctx: Context, seconds: bytes) -> Reply:
+    """Let everybody wait."""
+    ctx.engine.clock.sleep(max(parse_float(seconds) or 0.0, 0.0))
+    return OK
+
+
+def log(ctx: Context, message: bytes) -> Reply:
+    """Write a warning."""
+    ctx.service(Log).warning(f"DEBUG LOG: {decode(message)}")
+    return OK
+
+
+def error(ctx: Context, text: bytes) -> Reply:
+    """Answer with an error."""
+    raise ReplyError(printable(text).replace("\n", " ").replace("\r", " "))
+
+
+# The data as a whole.
+
+
+def digest(ctx: Context) -> Reply:
+    """Sum up all data."""
+    return Status(dataset_digest(ctx.engine))
+
+
+def digest_value(ctx: Context, *keys: bytes) -> Reply:
+    """Sum up single values."""
+    return [Status(value_digest(ctx.peek_any(key), ctx.expire_at(key))) for key in keys]
+
+
+def populate(ctx: Context, count: bytes, prefix: bytes = b"key", size: bytes = b"0") -> Reply:
+    """Make keys where there are none, without a record of it."""
+    keys = integer(count, low=0, error=NOT_POSITIVE)
+    size_bytes = integer(size, low=0, error=NOT_POSITIVE)
+    for number in range(keys):
+        key, value = b"%s:%d" % (prefix, number), b"value:%d" % number
+        if ctx.there(key):
+            continue
+        if size_bytes:
+            value = value[:size_bytes].ljust(size_bytes, b"\0")
+        ctx.store(key, value)
+        ctx.changed(key, "")
+    ctx.no_record()
+    return OK
+
+
+def reload(ctx: Context, *options: bytes) -> Reply:
+    """Save the data and load them again."""
+    words = {option.lower() for option in options}
+    if words - {b"merge", b"noflush", b"nosave"}:
+        raise ReplyError(BAD_RELOAD)
+    if b"nosave" not in words:
+        try:
+            ctx.service(Snapshots).save()
+        except WorkFailed:
+            raise ReplyError("ERR") from None
+    try:
+        ctx.service(Loading).reload(flush=b"noflush" not in words, replace=b"merge" in words)
+    except LoadFailed as failure:
+        ctx.service(Log).warning(f"DEBUG RELOAD failed: {failure}")
+        raise ReplyError(LOAD_FAILED) from None
+    ctx.service(Log).warning("DB reloaded by DEBUG RELOAD")
+    return OK
+
+
+def load_aof(ctx: Context) -> Reply:
+    """Replay the log."""
+    try:
+        ctx.service(Loading).reload_log()
+    except LoadFailed as failure:
+        ctx.service(Log).warning(f"DEBUG LOADAOF failed: {failure}")
+        raise ReplyError("ERR Error trying to load the AOF files, check server logs.") from None
+    return OK
+
+
+# One key.
+
+
+def object_(ctx: Context, key: bytes) -> Reply:
+    """One line about a value."""
+    value, encoding, bits = ctx.peek_any(key), ctx.encoding(key), ctx.access_bits(key)
+    if value is None or bits is None:
+        raise ReplyError(NO_SUCH_KEY)
+    length = len(dump(value, compress=False)) - DUMP_FRAME_BYTES
+    idle_s = ctx.engine.access.idle_ms(bits) // 1000
+    clock = (ctx.now_ms // 1000 - idle_s) & LRU_CLOCK_MASK
+    return Status(
+        f"Value at:{id(value):#x} refcount:1 encoding:{encoding} serializedlength:{length} "
+        f"lru:{clock} lru_seconds_idle:{idle_s}"
+    )
+
+
+# Switches.
+
+
+def set_active_expire(ctx: Context, on: bytes) -> Reply:
+    """Let expired keys be found, or wait until they are asked for."""
+    ctx.service(Cycles).expires_actively = is_on(on)
+    return OK
+
+
+def dict_resizing(ctx: Context, on: bytes) -> Reply:
+    """Let tables grow and shrink, or keep their size."""
+    for db in ctx.engine.databases:
+        db.allow_resize(is_on(on))
+    return OK
+
+
+def is_on(word: bytes) -> bool:
+    """Whether a word is a number other than zero, as C's atoi sees it."""
+    return bool(parse_float(word))
+
+
+def change_replication_id(ctx: Context) -> Reply:
+    """Begin another history of the data."""
+    ctx.service(Identity).change_replication_id()
+    return OK
+
+
+def replicate(ctx: Context, *words: bytes) -> Reply:
+    """Record a command that was never run."""
+    ctx.record(*words)
+    return OK
+
+
+# The protocol.
+
+
+def protocol(ctx: Context, name: bytes) -> Reply:
+    """Answer with a value of some kind."""
+    wanted = name.lower()
+    if wanted not in SAMPLES:
+        raise ReplyError(
+            "ERR Wrong protocol type name. Please use one of the following: "
+            "string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false"
+        )
+    return SAMPLES[wanted]
+
+
+SAMPLES: Mapping[bytes, Reply] = MappingProxyType(
+    {
+        b"string": b"Hello World",
+        b"integer": 12345,
+        b"double": 3.141,
+        b"bignum": BigNumber(1234567999999999999999999999999999999),
+        b"null": None,
+        b"array": (0, 1, 2),
+        b"set": SetReply([0, 1, 2]),
+        b"map": Pairs([(0, False), (1, True), (2, False)]),
+        b"verbatim": Verbatim("This is a verbatim\nstring"),
+        b"true": True,
+        b"false": False,
+    }
+)
+SUBCOMMANDS: Mapping[bytes, Subcommand] = MappingProxyType(
+    {
+        b"change-repl-id": Subcommand(change_replication_id),
+        b"dict-resizing": Subcommand(dict_resizing, 1, 1),
+        b"digest": Subcommand(digest),
+        b"digest-value": Subcommand(digest_value, 0, None),
+        b"error": Subcommand(error, 1, 1),
+        b"help": Subcommand(help_),
+        b"loadaof": Subcommand(load_aof),
+        b"log": Subcommand(log, 1, 1),
+        b"object": Subcommand(object_, 1, 1),
+        b"populate": Subcommand(populate, 1, 3),
+        b"protocol": Subcommand(protocol, 1, 1),
+        b"reload": Subcommand(reload, 0, None),
+        b"replicate": Subcommand(replicate, 1, None),
+        b"set-active-expire": Subcommand(set_active_expire, 1, 1),
+        b"sleep": Subcommand(sleep, 1, 1),
+    }
+)
