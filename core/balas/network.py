@@ -13,7 +13,7 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ from balas.services.clients import Clients
 from balas.services.config.store import Config
 from balas.services.log import VERBOSE
 from balas.services.process import Process
+from balas.services.shutdown import ShutdownFailed
 from balas.services.system import StartRefused
 
 # Above this a transport says so, and its client runs nothing further until it has read.
@@ -454,14 +455,30 @@ def run(server: Server) -> int:
             server.log.notice("Server initialized")
             for _ in server.start_steps():
                 await asyncio.sleep(0)
+            server.shutdown.stop = network.stop
             process = server.engine.services.get(Process)
             if process is not None:
-                process.attach(asyncio.get_running_loop(), lambda options: network.stop())
+                process.attach(asyncio.get_running_loop(), ends_on_signal(server, process))
                 process.ready()
             for kind in network.kinds:
                 server.log.notice(f"Ready to accept connections {kind}")
             return await network.serve()
         finally:
-            await network.close()
+            try:
+                server.stop()
+            finally:
+                await network.close()
 
     return uvloop.run(main())
+
+
+def ends_on_signal(server: Server, process: Process) -> Callable[[frozenset[str]], None]:
+    """What a signal does: end the server, or let it go on if that fails."""
+
+    def end(words: frozenset[str]) -> None:
+        try:
+            server.shutdown.run(words)
+        except ShutdownFailed:
+            process.shutdown_failed()
+
+    return end

@@ -74,6 +74,7 @@ class Server:
         self._add_modules()
         self._register_commands()
         self.engine.on_exception = self._command_failed
+        self.engine.timers.on_error = lambda error: self.log.exception("A timer failed", error)
 
     def _add_observation(self) -> None:
         engine, config, log = self.engine, self.config, self.log

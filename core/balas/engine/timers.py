@@ -54,6 +54,7 @@ class Timers:
         self._count = 0
         self._cancelled = 0
         self.wake_at: Callable[[int], None] = lambda due_ms: None
+        self.on_error: Callable[[Exception], None] | None = None
 
     def __len__(self) -> int:
         return sum(1 for timer in self._heap if timer.action is not None)
@@ -91,7 +92,16 @@ class Timers:
                 self._push(timer)
             else:
                 timer.action = None
+            self._run(action)
+
+    def _run(self, action: Callable[[], object]) -> None:
+        """Do one thing; what it raises must not keep the others from being done."""
+        try:
             action()
+        except Exception as error:
+            if self.on_error is None:
+                raise
+            self.on_error(error)
 
     def cancelled(self) -> None:
         """A timer was cancelled: when most are, throw them out, so that the heap stays small."""

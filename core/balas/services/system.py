@@ -13,6 +13,7 @@ import resource
 from balas.errors import ReplyError
 from balas.services.config import Config
 from balas.services.log import Log
+from balas.structures import allocator
 
 # Files beside clients' sockets: listeners, logs, snapshots. As many as Redis sets aside.
 RESERVED_FILES = 32
@@ -47,6 +48,7 @@ class System:
             self._disable_huge_pages()
         self._fit_open_files()
         self._apply_oom_score(self._config)
+        allocator.keep_free_memory()
         self._config.on_change("locale-collate", self._apply_locale)
         self._config.on_change("maxclients", self._refit_open_files)
         self._config.on_change(("oom-score-adj", "oom-score-adj-values"), self._apply_oom_score)
