@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from balas.engine.context import Context
 from balas.errors import SYNTAX, ReplyError, printable
-from balas.protocol.replies import NULL_ARRAY, Pairs, Reply, Status
+from balas.protocol.replies import Pairs, Reply, Status
 from balas.registry import CommandSpec, KeysNotFound, command
 from balas.registry.describe import describe, document, is_unknown, key_flags, statuses
 from balas.registry.flags import LOADING, NO_MANDATORY_KEYS, NOT_KEY, STALE
@@ -116,7 +116,7 @@ def command_info(ctx: Context, *names: bytes) -> Reply:
     if not names:
         return [describe(spec) for spec in table]
     found = [table.by_full_name(decode(name)) for name in names]
-    return [describe(spec) if spec is not None else NULL_ARRAY for spec in found]
+    return [describe(spec) if spec is not None else None for spec in found]
 
 
 @command(
@@ -176,6 +176,9 @@ def command_getkeysandflags(ctx: Context, *argv: bytes) -> Reply:
 def flags_by_place(spec: CommandSpec, argv: tuple[bytes, ...]) -> dict[int, Reply]:
     """The flags of each key by its index; keys that only a function finds have those of the last
     specification.
+
+    Differs from Redis: it knows for a few commands (SET, BITFIELD) that some options make less of
+    the flags true; here they are those of the specification, which says "variable_flags".
     """
     found: dict[int, Reply] = {}
     for keys in spec.key_specs:

@@ -232,6 +232,8 @@ def lolwut(ctx: Context, *options: bytes) -> Reply:
 
     Return the version, and a word about the name.
     """
+    if len(options) > 1 and options[0].upper() == b"VERSION":
+        integer(options[1])
     text = (
         "A balas is a spinel, red as a ruby; for centuries nobody told them apart.\n"
         f"\nRedis ver. {REDIS_VERSION}\n"
