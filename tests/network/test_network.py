@@ -416,3 +416,11 @@ def test_a_socket_file_that_was_left_behind_is_replaced(tmp_path: Path) -> None:
         server.start()
         with Client(SocketTransport(path=str(path))) as client:
             assert client("PING") == b"PONG"
+
+
+def test_shutdown_from_a_client() -> None:
+    with BalasProcess({"bare": "yes"}) as server, server.client() as client:
+        client.send("SHUTDOWN", "NOSAVE")
+        assert client.read_to_end() == b""
+        assert server.wait_for_exit() == 0
+        assert "User requested shutdown..." in server.log
