@@ -40,7 +40,7 @@ def cython_functions(path: Path) -> list[tuple[str, int, int]]:
     """Name, first line and length of each function of a .pyx, judged by indentation."""
     found = []
     lines = path.read_text().splitlines()
-    head = re.compile(r"^(\s*)(?:async\s+)?(?:def|cdef|cpdef)\b[^=\n]*?(\w+)\s*\(")
+    head = re.compile(r"^(\s*)(?:async\s+)?(?:def|cdef(?! class)|cpdef)\b[^=\n]*?(\w+)\s*\(")
     for number, line in enumerate(lines):
         if match := head.match(line):
             indent = len(match[1])

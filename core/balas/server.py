@@ -1,6 +1,7 @@
 """The composition root: the one file that names all parts of a server and puts them together.
 
-A `Server` is everything but sockets. `balas.network` opens those, `balas.testing` drives a server without any.
+A `Server` is everything but sockets. `balas.network` opens those, `balas.testing` drives a server
+without any.
 """
 
 from __future__ import annotations
