@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from balas.engine.dispatch import Engine
+from balas.errors import BadData
 from balas.services.children import Child, Children
 from balas.services.persistence import Persistence
 from balas.services.system import StartRefused
@@ -84,6 +85,15 @@ def unchanged(*folders: Path) -> Iterator[None]:
     before = look()
     yield
     assert look() == before
+
+
+def reason_of(action: Callable[[], object]) -> str | None:
+    """What an action refuses data with; None if it takes them."""
+    try:
+        action()
+    except BadData as error:
+        return str(error)
+    return None
 
 
 def flipped(data: bytes, chance: Random) -> bytes:

@@ -18,7 +18,7 @@ from balas.services.rdb.reader import RdbReader
 from balas.services.rdb.writer import RdbWriter
 from balas.testing import InProcessServer
 from balas.types.registry import TypeRegistry
-from persisting import Refused, contents, flipped, info_of, unchanged
+from persisting import Refused, contents, flipped, info_of, reason_of, unchanged
 
 NOW_MS = 1_700_000_000_000
 STRING = 0
@@ -84,13 +84,12 @@ def test_every_truncation_is_refused_with_the_offset_of_the_end(small_file: byte
 @given(seed=st.integers(0, 1 << 32))
 def test_a_flip_is_refused_with_an_offset_or_changes_nothing(small_file: bytes, seed: int) -> None:
     damaged = flipped(small_file, Random(seed))
-    try:
-        engine = load(damaged)
-    except BadData as error:
-        assert "at offset " in str(error)
-    else:
+    reason = reason_of(lambda: load(damaged))
+    if reason is None:
         # The version, or a byte of a sum that says that there is none.
-        assert contents(engine) == contents(load(small_file))
+        assert contents(load(damaged)) == contents(load(small_file))
+    else:
+        assert "at offset " in reason
 
 
 @given(seed=st.integers(0, 1 << 32))
@@ -99,18 +98,14 @@ def test_flips_without_a_checksum_do_no_harm(small_file: bytes, seed: int) -> No
     damaged = small_file[:-8] + bytes(8)
     for _ in range(chance.choice([1, 1, 3])):
         damaged = flipped(damaged, chance)
-    try:
-        load(damaged, checksum=False)
-    except BadData as error:
-        assert "at offset " in str(error)
+    reason = reason_of(lambda: load(damaged, checksum=False))
+    assert reason is None or "at offset " in reason
 
 
 @given(data=st.binary(max_size=80))
 def test_no_bytes_crash_the_loader(data: bytes) -> None:
-    try:
-        load(b"REDIS0012" + data)
-    except BadData as error:
-        assert "at offset " in str(error)
+    reason = reason_of(lambda: load(b"REDIS0012" + data))
+    assert reason is None or "at offset " in reason
 
 
 def test_a_key_that_comes_twice_is_refused() -> None:
@@ -288,7 +283,7 @@ def test_reload_can_add_to_what_there_is(tmp_path: Path) -> None:
         client("SET", "a", "1")
         client("SAVE")
         client("SET", "b", "2")
-        with pytest.raises(LoadFailed, match="dump.rdb: key b'a' a second time"):
+        with pytest.raises(LoadFailed, match=r"dump\.rdb: key b'a' a second time"):
             loading_of(server).reload(flush=False)
         client("SET", "a", "2")
         loading_of(server).reload(flush=False, replace=True)

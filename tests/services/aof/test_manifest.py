@@ -146,5 +146,3 @@ def test_names_given_up_are_not_used_again_and_go_with_the_next_history(tmp_path
 def test_history_never_takes_a_file_that_is_needed(tmp_path: Path) -> None:
     manifest = read(tmp_path, f"{BASE}file appendonly.aof.2.base.rdb seq 1 type h\n")
     assert manifest.take_history() == []
-
-

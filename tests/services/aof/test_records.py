@@ -1,4 +1,4 @@
-"""Records of the log: what the encoder writes, and what the reader makes of it, whole or damaged."""
+"""Records of the log: what the encoder writes, and what the reader makes of it."""
 
 import pytest
 from hypothesis import given
@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from balas.errors import BadData
 from balas.services.aof.decode import RecordReader
 from balas.services.aof.encode import RecordEncoder
+from persisting import reason_of
 
 Record = tuple[int, tuple[bytes, ...]]
 
@@ -142,18 +143,14 @@ def test_at_every_point_the_rest_counts_as_cut_off(records: list[list[bytes]]) -
     ],
 )
 def test_what_no_server_writes_is_refused(data: bytes, reason: str) -> None:
-    reader = RecordReader(data)
-    with pytest.raises(BadData) as refusal:
-        while reader.next_record() is not None:
-            pass
-    assert str(refusal.value) == reason
+    assert reason_of(lambda: read_all(data)) == reason
 
 
 def test_a_damaged_length_does_not_make_the_rest_of_the_file_a_tail_to_be_cut() -> None:
     record = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n"
     reader = RecordReader(record + record.replace(b"$3", b"$93") + record)
     assert reader.next_record() == [b"GET", b"k"]
-    with pytest.raises(BadData, match="the record at offset 20 claims .* follows at offset 41"):
+    with pytest.raises(BadData, match=r"record at offset 20 claims .* follows at offset 41"):
         reader.next_record()
 
 
@@ -166,9 +163,11 @@ def test_reading_can_begin_anywhere() -> None:
 @given(data=st.binary(max_size=60) | st.text("*$#0123\r\nx", max_size=40).map(str.encode))
 def test_no_bytes_crash_the_reader(data: bytes) -> None:
     reader = RecordReader(data)
-    try:
+
+    def read() -> None:
         while reader.next_record() is not None:
             pass
-    except BadData as error:
-        assert "offset" in str(error)
+
+    reason = reason_of(read)
+    assert reason is None or "offset" in reason
     assert 0 <= reader.position <= len(data)
