@@ -245,20 +245,6 @@ class Config:
             self._origins.pop(option.name, None)
             self._subscribers = [(names - {option.name}, told) for names, told in self._subscribers]
 
-    def unresolved(self) -> list[str]:
-        """Once all modules are loaded: what to log about lines that nothing claimed, or nothing.
-
-        Differs from Redis: each is shown with the place where it stands.
-        """
-        if not self.unclaimed:
-            return []
-        return [
-            "Unresolved Configuration(s) Detected:",
-            *(f">>> '{' '.join(d.words)}' ({d.where})" for d in self.unclaimed.values()),
-            "Module Configuration detected without loadmodule directive or no ApplyConfig call: "
-            "aborting",
-        ]
-
     # How it is done.
 
     def _add(self, option: Option, value: Any) -> None:
