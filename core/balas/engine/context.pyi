@@ -1,6 +1,6 @@
 from collections.abc import Iterable
 from random import Random
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from balas.engine.changes import Changes
 from balas.engine.client import Client

@@ -6,7 +6,6 @@ from libc.stdlib cimport calloc, free
 from balas.registry.flags import (
     ADMIN, BLOCKING, FAST, MOVABLEKEYS, PUBSUB, READONLY, WRITE,
 )
-from balas.registry.keys import KeySpec
 
 cdef extern from *:
     int __builtin_clzll(uint64_t) noexcept nogil
