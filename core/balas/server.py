@@ -35,7 +35,7 @@ from balas.services.monitor import Monitor
 from balas.services.notifications import Notifications
 from balas.services.persistence import Persistence
 from balas.services.pubsub import PubSub
-from balas.services.shutdown import Shutdown, final_snapshot
+from balas.services.shutdown import Shutdown, final_snapshot, first_base
 from balas.services.slowlog import SlowLog
 from balas.services.snapshots import Snapshots
 from balas.types.registry import TypeRegistry
@@ -109,6 +109,7 @@ class Server:
         self.info.add("persistence", self.persistence.info)
         self.shutdown = Shutdown(config, log)
         self.shutdown.may_save = lambda: not self.loading.active
+        self.shutdown.add(first_base(self.aof, log))
         self.shutdown.add(final_snapshot(self.snapshots, children, log))
         self.provide(self.shutdown)
 

@@ -3,7 +3,7 @@
 import errno
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -320,8 +320,11 @@ def test_a_folder_can_be_asked_whether_it_is_writable(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("at_work", ["BGSAVE", "BGREWRITEAOF"])
-def test_replies_are_those_of_the_real_server(at_work: str) -> None:
+def test_replies_are_those_of_the_real_server(
+    real_servers: Callable[..., RealRedis], at_work: str
+) -> None:
     """While no child is at work, and while one is."""
+    real_servers()  # Skips the test where there is none.
     with (
         RealRedis(SLOW) as real,
         InProcessServer(SLOW, bundled=False) as server,

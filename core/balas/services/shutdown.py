@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from balas.services.aof.append import AppendOnlyFile
 from balas.services.children import Children, WorkFailed
 from balas.services.config import Config
 from balas.services.log import Log
@@ -72,6 +73,21 @@ class Shutdown:
     def abort(self) -> bool:
         """Call off a shutdown that waits for something; False if there is none."""
         return False
+
+
+def first_base(aof: AppendOnlyFile, log: Log) -> Step:
+    """The step that refuses to leave a log behind that has no base yet."""
+
+    def check(plan: Plan) -> None:
+        if not aof.starting or not aof.rewriting.in_progress:
+            return
+        if plan.force:
+            log.warning("Writing initial AOF. Exit anyway.")
+            return
+        log.warning("Writing initial AOF, can't exit.")
+        raise ShutdownFailed
+
+    return check
 
 
 def final_snapshot(snapshots: Snapshots, children: Children, log: Log) -> Step:
