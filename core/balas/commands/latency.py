@@ -9,7 +9,6 @@ from balas.errors import ReplyError
 from balas.protocol.replies import Pairs, Reply, Status, Verbatim
 from balas.registry import CommandSpec, command, container
 from balas.registry.flags import ADMIN, LOADING, NOSCRIPT, STALE
-from balas.services.config import Config
 from balas.services.config.grammar import decode
 from balas.services.latency import Latency
 from balas.services.latency_report import advise, draw
@@ -112,8 +111,6 @@ def latency_histogram(ctx: Context, *names: bytes) -> Reply:
 
     Return, for each command, how many of its calls took at most 1, 2, 4, 8, ... microseconds.
     """
-    if not ctx.service(Config).get("latency-tracking"):
-        return {}
     return Pairs((spec.name, histogram(spec)) for spec in wanted(ctx, names) if spec.calls)
 
 

@@ -97,20 +97,22 @@ cdef class ExpiryCycle:
     cdef bint sweep(self, Database db, int64_t now_ms, int64_t deadline_ns) except -1:
         """Bring one database in order; True if time was up before it was."""
         cdef int64_t looked_at, found
+        cdef bint time_up
         while db.expires.used:
             looked_at, found = self.looked_at, self.found
-            self.look(db, now_ms)
+            time_up = self.look(db, now_ms, deadline_ns)
             looked_at = self.looked_at - looked_at
             found = self.found - found
             if looked_at and found * 100 <= looked_at * self.stale_accepted:
                 return False
-            if self.monotonic_ns() > deadline_ns:
+            if time_up:
                 return True
         db.expired_average_ttl_ms = 0
         return False
 
-    cdef int look(self, Database db, int64_t now_ms) except -1:
-        """Look at the next keys of a database and delete those that are expired."""
+    cdef bint look(self, Database db, int64_t now_ms, int64_t deadline_ns) except -1:
+        """Look at the next keys of a database and delete those that are expired; True if time is up.
+        """
         cdef Gathered gathered
         cdef int64_t wanted = self.keys_at_once, looked_at = 0, ttl_sum_ms = 0, ttl_samples = 0
         cdef int64_t buckets = wanted
@@ -137,10 +139,12 @@ cdef class ExpiryCycle:
             for key in expired:
                 self.delete(db, key)
             self.found += len(expired)
+            if self.monotonic_ns() > deadline_ns:
+                break
         self.looked_at += looked_at
         if ttl_samples:
             average_ttl(db, ttl_sum_ms // ttl_samples)
-        return 0
+        return self.monotonic_ns() > deadline_ns
 
 
 cdef void average_ttl(Database db, int64_t ttl_ms) noexcept:

@@ -36,9 +36,9 @@ def describe(spec: CommandSpec) -> list[Any]:
         spec.last_key,
         spec.key_step,
         statuses(f"@{name}" for name in categories(spec)),
-        list(TIPS.get(spec.name, ())),
-        [describe_keys(keys) for keys in spec.key_specs],
-        [describe(sub) for sub in (spec.subcommands or {}).values()],
+        SetReply(TIPS.get(spec.name, ())),
+        SetReply(describe_keys(keys) for keys in spec.key_specs),
+        SetReply(describe(sub) for sub in (spec.subcommands or {}).values()),
     ]
 
 

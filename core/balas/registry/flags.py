@@ -30,7 +30,7 @@ NO_MULTI: Final = 1 << 24
 ALLOW_BUSY: Final = 1 << 26
 MOVABLEKEYS: Final = 1 << 27
 
-# Name and flag, in the order in which COMMAND INFO lists them.
+# Name and flag, in the order in which COMMAND INFO lists them; it does not tell of MAY_REPLICATE.
 COMMAND_FLAG_NAMES: Final = (
     ("write", WRITE),
     ("readonly", READONLY),
@@ -47,7 +47,6 @@ COMMAND_FLAG_NAMES: Final = (
     ("asking", ASKING),
     ("fast", FAST),
     ("no_auth", NO_AUTH),
-    ("may_replicate", MAY_REPLICATE),
     ("no_mandatory_keys", NO_MANDATORY_KEYS),
     ("no_async_loading", NO_ASYNC_LOADING),
     ("no_multi", NO_MULTI),

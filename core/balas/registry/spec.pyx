@@ -17,7 +17,7 @@ CO_COROUTINE = 0x80
 GROUP_CATEGORIES = {
     "string": "string", "list": "list", "set": "set", "sorted-set": "sortedset", "hash": "hash",
     "bitmap": "bitmap", "hyperloglog": "hyperloglog", "geo": "geo", "stream": "stream",
-    "pubsub": "pubsub", "generic": "keyspace", "transactions": "transaction",
+    "generic": "keyspace", "transactions": "transaction",
     "scripting": "scripting", "connection": "connection",
 }
 
@@ -81,7 +81,9 @@ cdef class CommandSpec:
         ):
             if self._movable():
                 self.flags |= MOVABLEKEYS
-        given = implied_categories(self.flags, group) | set(categories)
+        # A container does nothing itself, so it belongs to no group.
+        own_group = group if handler is not None else ""
+        given = implied_categories(self.flags, own_group) | set(categories)
         self.categories = frozenset(
             name for name in given if name[0] != "-" and f"-{name}" not in given
         )
@@ -101,7 +103,7 @@ cdef class CommandSpec:
         """
         ranges = [
             spec for spec in self.key_specs
-            if spec.index is not None and spec.count_at is None and not spec.flags & 256
+            if spec.index is not None and spec.count_at is None
         ]
         if not ranges:
             return

@@ -48,7 +48,7 @@ class System:
             self._disable_huge_pages()
         self._fit_open_files()
         self._apply_oom_score(self._config)
-        allocator.keep_free_memory()
+        allocator.spread_work()
         self._config.on_change("locale-collate", self._apply_locale)
         self._config.on_change("maxclients", self._refit_open_files)
         self._config.on_change(("oom-score-adj", "oom-score-adj-values"), self._apply_oom_score)

@@ -1,9 +1,10 @@
 """The C library's allocator, as far as a server has to steer it.
 
-By itself the allocator gives the end of the heap back to the system as soon as a large part of it
-is free. For a server that has just dropped a million keys this happens within one call of free, and
-takes as long as there are pages to return: hundreds of milliseconds. So a server keeps what it has
-(`keep_free_memory`), and returns it when asked to (`trim`).
+Left alone it puts work off and then does it in one piece, within some call that cannot know: small
+blocks that were freed are joined when the next large one is asked for, and the end of the heap is
+given back to the system as soon as much of it is free. After a million keys have gone, either
+takes hundreds of milliseconds. `spread_work` has freed blocks joined at once, and keeps what is
+free until `trim` is called.
 """
 
 from libc.stdio cimport FILE, fclose
@@ -16,12 +17,13 @@ cdef extern from "<malloc.h>":
     int mallopt(int parameter, int value)
     int malloc_trim(size_t pad)
     int malloc_info(int options, FILE *stream)
-    int M_TRIM_THRESHOLD
+    int M_TRIM_THRESHOLD, M_MXFAST
 
 
-def keep_free_memory() -> None:
-    """Let no free return memory to the system from now on; for the whole process."""
+def spread_work() -> None:
+    """Let no call of malloc or free take long from now on; for the whole process."""
     mallopt(M_TRIM_THRESHOLD, -1)
+    mallopt(M_MXFAST, 0)
 
 
 def trim() -> bool:
