@@ -263,6 +263,18 @@ def test_one_that_sends_much_lets_others_have_their_turn(
     assert turns.put_off == []
 
 
+def test_one_whose_socket_holds_more_than_was_read_gives_way_at_once(
+    server: InProcessServer, connect: Connect
+) -> None:
+    turns = Turns(server)
+    busy, other = connect(), connect()
+    busy.send_raw(encode("INCR", "k") * 10_000)
+    busy.send("INCR", "k")
+    assert other("GET", "k") == b"10000"
+    turns.next()
+    assert other("GET", "k") == b"10001"
+
+
 def test_one_that_goes_while_it_rests_is_still_served(
     server: InProcessServer, connect: Connect
 ) -> None:

@@ -52,7 +52,9 @@ cdef enum:
     # A reply buffer above this is handed to the transport before the batch is over.
     FLUSH_AT = 1 << 20
     # A client whose requests have run for this long lets others have a turn.
-    SLICE_NS = 2000000
+    SLICE_NS = 1000000
+    # So much at once means that more is there, which the event loop would read at once, many times.
+    FULL_READ = 128 * 1024
 
 # What a web browser says that was lured into talking to us.
 cdef frozenset ATTACKS = frozenset((b"post", b"host:"))
@@ -133,7 +135,10 @@ cdef class Engine(Reception):
                 return self.query_limit_reached(client)
             return 0
         client.parser.feed(data)
-        return self.process(client)
+        self.process(client)
+        if size >= FULL_READ and self.call_soon is not None:
+            self.rest(client)
+        return 0
 
     def leave(self, Client client) -> None:
         """The transport is gone. What the client sent is still run unless it waits for something;

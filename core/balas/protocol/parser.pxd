@@ -49,6 +49,7 @@ cdef class RequestParser:
     cdef void drop_batch(self) noexcept
     cdef bint parse_request(self) except -1
     cdef bint parse_inline(self) except -1
+    cdef int push_words(self, const char *text, Py_ssize_t size) except -1
     cdef bint parse_header(self) except -1
     cdef bint parse_argument(self) except -1
     cdef bint parse_number(self, int64_t *number, str too_long) except -1

@@ -338,22 +338,45 @@ cdef class RequestParser:
         cdef const char *text = self.source + self.position
         cdef Py_ssize_t left = self.end - self.position
         cdef const char *line_end = <const char *> memchr(text, b"\n", left)
-        cdef Py_ssize_t size
+        cdef Py_ssize_t size, length
         if line_end == NULL:
             if left > LINE_MAX:
                 return self.fail("too big inline request")
             return False
         size = line_end - text
-        words = split_words(text[:size - 1 if size and text[size - 1] == b"\r" else size])
-        if words is None:
-            return self.fail("unbalanced quotes in request")
+        length = size - 1 if size and text[size - 1] == b"\r" else size
+        if memchr(text, b'"', length) == NULL and memchr(text, b"'", length) == NULL:
+            self.push_words(text, length)
+        else:
+            words = split_words(text[:length])
+            if words is None:
+                return self.fail("unbalanced quotes in request")
+            for word in words:
+                Py_INCREF(word)
+                self.push(<PyObject *> word)
         self.position += size + 1
-        for word in words:
-            Py_INCREF(word)
-            self.push(<PyObject *> word)
-        if words:
+        if self.arg_count > self.request_first:
             self.finish_request(True)
         return True
+
+    cdef int push_words(self, const char *text, Py_ssize_t size) except -1:
+        """Add the words of a line that has no quotes."""
+        cdef Py_ssize_t start, i = 0
+        cdef bytes made
+        while True:
+            while i < size and is_blank(text[i]):
+                i += 1
+            if i == size:
+                return 0
+            start = i
+            while i < size and not is_blank(text[i]):
+                i += 1
+            if self.arg_count == self.request_first:
+                self.push(self.settings.name(text + start, i - start))
+            else:
+                made = PyBytes_FromStringAndSize(text + start, i - start)
+                Py_INCREF(made)
+                self.push(<PyObject *> made)
 
     def split(self, data: bytes) -> list:
         """Feed `data`; the requests it completes, for logs.
@@ -382,6 +405,10 @@ cdef class RequestParser:
                     <object> self.args[request.first + j] for j in range(request.count)
                 ])
         return found
+
+
+cdef inline bint is_blank(char byte) noexcept nogil:
+    return byte == b" " or b"\t" <= byte <= b"\r" or byte == 0
 
 
 cdef bytes SPACE = b" \n\r\t\v\f\0"
