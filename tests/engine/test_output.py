@@ -272,6 +272,7 @@ def test_one_whose_socket_holds_more_than_was_read_gives_way_at_once(
     busy.send("INCR", "k")
     assert other("GET", "k") == b"10000"
     turns.next()
+    server.run_loop()
     assert other("GET", "k") == b"10001"
 
 
