@@ -204,6 +204,18 @@ def test_what_a_woken_command_did_is_recorded(server: InProcessServer, connect: 
     assert records == [(0, (b"SET", b"a", b"1")), (0, (b"TOY.TAKE", b"a", b"0"))]
 
 
+def test_the_command_of_one_that_waits_may_come_back_with_other_code(
+    server: InProcessServer, connect: Connect
+) -> None:
+    commands = server.engine.commands
+    waiting, other = connect(), connect()
+    waiting.send("TOY.TAKE", "a", "0")
+    commands.unregister([spec for spec in commands if spec.name == "toy.take"])
+    other("SET", "a", "1")
+    assert str(waiting.read()).startswith("ERR unknown command 'TOY.TAKE'")
+    assert waiting("GET", "a") == b"1"
+
+
 def test_no_reply_is_sent_to_a_client_that_wants_none(connect: Connect) -> None:
     waiting, other = connect(), connect()
     waiting.send_raw(b"CLIENT REPLY SKIP\r\nTOY.TAKE a 0\r\nECHO x\r\n")

@@ -475,7 +475,8 @@ cdef class Engine(Reception):
         self.stats.unexpected_errors += 1
         if self.on_exception is not None:
             self.on_exception(spec, error)
-        return ReplyError(f"ERR internal error in '{spec.name}': {type(error).__name__}: {error}")
+        name = spec.name if spec is not None else "?"
+        return ReplyError(f"ERR internal error in '{name}': {type(error).__name__}: {error}")
 
     cdef int mute(self, Client client, Py_ssize_t mark) except -1:
         """CLIENT REPLY OFF or SKIP: take back what was written."""
@@ -688,6 +689,8 @@ cdef class Engine(Reception):
         changes.frame_dirty = 0
         self.depth += 1
         try:
+            if blocked.spec.retired:
+                blocked.spec = self.resolve_list(argv)
             value = blocked.spec.handler(ctx, *argv[blocked.spec.shift:])
         except ReplyError as error:
             blocked.spec.failed_calls += 1
