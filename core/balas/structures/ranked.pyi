@@ -1,0 +1,1 @@
+# Ranked trees are for other compiled parts; Python sees nothing of them.
