@@ -69,6 +69,19 @@ def test_a_tenth_may_be_left_for_the_next_cycle() -> None:
     assert len(db) == 19_000, "the walk comes by every key in the end"
 
 
+@pytest.mark.parametrize("count", [1, 2, 7, 8, 50])
+def test_a_key_is_deleted_once(count: int) -> None:
+    (db,) = make({b"%d" % n: 1 for n in range(count)})
+    deleted: list[bytes] = []
+
+    def delete(db: Database, key: bytes) -> None:
+        assert db.delete(key)
+        deleted.append(key)
+
+    cycle([db], delete).run(NOW_MS, PLENTY_NS)
+    assert len(deleted) == count
+
+
 def test_more_effort_leaves_less_behind() -> None:
     keys = {b"%d" % n: NOW_MS - 1 if n % 14 == 0 else NOW_MS + 1 for n in range(20_000)}
     left = []

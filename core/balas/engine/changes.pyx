@@ -190,7 +190,8 @@ cdef class Changes:
 
     cdef int expire(self, Database db, bytes key) except -1:
         """Delete a key whose time has come: a record of its own, counted, told as "expired"."""
-        db.delete(key, self.lazy_expire)
+        if not db.delete(key, self.lazy_expire):
+            return 0
         self.stats.expired_keys += 1
         self.delete_record(db, key, self.lazy_expire)
         return self.report_uncounted(db, key, "expired")
@@ -215,7 +216,8 @@ cdef class Changes:
 
     def delete_evicted(self, Database db, bytes key, bint lazy) -> None:
         """Delete a key to free memory, as a unit of its own: counted, told as "evicted"."""
-        db.delete(key, lazy)
+        if not db.delete(key, lazy):
+            return
         self.stats.evicted_keys += 1
         self.delete_record(db, key, lazy)
         self.report_uncounted(db, key, "evicted")

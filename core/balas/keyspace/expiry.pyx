@@ -125,7 +125,8 @@ cdef class ExpiryCycle:
             gathered.count = 0
             # Two buckets, so that the misses of a dozen entries overlap.
             db.expire_cursor = db.expires.scan(db.expire_cursor, gather, &gathered)
-            db.expire_cursor = db.expires.scan(db.expire_cursor, gather, &gathered)
+            if db.expire_cursor:  # or the walk would begin anew with keys that are gathered already
+                db.expire_cursor = db.expires.scan(db.expire_cursor, gather, &gathered)
             buckets -= 1
             looked_at += gathered.count
             expired = []

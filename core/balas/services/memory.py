@@ -88,6 +88,7 @@ class Memory:
         self.interpreter_bytes = resident_bytes()
         self.peak_at_s = engine.clock.now_ms // 1000
         self._round: Iterator[Client] = iter(())
+        self._step = 1
         self._round_bytes = 0
         self._round_input_bytes = 0
         self._round_output_bytes = 0
@@ -202,19 +203,19 @@ class Memory:
 
     def _count_clients(self) -> None:
         """Look at the next clients; when all were looked at, count what they cost."""
-        clients = self._engine.clients
-        wanted = min(len(clients) // CLIENTS_STEPS + 1, CLIENTS_AT_ONCE)
         looked_at = 0
-        for client in itertools.islice(self._round, wanted):
+        for client in itertools.islice(self._round, self._step):
             looked_at += 1
             if not client.closed:
                 self._round_bytes += client.memory
                 input_bytes = client.parser.buffered + client.backlog_size
                 self._round_input_bytes = max(self._round_input_bytes, input_bytes)
                 self._round_output_bytes = max(self._round_output_bytes, client.output_pending)
-        if looked_at < wanted:
+        if looked_at < self._step:
             self._end_round()
-            self._round = iter(list(clients.values()))
+            clients = list(self._engine.clients.values())
+            self._step = min(len(clients) // CLIENTS_STEPS + 1, CLIENTS_AT_ONCE)
+            self._round = iter(clients)
 
     def _end_round(self) -> None:
         """All clients were looked at: what was found counts from now on."""
