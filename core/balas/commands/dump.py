@@ -79,7 +79,7 @@ def restore_key(ctx: Context, key: bytes, ttl: bytes, payload: bytes, *words: by
     expire_at = expiry(ctx, integer(ttl), options.absolute)
     value = opened(ctx, payload)
     deleted = options.replace and ctx.delete(key)
-    if 0 <= expire_at <= ctx.now_ms:
+    if expire_at >= 0 and ctx.is_past(expire_at):
         if deleted:
             ctx.record(b"DEL", key)
             ctx.changed(key, "del")

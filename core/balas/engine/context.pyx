@@ -413,9 +413,10 @@ cdef class Context:
     def is_past(self, int64_t at_ms) -> bool:
         """Whether a key that gets this expiry time (Unix ms) is to be deleted instead.
 
-        Never while data are loaded: what follows in the log may give it another one.
+        Never while data are loaded, for what follows in the log may give it another one, nor where
+        the deletion will come as a record of its own.
         """
-        return at_ms <= self.changes.clock.now_ms and not self.changes.loading
+        return at_ms <= self.changes.clock.now_ms and self.changes.expires_keys
 
     cpdef bint set_expire(self, bytes key, int64_t at_ms) except -1:
         """Give a live key an expiry time (Unix ms) or remove it (-1); True if the key is there."""

@@ -12,6 +12,7 @@ from balas.services.aof.append import AppendOnlyFile
 from balas.services.aof.load import BadLog, LogReplay
 from balas.services.loading import Loading
 from balas.services.log import Log
+from balas.services.rdb.format import dump_seal
 from balas.testing import InProcessServer
 from persisting import Contents, Refused, contents, finish_child, flipped, info_of, unchanged
 
@@ -23,7 +24,7 @@ MANIFEST = f"{FOLDER}/appendonly.aof.manifest"
 
 def record(*words: str) -> bytes:
     parts = [f"${len(word)}\r\n{word}\r\n" for word in words]
-    return f"*{len(words)}\r\n{''.join(parts)}".encode()
+    return f"*{len(words)}\r\n{''.join(parts)}".encode("latin-1")
 
 
 @pytest.fixture(scope="module")
@@ -282,6 +283,22 @@ def test_no_time_comes_while_a_log_is_replayed(recorded: Recorded) -> None:
     with restarted(folder, lines) as server:
         assert contents(server.engine) == {(0, b"a"): (b"6", int(past))}
         assert server.client()("GET", "a") is None
+
+
+@pytest.mark.parametrize("setting", ["SET", "PEXPIREAT", "GETEX", "RESTORE"])
+def test_a_key_may_outlive_a_time_that_has_passed_since(recorded: Recorded, setting: str) -> None:
+    """It did not expire then, for it was made permanent before."""
+    folder, _ = recorded
+    past = "1600000000000"
+    payload = dump_seal(b"\x00\xc0\x05").decode("latin-1")
+    lines = {
+        "SET": record("SET", "k", "5", "PXAT", past),
+        "PEXPIREAT": record("SET", "k", "5") + record("PEXPIREAT", "k", past),
+        "GETEX": record("SET", "k", "5") + record("GETEX", "k", "PXAT", past),
+        "RESTORE": record("RESTORE", "k", past, payload, "ABSTTL"),
+    }[setting]
+    with restarted(folder, record("SELECT", "0") + lines + record("PERSIST", "k")) as server:
+        assert contents(server.engine) == {(0, b"k"): (b"5", -1)}
 
 
 def test_expired_keys_of_a_base_are_loaded(tmp_path: Path) -> None:
