@@ -111,7 +111,8 @@ cdef class ExpiryCycle:
         return False
 
     cdef bint look(self, Database db, int64_t now_ms, int64_t deadline_ns) except -1:
-        """Look at the next keys of a database and delete those that are expired; True if time is up.
+        """Look at the next keys of a database and delete those that are expired; True when time is
+        up.
         """
         cdef Gathered gathered
         cdef int64_t wanted = self.keys_at_once, looked_at = 0, ttl_sum_ms = 0, ttl_samples = 0
