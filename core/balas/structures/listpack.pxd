@@ -213,8 +213,9 @@ cdef inline void listpack_read(const unsigned char *entry, Element *out) noexcep
     elif head == 0xf4:
         memcpy(&out.number, entry + 1, 8)
     else:
-        # 16, 24 or 32 bits, brought to the top of a word and back down with their sign.
-        memcpy(&word, entry + 1, head - 0xef)
+        # 16, 24 or 32 bits, brought to the top of a word and back down with their sign. Four bytes
+        # can always be read: a back length and the closing byte follow.
+        memcpy(&word, entry + 1, 4)
         word <<= (0xf3 - head) * 8
         out.number = <int64_t>(<int>word >> ((0xf3 - head) * 8))
 

@@ -68,7 +68,7 @@ cdef void encode_number(int64_t number, Encoded *out) noexcept nogil:
         else:
             out.head[0] = 0xf4
             bytes_after = 8
-        memcpy(out.head + 1, &number, bytes_after)
+        memcpy(out.head + 1, &number, 8)  # its low bytes; the others are not written
         out.head_size = <uint8_t>(1 + bytes_after)
     out.size = out.head_size + 1
 
