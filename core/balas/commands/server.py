@@ -122,10 +122,10 @@ def flushall(ctx: Context, *options: bytes) -> Reply:
 
 def save_emptiness(ctx: Context) -> None:
     """Make the last snapshot an empty one, where there are save points: the keys are to be gone."""
-    if not ctx.service(Config).get("save") or ctx.engine.attention & IS_LOADING:
-        return
     snapshots = ctx.service(Snapshots)
     snapshots.stop()
+    if not ctx.service(Config).get("save") or ctx.engine.attention & IS_LOADING:
+        return
     with suppress(WorkFailed):  # it was logged, and writes are refused until one succeeds
         snapshots.save()
 

@@ -13,6 +13,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport rand
 from posix.unistd cimport usleep
 
+from balas.errors import BadData
 from balas.keyspace.access cimport AccessClock
 from balas.keyspace.database cimport (
     INLINE, INTEGER, Database, Entry, integer_of, is_string, object_of, payload, value_of,
@@ -279,4 +280,10 @@ cdef class DatasetReader:
         loader = self.types.by_kind(kind)
         if loader is None:
             raise self.source.bad(f"unknown kind of value {kind}")
-        return loader.rdb_load(self.source, kind)
+        try:
+            return loader.rdb_load(self.source, kind)
+        except BadData:
+            raise
+        except Exception as error:
+            # Whatever a damaged file makes of the reading of a type, it ends as damage of the file.
+            raise self.source.bad(f"a {loader.type_name} could not be loaded: {error!r}") from error
