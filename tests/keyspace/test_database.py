@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given, settings
@@ -171,6 +172,7 @@ class Twins(RuleBasedStateMachine):
             assert len(database) == len(self.values[at])
             assert database.expires_count == len(self.expiries[at])
             assert sorted(database.all_keys()) == sorted(self.values[at])
+            assert database.size_counts("string") == sizes(self.values[at].values())
         assert self.account.used == sum(database.used for database in self.databases)
 
     def teardown(self) -> None:
@@ -178,6 +180,15 @@ class Twins(RuleBasedStateMachine):
             for key, value in self.values[at].items():
                 assert database.get(key) == value
                 assert database.expire_at(key) == self.expiries[at].get(key, -1)
+
+
+def sizes(values: Iterable[object]) -> dict[int, int]:
+    """Strings by size, in powers of two."""
+    counts: Counter[int] = Counter()
+    for value in values:
+        if isinstance(value, bytes | bytearray):
+            counts[1 << len(value).bit_length() - 1 if value else 0] += 1
+    return dict(sorted(counts.items()))
 
 
 TestTwins = Twins.TestCase
@@ -332,3 +343,17 @@ def test_keys_read_back_under_every_length() -> None:
         database.set(b"k" * size, b"%d" % size)
     for size in range(200):
         assert database.get(b"k" * size) == b"%d" % size
+
+
+def test_the_digits_of_every_integer_are_counted() -> None:
+    database = make(Account())
+    for digits in range(1, 20):
+        for number in (10 ** (digits - 1), 10**digits - 1, 9223372036854775807):
+            for signed in {min(number, 2**63 - 1), -min(number, 2**63)}:
+                database.set(b"k", signed)
+                length = len(str(signed))
+                assert database.size_counts("string") == {1 << length.bit_length() - 1: 1}
+    database.set(b"k", 0)
+    assert database.size_counts("string") == {1: 1}
+    database.delete(b"k")
+    assert database.size_counts("string") == {}

@@ -156,6 +156,23 @@ def test_the_keyspace_is_told_by_database(client: Client, real: Client) -> None:
     assert ours["db3"].startswith("keys=1,expires=1,avg_ttl=")
 
 
+def test_sizes_of_strings_are_told_as_by_redis(client: Client, real: Client) -> None:
+    for one in (client, real):
+        for size in (0, 1, 2, 3, 4, 1000, 1023, 1024, 5000, 1 << 20):
+            one("SET", f"k{size}", "x" * size)
+        for number in (7, -7, 12345678, -(2**63)):
+            one("SET", f"n{number}", str(number))
+        one("SETRANGE", "big", "10000000", "x")
+        one("APPEND", "k3", "yz")
+        one("DEL", "k2")
+        one("SELECT", "5")
+        one("SET", "k", "v")
+    ours, theirs = fields(client, "keysizes"), fields(real, "keysizes")
+    assert ours == theirs
+    client("FLUSHALL")
+    assert fields(client, "keysizes") == {}
+
+
 def test_rates_are_averages_of_the_last_samples(balas_server: InProcessServer) -> None:
     client = balas_server.client()
     for _ in range(20):

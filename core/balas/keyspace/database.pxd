@@ -2,6 +2,7 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from balas.keyspace.access cimport AccessClock
+from balas.keyspace.sizes cimport CLASSES
 from balas.structures.hashtable cimport HashTable
 
 cdef enum Kind:
@@ -27,7 +28,7 @@ cdef struct Entry:
     uint32_t length     # of an INLINE payload
     uint8_t kind
     uint8_t flags
-    uint16_t unused
+    uint16_t size_class  # see keyspace.sizes
     uint32_t key_length  # directly before the key: the hash table reads it there
     char key[0]
 
@@ -63,6 +64,9 @@ cdef class Database:
     cdef Entry *last                    # the entry used last, for the key object `last_key`
     cdef PyObject *last_key
     cdef public int64_t expired_average_ttl_ms
+    # Overwritten values are freed in slices (lazyfree-lazy-server-del).
+    cdef public bint lazy_overwrite
+    cdef int64_t sizes[CLASSES]         # entries by class of size
 
     cdef Entry *find(self, const char *key, size_t size, uint64_t hashed) noexcept
     cdef Entry *find_key(self, bytes key) noexcept
@@ -96,5 +100,6 @@ cdef class Database:
     cdef void release_object(self, Entry *entry, bint lazy) noexcept
     cdef int measure(self, Entry *entry) except -1
     cdef void forget_last(self) noexcept
+    cdef void set_size_class(self, Entry *entry, uint16_t size_class) noexcept
     cdef void charge(self, int64_t size) noexcept
     cdef Entry *find_afresh(self, bytes key) noexcept

@@ -22,11 +22,14 @@ from cpython.bytes cimport (
 )
 from cpython.long cimport PyLong_CheckExact
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
-from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memset
 
 from balas.keyspace.access cimport AccessClock
+from balas.keyspace.sizes cimport (
+    CLASSES, HASHES, LISTS, POWERS, SETS, SORTED_SETS, STRINGS, class_of, class_of_integer,
+)
 from balas.structures.hashtable cimport HashTable
 from balas.structures.numbers cimport int64_to_string, string_to_int64
 from balas.types.value cimport Value
@@ -130,6 +133,24 @@ cdef int64_t measured(object value) except -1:
     if isinstance(value, bytearray):
         return size_class(PyByteArray_GET_SIZE(value) + 1) + 64
     raise TypeError(f"{type(value).__name__} is no value of the keyspace")
+
+
+# Kinds of values whose sizes are counted, by what TYPE says.
+KINDS = {"string": STRINGS, "list": LISTS, "set": SETS, "zset": SORTED_SETS, "hash": HASHES}
+
+
+cdef int kind_of(object value) except -1:
+    """The kind of an object in the classes of sizes; 0 for one of which nothing is told."""
+    return KINDS.get(value.type_name, 0) if isinstance(value, Value) else STRINGS
+
+
+cdef uint16_t class_of_object(object value, int kind) except? 0:
+    """The class of an object of a kind."""
+    if kind == 0:
+        return 0
+    if isinstance(value, Value):
+        return class_of(kind, (<Value> value).cardinality())
+    return class_of(kind, len(value))
 
 
 cdef class Account:
@@ -267,6 +288,12 @@ cdef class Database:
         self.used += size
         self.account.used += size
 
+    cdef inline void set_size_class(self, Entry *entry, uint16_t size_class) noexcept:
+        if entry.size_class != size_class:
+            self.sizes[entry.size_class] -= 1
+            self.sizes[size_class] += 1
+            entry.size_class = size_class
+
     cdef void forget_last(self) noexcept:
         self.last = NULL
         self.last_key = NULL
@@ -304,12 +331,13 @@ cdef class Database:
             entry.key_length = <uint32_t> size
             memcpy(entry.key, key, size)
             entry.kind = kind
+            entry.size_class = 0
             self.keys.insert(entry, hashed)
             entry.access = self.access.fresh()
         else:
             self.charge(-entry_memory(entry))
             if entry.kind == OBJECT:
-                self.release_object(entry, False)
+                self.release_object(entry, self.lazy_overwrite)
             if wanted != size_class(entry_size(entry)):
                 moved = <Entry *> realloc(entry, wanted - 8)
                 if moved == NULL:
@@ -331,6 +359,7 @@ cdef class Database:
         """The same with an INTEGER payload filled in and counted."""
         entry = self.place(entry, key, size, hashed, INTEGER, 0)
         (<int64_t *> payload(entry))[0] = number
+        self.set_size_class(entry, class_of_integer(number))
         self.charge(entry_memory(entry))
         return entry
 
@@ -343,6 +372,7 @@ cdef class Database:
         memcpy(payload(entry), text, length)
         if raw or not embeds(entry, entry.expire_ms >= 0):
             entry.flags = RAW_STRING
+        self.set_size_class(entry, class_of(STRINGS, length))
         self.charge(entry_memory(entry))
         return entry
 
@@ -355,6 +385,7 @@ cdef class Database:
         entry = self.place(entry, key, size, hashed, OBJECT, 0)
         (<PyObject **> payload(entry))[0] = <PyObject *> value
         (<int64_t *> (payload(entry) + 8))[0] = usage
+        self.set_size_class(entry, class_of_object(value, kind_of(value)))
         self.charge(entry_memory(entry))
         return entry
 
@@ -427,6 +458,9 @@ cdef class Database:
         now = measured(<object> object_of(entry))
         self.charge(now - counted(entry))
         (<int64_t *> (payload(entry) + 8))[0] = now
+        self.set_size_class(
+            entry, class_of_object(<object> object_of(entry), entry.size_class // POWERS)
+        )
         return 0
 
     cdef int set_expire(self, Entry *entry, int64_t at_ms) except -1:
@@ -455,6 +489,7 @@ cdef class Database:
         self.forget_last()
         if entry.expire_ms >= 0:
             self.expires.remove(key, size, hashed)
+        self.sizes[entry.size_class] -= 1
         self.charge(-entry_memory(entry))
         self.free_entry(entry, lazy)
         return True
@@ -577,6 +612,7 @@ cdef class Database:
         self.expires.may_resize = old.expires.may_resize
         self.expire_cursor = 0
         self.expired_average_ttl_ms = 0
+        memset(self.sizes, 0, sizeof(self.sizes))
         if lazy and count:
             self.retired.append(old)
         else:
@@ -595,6 +631,7 @@ cdef class Database:
 
     def swap_contents(self, Database other not None) -> None:
         """Exchange everything but the index with another database (SWAPDB)."""
+        cdef int i
         self.forget_last()
         other.forget_last()
         self.keys, other.keys = other.keys, self.keys
@@ -604,6 +641,19 @@ cdef class Database:
             other.expired_average_ttl_ms, self.expired_average_ttl_ms
         )
         self.used, other.used = other.used, self.used
+        for i in range(CLASSES):
+            self.sizes[i], other.sizes[i] = other.sizes[i], self.sizes[i]
+
+    def size_counts(self, kind: str) -> dict:
+        """How many values of a kind there are of each size: the least size of a class (a power of
+        two, or 0), and the number of values in it.
+        """
+        cdef int first = KINDS[kind] * POWERS, power
+        return {
+            1 << (power - 1) if power else 0: self.sizes[first + power]
+            for power in range(POWERS)
+            if self.sizes[first + power]
+        }
 
     def check_invariants(self) -> None:
         """Raise AssertionError unless both tables and the memory account agree; for tests."""

@@ -4,6 +4,8 @@ Latencystats, Keyspace.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from balas.engine.dispatch import Engine
@@ -14,6 +16,16 @@ from balas.services.log import Log
 from balas.services.memory import Memory, ratio, system_memory_bytes
 
 UNITS = "BKMGTP"
+# What the sizes of each kind of value are sizes of.
+SIZE_FIELDS: Mapping[str, str] = MappingProxyType(
+    {
+        "string": "strings_sizes",
+        "list": "lists_items",
+        "set": "sets_items",
+        "zset": "zsets_items",
+        "hash": "hashes_items",
+    }
+)
 
 
 class DataInfo:
@@ -32,6 +44,7 @@ class DataInfo:
         info.add("errorstats", self.errors)
         info.add("latencystats", self.latencies)
         info.add("keyspace", self.keyspace)
+        info.add("keysizes", self.sizes)
 
     @property
     def _memory(self) -> Memory:
@@ -172,6 +185,23 @@ class DataInfo:
             for db in self._engine.databases
             if len(db)
         }
+
+    def sizes(self) -> dict[str, str]:
+        """Section Keysizes: how many values there are of each size, in powers of two."""
+        found = {}
+        for db in self._engine.databases:
+            for kind, field in SIZE_FIELDS.items():
+                counts = db.size_counts(kind) if len(db) else {}
+                if counts:
+                    parts = [f"{in_short(size)}={count}" for size, count in counts.items()]
+                    found[f"db{db.index}_distrib_{field}"] = ",".join(parts)
+        return found
+
+
+def in_short(size: int) -> str:
+    """A power of two: ``512``, ``1K``, ``8M``."""
+    power = max(size.bit_length() - 1, 0) // 10
+    return f"{size >> 10 * power}{' KMGTPE'[power].strip()}"
 
 
 def human(name: str, size_bytes: int) -> dict[str, Any]:

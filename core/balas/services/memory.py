@@ -109,6 +109,7 @@ class Memory:
                 "lfu-decay-time",
                 "lazyfree-lazy-eviction",
                 "lazyfree-lazy-expire",
+                "lazyfree-lazy-server-del",
             ),
             self._follow,
         )
@@ -140,6 +141,8 @@ class Memory:
         access.decay_minutes = config.get("lfu-decay-time")
         self._lazily = config.get("lazyfree-lazy-eviction")
         self._engine.changes.lazy_expire = config.get("lazyfree-lazy-expire")
+        for db in self._engine.databases:
+            db.lazy_overwrite = config.get("lazyfree-lazy-server-del")
         self._time_limit_ns = time_limit_ns(config.get("maxmemory-eviction-tenacity"))
 
     def _limit_changed(self, config: Config) -> None:

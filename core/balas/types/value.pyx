@@ -32,6 +32,12 @@ cdef class Value:
         """Bytes this value occupies, in constant time: keep the figure as the value changes."""
         raise NotImplementedError(f"{type(self).__name__}.memory_usage")
 
+    cpdef Py_ssize_t cardinality(self) except -1:
+        """How many items it holds (elements, fields, members): INFO counts the core's collections
+        by this. A module's value need not say.
+        """
+        return 0
+
     cpdef Py_ssize_t free_effort(self) except -1:
         """About how many allocations freeing the value takes; above 64 it may be freed lazily."""
         return 1
