@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 import hiredis
 
 from balas.services.cycles import Cycles
+from balas.testing.clients import Client
 from balas.testing.real_server import RealRedis
 from balas.testing.transcript import Comparison
 from balas.testing.wire import Typed, show
@@ -51,8 +52,14 @@ class Consequences:
     records: tuple[Record, ...] = ()
     counters: tuple[tuple[str, int], ...] = ()
 
-    def same_as(self, other: Consequences, comparison: Comparison = EXACT) -> bool:
-        """Whether two servers did the same; `comparison` is for the reply."""
+    def same_as(
+        self, other: Consequences, comparison: Comparison = EXACT, *, in_order: bool = True
+    ) -> bool:
+        """Whether two servers did the same; `comparison` is for the reply, `in_order` says whether
+        the order of what they did counts.
+        """
+        if not in_order:
+            return self._sorted().same_as(other._sorted(), comparison)
         return (
             comparison.same(self.reply, other.reply)
             and self.events == other.events
@@ -60,6 +67,10 @@ class Consequences:
             and len(self.records) == len(other.records)
             and all(map(same_record, self.records, other.records))
         )
+
+    def _sorted(self) -> Consequences:
+        events, records = tuple(sorted(self.events)), tuple(sorted(self.records))
+        return replace(self, events=events, records=records)
 
     def __str__(self) -> str:
         lines = [show(self.reply)]
@@ -86,8 +97,8 @@ def same_word(one: bytes, other: bytes) -> bool:
 class Observer(Protocol):
     """One server that tells what commands do."""
 
-    def __call__(self, *argv: Any) -> Consequences:
-        """Send a command and tell what came of it."""
+    def __call__(self, *argv: Any, client: int = 0) -> Consequences:
+        """Send a command through one of the clients, and tell what came of it."""
 
     def sleep_ms(self, duration_ms: int) -> None:
         """Let time pass."""
@@ -96,26 +107,26 @@ class Observer(Protocol):
 class BalasObserver:
     """Observes a server inside the test, on the clock of the world."""
 
-    def __init__(self, server: InProcessServer, resp: int = 2) -> None:
+    def __init__(self, server: InProcessServer, resp: int = 2, clients: int = 1) -> None:
         self._server = server
-        self._client = server.client(typed=True, resp=resp)
+        self._clients = [server.client(typed=True, resp=resp) for _ in range(clients)]
         self._admin = server.client()
         self._events: list[Event] = []
         self._records: list[Record] = []
         self._changes = server.engine.changes
-        self._changes.add_listener(self._events.extend)
-        self._changes.add_sink(self._records.extend)
+        self._changes.add_listener(self._listen)
+        self._changes.add_sink(self._record)
         self._changes.tells_misses = self._changes.tells_stores = True
         server.engine.services[Cycles].expires_actively = False
 
-    def __call__(self, *argv: Any) -> Consequences:
-        """Send a command and tell what came of it."""
+    def __call__(self, *argv: Any, client: int = 0) -> Consequences:
+        """Send a command through one of the clients, and tell what came of it."""
         self.keep_time()
         self._events.clear()
         self._records.clear()
         before = self._counters()
-        self._client.send(*argv)
-        reply = self._read()
+        self._clients[client].send(*argv)
+        reply = self._read(self._clients[client])
         rises = {name: value - before[name] for name, value in self._counters().items()}
         return Consequences(reply, tuple(self._events), tuple(self._records), tuple(rises.items()))
 
@@ -129,10 +140,10 @@ class BalasObserver:
         if late_ms > 0:
             self._server.advance(late_ms)
 
-    def _read(self) -> Typed:
+    def _read(self, client: Client) -> Typed:
         for _ in range(BLOCKED_MS_MAX):
             try:
-                reply: Typed = self._client.read()
+                reply: Typed = client.read()
             except TimeoutError:
                 self._server.advance(1)
             else:
@@ -141,6 +152,20 @@ class BalasObserver:
 
     def sleep_ms(self, duration_ms: int) -> None:
         """Time passes by itself."""
+
+    def close(self) -> None:
+        """Observe no more, and hang up."""
+        self._changes.remove_listener(self._listen)
+        self._changes.remove_sink(self._record)
+        for client in (*self._clients, self._admin):
+            client.close()
+
+    def _listen(self, changes: list[Event]) -> None:
+        # Modules report changes that are no events by a name that is empty.
+        self._events += [change for change in changes if change[2]]
+
+    def _record(self, records: list[Record]) -> None:
+        self._records += records
 
     def _counters(self) -> dict[str, int]:
         stats = self._server.engine.stats
@@ -157,9 +182,9 @@ class RealObserver:
 
     OPTIONS: ClassVar = {"appendonly": "yes", "appendfsync": "no", "aof-use-rdb-preamble": "yes"}
 
-    def __init__(self, server: RealRedis, resp: int = 2) -> None:
+    def __init__(self, server: RealRedis, resp: int = 2, clients: int = 1) -> None:
         self._server = server
-        self._client = server.client(typed=True, resp=resp)
+        self._clients = [server.client(typed=True, resp=resp) for _ in range(clients)]
         self._admin = server.client()
         self._admin("CONFIG", "SET", "notify-keyspace-events", ALL_EVENTS)
         self._admin("DEBUG", "SET-ACTIVE-EXPIRE", "0")
@@ -168,12 +193,12 @@ class RealObserver:
         self._log = AppendOnlyFile(server.directory / "appendonlydir")
         self._saved_config: dict[bytes, bytes] = {}
 
-    def __call__(self, *argv: Any) -> Consequences:
-        """Send a command and tell what came of it."""
+    def __call__(self, *argv: Any, client: int = 0) -> Consequences:
+        """Send a command through one of the clients, and tell what came of it."""
         self._log.read()
         before = self._counters()
-        self._client.send(*argv)
-        reply = self._client.read()
+        self._clients[client].send(*argv)
+        reply = self._clients[client].read()
         rises = {name: value - before[name] for name, value in self._counters().items()}
         return Consequences(
             reply, tuple(self._events()), tuple(self._log.read()), tuple(rises.items())
@@ -192,7 +217,7 @@ class RealObserver:
         """Put the configuration back and hang up."""
         for name, value in self._saved_config.items():
             self._admin("CONFIG", "SET", name, value)
-        for client in (self._client, self._admin, self._subscription):
+        for client in (*self._clients, self._admin, self._subscription):
             client.close()
 
     def __enter__(self) -> Self:

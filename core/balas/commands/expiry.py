@@ -125,7 +125,8 @@ def check_conditions(options: tuple[bytes, ...]) -> set[bytes]:
     found = set()
     for option in options:
         if option.upper() not in CONDITIONS:
-            raise ReplyError(f"ERR Unsupported option {option.decode('utf-8', 'surrogateescape')}")
+            shown = option.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+            raise ReplyError(f"ERR Unsupported option {shown}")
         found.add(option.upper())
     if b"NX" in found and len(found) > 1:
         raise ReplyError("ERR NX and XX, GT or LT options at the same time are not compatible")

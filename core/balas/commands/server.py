@@ -115,17 +115,16 @@ def flushall(ctx: Context, *options: bytes) -> Reply:
         keys += db.flush(lazily)
         ctx.changes.touch_all(db)
     save_emptiness(ctx)
-    # One change beside the keys, so that the log is told even if there were none.
-    ctx.changed_all(ctx.db, keys + 1)
+    ctx.changed_all(ctx.db, keys)
     return OK
 
 
 def save_emptiness(ctx: Context) -> None:
     """Make the last snapshot an empty one, where there are save points: the keys are to be gone."""
-    snapshots = ctx.service(Snapshots)
-    snapshots.stop()
     if not ctx.service(Config).get("save") or ctx.engine.attention & IS_LOADING:
         return
+    snapshots = ctx.service(Snapshots)
+    snapshots.stop()
     with suppress(WorkFailed):  # it was logged, and writes are refused until one succeeds
         snapshots.save()
 

@@ -392,11 +392,11 @@ cdef class Context:
         return db.measure(entry) if entry != NULL and entry.kind == OBJECT else 0
 
     def changed_all(self, Database db, keys: int) -> None:
-        """Report that a whole database changed at once (FLUSHDB, SWAPDB); `keys` counts as changes,
-        at least one.
+        """Report that a whole database changed at once (FLUSHDB, SWAPDB). It counts as so many
+        changes, and has a record even if there were none.
         """
         self.changes.touch_all(db)
-        self.changes.dirty += max(keys, 1)
+        self.changes.dirty += keys
         self.changes.frame_dirty += max(keys, 1)
 
     def notify(self, key: bytes, event: str) -> None:
