@@ -50,6 +50,14 @@ def children_of(server: BalasProcess) -> list[int]:
     return [int(pid) for pid in path.read_text().split()]
 
 
+def has_ended(pid: int) -> bool:
+    """Whether a process is gone, but perhaps for the entry that nobody has taken note of."""
+    try:
+        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return True
+
+
 # --- full disks ----------------------------------------------------------------------------------
 
 
@@ -195,6 +203,18 @@ def test_the_end_of_the_server_is_the_end_of_its_child(balas_process: Start) -> 
         child = children_of(server)[0]
     assert server.stop() == 0
     assert not Path(f"/proc/{child}").exists()
+    assert sorted(os.listdir(server.directory)) == ["server.log"]
+
+
+def test_a_child_that_outlives_its_server_leaves_the_snapshot_alone(balas_process: Start) -> None:
+    """The next server may have saved newer data meanwhile."""
+    server = balas_process({"rdb-key-save-delay": 500_000})
+    with server.client() as client:
+        client("SET", "a", "b")
+        client("BGSAVE")
+        child = children_of(server)[0]
+        server.kill()
+        wait_until(lambda: has_ended(child))
     assert sorted(os.listdir(server.directory)) == ["server.log"]
 
 

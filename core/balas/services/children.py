@@ -93,6 +93,13 @@ class Reporter:
         self._tell("copied", copied_bytes)
         return copied_bytes
 
+    def confirm(self) -> None:
+        """Raise WorkFailed if the parent is gone: its successor may have newer data by now."""
+        try:
+            self.copied()
+        except OSError:
+            raise WorkFailed("the server is gone") from None
+
     def failed(self, reason: str) -> None:
         """Tell why the work has failed."""
         self._tell("error", reason.replace("\n", " "))

@@ -21,7 +21,7 @@ from balas.services.system import StartRefused
 CRON_MS = 100
 # Files of a process that is gone are removed when nobody has written to them for so long.
 LEFTOVER_AGE_MS = 60_000
-LEFTOVER = re.compile(r"temp-(?:rewriteaof-bg-)?([0-9]{1,9})\.(?:rdb|aof)")
+LEFTOVER = re.compile(r"temp-(?:rewriteaof-bg-)?([0-9]{1,9})\.(?:rdb|aof|check)")
 SYNC_WORDS = {"always": "before each reply", "everysec": "every second", "no": "by the system"}
 
 

@@ -136,9 +136,11 @@ class Snapshots:
         *,
         aof_base: bool = False,
         incremental: str = "rdb-save-incremental-fsync",
+        confirm: Callable[[], None] = lambda: None,
     ) -> None:
         """Write the data set to `path`, through a file beside it that takes its place when it is
-        whole and on disk. `incremental` names the option that says whether to sync on the way.
+        whole and on disk. `incremental` names the option that says whether to sync on the way;
+        `confirm` is called last, and raises WorkFailed if the file is not wanted any more.
 
         Raises WorkFailed.
         """
@@ -152,6 +154,7 @@ class Snapshots:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+            confirm()
             os.rename(temporary, path)
             sync_folder(folder)
         except OSError as error:
@@ -198,7 +201,7 @@ class Snapshots:
     def _work(self, path: str, reporter: Reporter) -> None:
         """What the child does."""
         try:
-            self.write_file(path, reporter.keys)
+            self.write_file(path, reporter.keys, confirm=reporter.confirm)
         except WorkFailed as error:
             self._log.warning(str(error))
             raise

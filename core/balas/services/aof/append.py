@@ -5,6 +5,9 @@ turn are held back until the write (and with appendfsync always the sync, one fo
 what a client was told is in the log: of a killed process under every policy, of a machine that lost
 power under always, but for the last second under everysec.
 
+Differs from Redis: while a sync is under way, Redis puts writes off for up to two seconds, and so
+loses acknowledged ones when it is killed. Here they are written, and the write may have to wait.
+
 Here are the log's life (on, off, lost) and its policies. `rewrite` makes it short again, `writer`
 knows the file, `manifest` the files.
 """
