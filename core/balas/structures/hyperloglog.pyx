@@ -298,8 +298,8 @@ cdef int hll_set(
 cdef void fold_dense(const unsigned char *at, uint8_t *registers) noexcept nogil:
     """Raise registers to dense ones, four of them in three bytes."""
     cdef unsigned int word, rank
-    cdef int group, i
-    for group in range(HLL_REGISTERS // 4):
+    cdef int _group, i
+    for _group in range(HLL_REGISTERS // 4):
         word = at[0] | <unsigned int>at[1] << 8 | <unsigned int>at[2] << 16
         for i in range(4):
             rank = (word >> (6 * i)) & 63
