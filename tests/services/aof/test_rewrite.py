@@ -453,6 +453,69 @@ def test_a_crash_at_any_step_leaves_a_log_that_says_everything(
             assert contents(again.engine) == once_more, copy
 
 
+def prepare_nothing(folder: Path) -> Contents:
+    return {}
+
+
+def prepare_snapshot(folder: Path) -> Contents:
+    with InProcessServer(directory=folder, bundled=False) as server:
+        server.client()("INCR", "a")
+        server.client()("SAVE")
+        return contents(server.engine)
+
+
+def prepare_old_log(folder: Path) -> Contents:
+    (folder / "appendonly.aof").write_bytes(b"*2\r\n$4\r\nINCR\r\n$1\r\na\r\n")
+    return {(0, b"a"): (b"1", -1)}
+
+
+def prepare_history(folder: Path) -> Contents:
+    options = {**LOGGING, "aof-disable-auto-gc": "yes"}
+    with InProcessServer(options, directory=folder, bundled=False) as server:
+        server.client()("INCR", "a")
+        server.client()("BGREWRITEAOF")
+        finish_child(server)
+        return contents(server.engine)
+
+
+@pytest.mark.parametrize(
+    "prepare", [prepare_nothing, prepare_snapshot, prepare_old_log, prepare_history]
+)
+def test_a_crash_at_any_step_of_the_start_is_no_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepare: Callable[[Path], Contents]
+) -> None:
+    folder, copies = tmp_path / "data", tmp_path / "copies"
+    folder.mkdir()
+    expected = prepare(folder)
+    found: list[Path] = []
+
+    def copying(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            if str(copies) not in str(arguments):
+                found.append(copies / str(len(found)))
+                with pytest.MonkeyPatch.context() as pause:
+                    for step in STEPS:
+                        pause.setattr(os, step, REAL[step])
+                    shutil.copytree(folder, found[-1])
+            return function(*arguments, **options)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        for step in STEPS:
+            patch.setattr(os, step, copying(REAL[step]))
+        with InProcessServer(LOGGING, directory=folder, bundled=False) as server:
+            assert contents(server.engine) == expected
+    assert len(found) > 3
+    for copy in found:
+        with InProcessServer(LOGGING, directory=copy, bundled=False) as again:
+            assert contents(again.engine) == expected, copy
+            again.client()("INCR", "a")
+            before = contents(again.engine)
+            again.restart()
+            assert contents(again.engine) == before, copy
+
+
 SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 60))]
 
 
