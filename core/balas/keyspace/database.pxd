@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from balas.keyspace.access cimport AccessClock
 from balas.keyspace.sizes cimport CLASSES
 from balas.structures.hashtable cimport HashTable
+from balas.structures.slabs cimport Slabs
 
 cdef enum Kind:
     INLINE = 0     # payload: the string's bytes
@@ -37,6 +38,8 @@ cdef class Account:
     cdef public int64_t peak
     # bytes that services count beside: indexes, scripts, client buffers
     cdef public int64_t other
+    # where the entries of all databases stand
+    cdef readonly Slabs slabs
 
 cdef inline char *payload(const Entry *entry) noexcept nogil:
     return <char *> entry.key + entry.key_length
@@ -57,6 +60,7 @@ cdef class Database:
     cdef HashTable keys
     cdef HashTable expires
     cdef Account account
+    cdef Slabs slabs
     cdef readonly int64_t used          # this database's part of the account
     cdef AccessClock access
     cdef public uint64_t expire_cursor

@@ -1,6 +1,8 @@
 from balas.keyspace.access import AccessClock
+from balas.structures.slabs import Slabs
 
 class Account:
+    slabs: Slabs
     used: int
     peak: int
     other: int

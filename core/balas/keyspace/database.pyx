@@ -23,7 +23,6 @@ from cpython.bytes cimport (
 from cpython.long cimport PyLong_CheckExact
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 from balas.keyspace.access cimport AccessClock
@@ -32,6 +31,7 @@ from balas.keyspace.sizes cimport (
 )
 from balas.structures.hashtable cimport HashTable
 from balas.structures.numbers cimport int64_to_string, string_to_int64
+from balas.structures.slabs cimport Slabs, room_of
 from balas.types.value cimport Value
 
 cdef enum:
@@ -50,14 +50,6 @@ cdef enum:
     LONG_KEY = 32
     # Freeing a value of more than this many allocations is put off, where laziness is asked for.
     LAZY_EFFORT = 64
-
-
-cdef inline size_t size_class(size_t size) noexcept nogil:
-    """Bytes the allocator spends on a block of this size: sixteen-byte steps, eight of them its
-    own.
-    """
-    cdef size_t block = (size + 8 + 15) & ~<size_t> 15
-    return block if block >= 32 else 32
 
 
 cdef inline size_t payload_size(Kind kind, uint32_t length) noexcept nogil:
@@ -93,7 +85,7 @@ cdef inline int64_t counted(const Entry *entry) noexcept nogil:
 
 cdef int64_t entry_memory(const Entry *entry) noexcept:
     """Bytes this entry costs: its own block, its share of the tables, and its object."""
-    cdef int64_t total = <int64_t> size_class(entry_size(entry)) + TABLE_SHARE
+    cdef int64_t total = <int64_t> room_of(entry_size(entry)) + TABLE_SHARE
     if entry.kind == OBJECT:
         total += counted(entry)
     if entry.expire_ms >= 0:
@@ -129,9 +121,9 @@ cdef int64_t measured(object value) except -1:
     if isinstance(value, Value):
         return (<Value> value).memory_usage()
     if PyBytes_CheckExact(value):
-        return size_class(PyBytes_GET_SIZE(value) + 33)
+        return room_of(PyBytes_GET_SIZE(value) + 33)
     if isinstance(value, bytearray):
-        return size_class(PyByteArray_GET_SIZE(value) + 1) + 64
+        return room_of(PyByteArray_GET_SIZE(value) + 1) + 64
     raise TypeError(f"{type(value).__name__} is no value of the keyspace")
 
 
@@ -153,8 +145,13 @@ cdef uint16_t class_of_object(object value, int kind) except? 0:
     return class_of(kind, len(value))
 
 
+# Entries are released to the slabs until the last database has gone: see below.
+@cython.no_gc_clear
 cdef class Account:
     """The memory account, shared by all databases of a server and kept by difference."""
+
+    def __cinit__(self):
+        self.slabs = Slabs()
 
     @property
     def total(self):
@@ -162,10 +159,10 @@ cdef class Account:
         return self.used + self.other
 
 
-cdef int free_visit(void *context, void *entry) except -1:
+cdef int free_visit(void *slabs, void *entry) except -1:
     if (<Entry *> entry).kind == OBJECT:
         Py_DECREF(<object> object_of(<Entry *> entry))
-    free(entry)
+    (<Slabs> slabs).release(entry, entry_size(<Entry *> entry))
     return 0
 
 
@@ -192,6 +189,7 @@ cdef int collect_kind(void *search, void *entry) except -1:
 cdef class RetiredTable:
     """The tables of a flushed database, freed bucket by bucket."""
 
+    cdef Slabs slabs
     cdef HashTable keys
     cdef HashTable expires
     cdef uint64_t position
@@ -207,7 +205,7 @@ cdef class RetiredTable:
             # A bucket holds six entries or so; an empty one costs something, too.
             budget -= 6
             if not self.keys_gone:
-                self.position = self.keys.drain(self.position, free_visit, NULL)
+                self.position = self.keys.drain(self.position, free_visit, <void *> self.slabs)
                 if self.position == 0:
                     self.keys.clear()
                     self.keys_gone = True
@@ -232,13 +230,14 @@ cdef class Database:
     def __cinit__(self, int index, Account account, AccessClock access, uint64_t seed):
         self.index = index
         self.account = account
+        self.slabs = account.slabs
         self.access = access
         self.keys = HashTable(sizeof(Entry), seed)
         self.expires = HashTable(sizeof(Entry), seed)
         self.retired = []
 
     def __dealloc__(self):
-        self.keys.visit_all(free_visit, NULL)
+        self.keys.visit_all(free_visit, <void *> self.slabs)
 
     def __len__(self):
         return self.keys.used
@@ -322,11 +321,10 @@ cdef class Database:
         The caller fills the payload and adds it to the account.
         """
         cdef Entry *moved
-        cdef size_t wanted = size_class(sizeof(Entry) + size + payload_size(kind, length))
+        cdef size_t size_before
+        cdef size_t bytes_wanted = sizeof(Entry) + size + payload_size(kind, length)
         if entry == NULL:
-            entry = <Entry *> malloc(wanted - 8)
-            if entry == NULL:
-                raise MemoryError
+            entry = <Entry *> self.slabs.allocate(bytes_wanted)
             entry.expire_ms = -1
             entry.key_length = <uint32_t> size
             memcpy(entry.key, key, size)
@@ -338,10 +336,9 @@ cdef class Database:
             self.charge(-entry_memory(entry))
             if entry.kind == OBJECT:
                 self.release_object(entry, self.lazy_overwrite)
-            if wanted != size_class(entry_size(entry)):
-                moved = <Entry *> realloc(entry, wanted - 8)
-                if moved == NULL:
-                    raise MemoryError
+            size_before = entry_size(entry)
+            if room_of(bytes_wanted) != room_of(size_before):
+                moved = <Entry *> self.slabs.resize(entry, size_before, bytes_wanted)
                 if moved != entry:
                     self.keys.replace(entry, moved, hashed)
                     if moved.expire_ms >= 0:
@@ -503,7 +500,7 @@ cdef class Database:
     cdef void free_entry(self, Entry *entry, bint lazy) noexcept:
         if entry.kind == OBJECT:
             self.release_object(entry, lazy)
-        free(entry)
+        self.slabs.release(entry, entry_size(entry))
 
     # --- for services and tests -------------------------------------------------------------------
 
@@ -603,6 +600,7 @@ cdef class Database:
         cdef RetiredTable old = RetiredTable.__new__(RetiredTable)
         self.forget_last()
         self.charge(-self.used)
+        old.slabs = self.slabs
         old.keys = self.keys
         old.expires = self.expires
         old.entries = count

@@ -26,6 +26,7 @@ HZ_MAX = 500
 CLIENTS_PER_CYCLE = 200
 REHASH_BUCKETS = 64
 FREE_EFFORT = 500
+SLABS_AT_ONCE = 4
 
 # Does a part of its work, taking about so many ns; True if there is more to do.
 Work = Callable[[int], bool]
@@ -46,7 +47,7 @@ class Cycles:
         changes = engine.changes
         self.expiry = ExpiryCycle(engine.databases, changes.delete_expired, self._monotonic_ns)
         self.expires_actively = True
-        self._works: list[Work] = [self._expire, self._rehash, self._free]
+        self._works: list[Work] = [self._expire, self._rehash, self._free, self._give_back]
         self._waiting: deque[Work] = deque()
         self._slice: Timer | None = None
         self._pause_ms = 0
@@ -142,6 +143,15 @@ class Cycles:
         db.free_retired(FREE_EFFORT)
         if len(db.retired) < waiting:
             self._engine.stats.lazyfreed_objects += objects
+
+    def _give_back(self, limit_ns: int) -> bool:
+        """Return memory to the system that no entry stands in any more."""
+        end_ns = self._monotonic_ns() + limit_ns
+        slabs = self._engine.account.slabs
+        while slabs.give_back(SLABS_AT_ONCE):
+            if self._monotonic_ns() > end_ns:
+                return True
+        return False
 
     # --- INFO --------------------------------------------------------------------------------
 

@@ -126,7 +126,7 @@ class DataInfo:
             "mem_clients_normal": self._memory.clients_bytes,
             "mem_cluster_links": 0,
             "mem_aof_buffer": 0,
-            "mem_allocator": "libc",
+            "mem_allocator": "slabs,libc",
             "mem_overhead_db_hashtable_rehashing": moving,
             "active_defrag_running": 0,
             "lazyfree_pending_objects": cycles.pending_objects,

@@ -55,7 +55,7 @@ cdef enum:
     SHRINK_AT = 16
     # Tables from this size on are mapped, so that their pages can be given back in pieces.
     MAPPED_FROM = 1 << 20
-    RELEASE_STEP = 1 << 18
+    RELEASE_STEP = 1 << 16
     TRIES_MAX = 200
 
 cdef uint64_t ONES = 0x0101010101010101ULL
