@@ -1,8 +1,8 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 cdef enum:
-    # 64 a leaf and 32 an inner node: measured with a million members, fewer cost more look-ups and
-    # memory, more cost longer moves at every insertion.
+    # Measured with a million members: between 32 and 128 entries a leaf and 32 and 64 children the
+    # times differ by less than from run to run; half of this costs two bytes more a member.
     LEAF_ROOM = 64
     INNER_ROOM = 32
     RANKED_HEADER = 12             # score and length; the compiler would round it up to 16

@@ -375,7 +375,7 @@ cdef int find_room(RankedTree *tree, const Bound *bound, Path *path) except -1:
 cdef void note_first(const Path *path, int height) noexcept nogil:
     """Let the nodes above a leaf know its first entry, as far as it is theirs, too."""
     cdef Ranked *first = path.leaf.entries[0]
-    # Counting down with range() is compiled wrongly here by gcc 12: the whole call disappears.
+    # Not a range() that counts down: with that, gcc 12.2 at -O2 -fwrapv leaves the whole call out.
     while height > 0:
         height -= 1
         set_first(path.nodes[height], path.places[height], first)
