@@ -362,7 +362,9 @@ def test_lastsave_is_when_the_last_one_succeeded(server: InProcessServer) -> Non
 
 
 def test_bgsave_is_scheduled_while_a_log_is_rewritten(tmp_path: Path) -> None:
-    with InProcessServer({"rdb-key-save-delay": 100_000}, directory=tmp_path, bundled=False) as server:
+    with InProcessServer(
+        {"rdb-key-save-delay": 100_000}, directory=tmp_path, bundled=False
+    ) as server:
         client = server.client()
         client("SET", "k", "v")
         client("BGREWRITEAOF")
