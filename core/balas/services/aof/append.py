@@ -274,6 +274,26 @@ class AppendOnlyFile:
         if self._policy != "no":
             self.writer.sync()
 
+    @property
+    def on_disk(self) -> bool:
+        """Whether the records of all units so far are on disk, or will be before a reply leaves."""
+        if self._policy == "always":
+            return self.enabled
+        return self.enabled and not self._flush_due and self.writer.synced
+
+    def bring_to_disk(self) -> bool:
+        """Have the records of all units so far on disk now; False if that cannot be.
+
+        Under appendfsync no nothing is done for it, as in Redis.
+        """
+        if self._policy == "everysec" and self.enabled and not self.on_disk:
+            self.flush()
+            try:
+                self.writer.settle()
+            except OSError as error:
+                self._write_failed("fsync", error)
+        return self.on_disk
+
     def discard(self) -> None:
         """Forget what was encoded and not written yet."""
         self._encoder.take()

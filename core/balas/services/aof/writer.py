@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 
@@ -156,6 +156,19 @@ class LogWriter:
             self.size += written
             self._unwritten = self._unwritten[written:]
             self._unsynced = True
+
+    @property
+    def synced(self) -> bool:
+        """Whether all that was written is on disk."""
+        self.note_sync()
+        return not self._unsynced and self._sync is None and not self._unwritten
+
+    def settle(self) -> None:
+        """Wait until all that was written is on disk, a sync under way included. Raises OSError."""
+        if self._sync is not None:
+            wait([self._sync])
+            self.note_sync()
+        self.sync()
 
     def sync(self) -> None:
         """Wait until all that was written is on disk. Raises OSError."""
