@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+import balas.types
 from balas.engine.clock import Clock
 from balas.engine.dispatch import Engine
 from balas.host.host import ModuleHost
@@ -38,7 +39,8 @@ from balas.services.pubsub import PubSub
 from balas.services.shutdown import Shutdown, final_snapshot, first_base
 from balas.services.slowlog import SlowLog
 from balas.services.snapshots import Snapshots
-from balas.types.registry import TypeRegistry
+from balas.types.limits import OPTIONS
+from balas.types.registry import TypeRegistry, types_of
 
 
 class Server:
@@ -68,6 +70,9 @@ class Server:
             seed = int.from_bytes(os.urandom(8), "little")
         self.engine = Engine(config.get("databases"), clock, seed)
         self.types = TypeRegistry()
+        for kind in types_of(balas.types):
+            self.types.register(kind)
+        self._keep_limits()
         self.provide(self, config, log, self.types)
         self._add_observation()
         self._add_connections()
@@ -76,6 +81,16 @@ class Server:
         self._register_commands()
         self.engine.on_exception = self._command_failed
         self.engine.timers.on_error = lambda error: self.log.exception("A timer failed", error)
+
+    def _keep_limits(self) -> None:
+        """Have the compact encodings follow their options."""
+
+        def follow(config: Config) -> None:
+            for name, option in OPTIONS.items():
+                setattr(self.engine.limits, name, config.get(option))
+
+        self.config.on_change(OPTIONS.values(), follow)
+        follow(self.config)
 
     def _add_observation(self) -> None:
         engine, config, log = self.engine, self.config, self.log

@@ -132,7 +132,7 @@ def opened(ctx: Context, payload: bytes) -> Reply:
     except BadData:
         raise ReplyError(BAD_SEAL) from None
     try:
-        return restore(body, ctx.service(TypeRegistry))
+        return restore(body, ctx.service(TypeRegistry), ctx.limits, ctx.now_ms)
     except BadData:
         raise ReplyError(BAD_FORMAT) from None
 

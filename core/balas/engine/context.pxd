@@ -3,12 +3,14 @@ from libc.stdint cimport int64_t
 from balas.engine.changes cimport Changes
 from balas.engine.client cimport Client
 from balas.keyspace.database cimport Database, Entry
+from balas.types.limits cimport Limits
 
 cdef class Context:
     cdef readonly object engine
     cdef readonly Client client
     cdef readonly Database db
     cdef readonly Changes changes
+    cdef readonly Limits limits           # of the compact encodings
     cdef readonly bint may_block          # False inside EXEC and scripts
     cdef public bint no_touch
 

@@ -7,6 +7,7 @@ from balas.engine.client import Client
 from balas.engine.dispatch import Engine
 from balas.keyspace.database import Database
 from balas.protocol.replies import Reply
+from balas.types.limits import Limits
 from balas.types.value import Value
 
 V = TypeVar("V", bound=Value)
@@ -17,6 +18,7 @@ class Context:
     client: Client
     db: Database
     changes: Changes
+    limits: Limits
     may_block: bool
     no_touch: bool
     @property

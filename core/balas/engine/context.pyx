@@ -21,6 +21,7 @@ from balas.keyspace.database cimport (
     entry_memory, integer_of, is_string, object_of, payload, string_of, value_of,
 )
 from balas.structures.numbers cimport string_to_int64
+from balas.types.limits cimport Limits
 from balas.types.value cimport Value
 
 cdef enum:
@@ -31,9 +32,10 @@ cdef enum:
 cdef class Context:
     """What a command gets as its first argument. See the table of verbs in docs/architecture.md."""
 
-    def __cinit__(self, object engine, Changes changes not None):
+    def __cinit__(self, object engine, Changes changes not None, Limits limits not None):
         self.engine = engine
         self.changes = changes
+        self.limits = limits
         self.may_block = True
 
     @property
@@ -68,7 +70,7 @@ cdef class Context:
 
     def in_database(self, index: int) -> Context:
         """A context like this one on another database, for commands such as COPY and MOVE."""
-        cdef Context other = Context.__new__(Context, self.engine, self.changes)
+        cdef Context other = Context.__new__(Context, self.engine, self.changes, self.limits)
         other.client = self.client
         other.db = self.engine.databases[index]
         other.db.forget_last()

@@ -8,10 +8,12 @@ from balas.keyspace.access cimport AccessClock
 from balas.keyspace.database cimport Account, Database
 from balas.protocol.parser cimport ParserSettings
 from balas.registry.spec cimport CommandSpec
+from balas.types.limits cimport Limits
 
 cdef class Engine(Reception):
     cdef readonly Account account
     cdef readonly AccessClock access
+    cdef readonly Limits limits
     cdef readonly object commands
     cdef dict by_name
     cdef readonly object gates

@@ -15,10 +15,12 @@ from balas.keyspace.database import Account
 from balas.protocol.replies import Reply, Sentinel
 from balas.registry.spec import CommandSpec
 from balas.registry.table import CommandTable
+from balas.types.limits import Limits
 
 class Engine(Reception):
     account: Account
     access: AccessClock
+    limits: Limits
     commands: CommandTable
     gates: Gates
     timers: Timers

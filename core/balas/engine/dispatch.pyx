@@ -44,6 +44,7 @@ from balas.protocol.replies import NO_REPLY
 from balas.registry import flags
 from balas.registry.spec cimport CommandSpec
 from balas.registry.table import CommandTable
+from balas.types.limits cimport Limits
 
 cdef extern from "Python.h":
     object PyObject_Vectorcall(object callable, PyObject **args, size_t nargsf, PyObject *names)
@@ -95,7 +96,8 @@ cdef class Engine(Reception):
         self.awaited = {}
         self.query_buffer_limit = 1 << 30
         self.slow_ns = INT64_MAX
-        self.context = Context(self, self.changes)
+        self.limits = Limits()
+        self.context = Context(self, self.changes, self.limits)
         self.gates = Gates()
         self.timers = Timers(self.clock)
         self.WAITING = WAITING
@@ -631,7 +633,7 @@ cdef class Engine(Reception):
 
     cdef int run_async(self, Client client, CommandSpec spec, list argv) except -1:
         """Start an `async def` command; its steps are units, and the client waits for the end."""
-        cdef Context ctx = Context.__new__(Context, self, self.changes)
+        cdef Context ctx = Context.__new__(Context, self, self.changes, self.limits)
         ctx.begin(client)
         ctx.may_block = False
         if self.spawn is None:

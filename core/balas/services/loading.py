@@ -10,6 +10,7 @@ follows in it may have made the key permanent.
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -160,6 +161,14 @@ class Loading:
     def _seconds_since(self, started_ms: int) -> str:
         return f"{(self._engine.clock.refresh() - started_ms) / 1000:.3f} seconds"
 
+    def _reader(self, file: io.RawIOBase) -> RdbReader:
+        return RdbReader(
+            file,
+            checksum=self._config.get("rdbchecksum"),
+            limits=self._engine.limits,
+            now_ms=self._engine.clock.now_ms,
+        )
+
     # --- snapshots -------------------------------------------------------------------------------
 
     def _load_snapshot(self, *, replace: bool = False) -> Iterator[None]:
@@ -170,7 +179,7 @@ class Loading:
         started_ms = self._engine.clock.refresh()
         self.total_bytes = path.stat().st_size
         with path.open("rb", buffering=0) as file:
-            reader = RdbReader(file, checksum=self._config.get("rdbchecksum"))
+            reader = self._reader(file)
             yield from self._read(reader, path, replace=replace)
         self._log.notice(f"DB loaded from disk: {self._seconds_since(started_ms)}")
 
@@ -252,7 +261,7 @@ class Loading:
         if has_preamble(path):
             self._log.notice("Reading RDB base file on AOF loading...")
             with path.open("rb", buffering=0) as source:
-                reader = RdbReader(source, checksum=self._config.get("rdbchecksum"))
+                reader = self._reader(source)
                 yield from self._read(reader, path, aof_base=True)
                 start = reader.position
         replay = LogReplay(self._engine, self._log, path)

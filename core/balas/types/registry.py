@@ -7,14 +7,31 @@ nobody has is no error to a loader: it keeps such a value as an `Orphan`.
 
 from __future__ import annotations
 
+import pkgutil
 from collections import Counter
 from collections.abc import Iterator
+from importlib import import_module
+from types import ModuleType
 
 from balas.types.value import Value
 
 
 class TypeTaken(Exception):
     """A type whose name another one has; says which and whose."""
+
+
+def types_of(package: ModuleType) -> Iterator[type[Value]]:
+    """The types with RDB kinds of their own that the modules of a package define."""
+    for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        module = import_module(found.name)
+        for kind in vars(module).values():
+            if (
+                isinstance(kind, type)
+                and issubclass(kind, Value)
+                and kind.rdb_kinds
+                and kind.__module__ == module.__name__
+            ):
+                yield kind
 
 
 class TypeRegistry:

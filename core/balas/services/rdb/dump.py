@@ -9,6 +9,7 @@ from balas.services.rdb.format import ValueKind, dump_seal
 from balas.services.rdb.module_values import load_module_value, pack
 from balas.services.rdb.reader import RdbReader
 from balas.services.rdb.writer import RdbWriter
+from balas.types.limits import Limits
 from balas.types.registry import TypeRegistry
 from balas.types.value import Value
 
@@ -31,9 +32,12 @@ def dump(value: Stored, *, compress: bool = True) -> bytes:
     return dump_seal(writer.take())
 
 
-def restore(body: bytes, types: TypeRegistry) -> Stored:
-    """The value of an opened payload (`dump_open`). Raises BadData."""
-    reader: Any = RdbReader(body)
+def restore(body: bytes, types: TypeRegistry, limits: Limits, now_ms: int) -> Stored:
+    """The value of an opened payload (`dump_open`). Raises BadData.
+
+    What is kept compact is up to `limits`; parts whose time has come by `now_ms` may be left out.
+    """
+    reader: Any = RdbReader(body, limits=limits, now_ms=now_ms)
     kind = reader.read_byte()
     if kind == ValueKind.STRING:
         return bytes(reader.read_string())

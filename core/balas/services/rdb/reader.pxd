@@ -1,5 +1,7 @@
 from libc.stdint cimport int64_t, uint64_t
 
+from balas.types.items cimport ItemReader
+
 # What stands before a key's name: its attributes, -1 for those that are not there, and the kind of
 # its value, or an opcode (244 and above) that is no key's.
 cdef struct EntryHeader:
@@ -8,7 +10,7 @@ cdef struct EntryHeader:
     int64_t expire_ms
     int64_t idle_s
 
-cdef class RdbReader:
+cdef class RdbReader(ItemReader):
     cdef readonly int version           # of the file, once `read_header` has seen it
     cdef readonly bint checksum         # whether the sum of the file is verified
     cdef object source                  # the file, or the object whose bytes `data` points to
@@ -29,21 +31,15 @@ cdef class RdbReader:
     cdef unsigned char *packed          # the same for compressed ones
     cdef size_t packed_size
 
-    cdef object bad(self, str what)
     cdef object cut_short(self)
     cdef int retire(self) except -1
     cdef int refill(self) except -1
     cdef int need(self, size_t n) except -1
-    cdef int copy_out(self, void *to, size_t n) except -1
     cdef int collect(self, size_t n, unsigned char **room, size_t *room_size) except -1
     cdef int skip(self, uint64_t n) except -1
-    cdef int take_byte(self) except -1
     cdef int take_size(self, uint64_t *n) except -1
-    cdef int take_length(self, uint64_t *n) except -1
-    cdef int take_string(self, const char **text, size_t *n) except -1
     cdef int take_integer(self, int form, const char **text, size_t *n) except -1
     cdef int take_compressed(self, const char **text, size_t *n) except -1
-    cdef int take_double(self, double *value) except -1
     cdef int take_entry_header(self, EntryHeader *header) except -1
     cdef int skip_string(self) except -1
     cdef int skip_items(self) except -1

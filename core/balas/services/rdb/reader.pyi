@@ -2,14 +2,23 @@ from typing import Protocol
 
 from typing_extensions import Buffer
 
+from balas.types.items import ItemReader
+from balas.types.limits import Limits
+
 class Readable(Protocol):
     def readinto(self, room: memoryview, /) -> int | None: ...
 
-class RdbReader:
+class RdbReader(ItemReader):
     version: int
     checksum: bool
     def __init__(
-        self, source: Buffer | Readable, *, checksum: bool = True, chunk_bytes: int = 131072
+        self,
+        source: Buffer | Readable,
+        *,
+        checksum: bool = True,
+        chunk_bytes: int = 131072,
+        limits: Limits | None = None,
+        now_ms: int = 0,
     ) -> None: ...
     @property
     def position(self) -> int: ...

@@ -28,6 +28,8 @@ from balas.services.rdb.format cimport (
 from balas.structures.crc64 cimport crc64_update
 from balas.structures.lzf cimport lzf_decompress, lzf_plausible
 from balas.structures.numbers cimport int64_to_string, string_to_double
+from balas.types.items cimport ItemReader
+from balas.types.limits cimport Limits
 
 
 cdef enum:
@@ -52,15 +54,20 @@ cdef int grow(unsigned char **room, size_t *size, size_t wanted) except -1:
     return 0
 
 
-cdef class RdbReader:
+cdef class RdbReader(ItemReader):
     """Reads items from `source`: anything with a buffer, or a binary file (it needs `readinto`).
 
     A file is read from where it stands, and ahead by up to `chunk_bytes`; `position` tells what was
-    used.
+    used. `limits` and `now_ms` are those of the server that values are read for.
     """
 
-    def __cinit__(self, source not None, *, bint checksum=True, size_t chunk_bytes=CHUNK_BYTES):
+    def __cinit__(
+        self, source not None, *, bint checksum=True, size_t chunk_bytes=CHUNK_BYTES,
+        Limits limits=None, int64_t now_ms=0,
+    ):
         self.source = source
+        self.limits = Limits() if limits is None else limits
+        self.now_ms = now_ms
         self.checksum = checksum
         self.is_file = not PyObject_CheckBuffer(source)
         if not self.is_file:

@@ -1,8 +1,10 @@
 from libc.stdint cimport int64_t, uint64_t
 
+from balas.types.items cimport ItemWriter
+
 cdef class ModuleWriter
 
-cdef class RdbWriter:
+cdef class RdbWriter(ItemWriter):
     cdef readonly bint compress         # whether strings are compressed where that saves something
     cdef readonly bint checksum         # whether the sum of the file is computed
     cdef int fd                         # -1 unless the target is a file descriptor
@@ -19,11 +21,6 @@ cdef class RdbWriter:
     cdef size_t scratch_size
 
     cdef int make_room(self, size_t n) except -1
-    cdef int put(self, const void *data, size_t n) except -1
-    cdef int put_byte(self, unsigned char byte) except -1
-    cdef int put_length(self, uint64_t n) except -1
-    cdef int put_integer(self, int64_t value) except -1
-    cdef int put_string(self, const char *text, size_t n) except -1
     cdef int put_compressed(self, const char *text, size_t n) except -1
     cdef int put_attributes(self, int64_t expire_ms, int64_t idle_s, int frequency) except -1
     cdef int put_entry(

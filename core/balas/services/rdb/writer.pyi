@@ -2,7 +2,9 @@ from collections.abc import Callable
 
 from typing_extensions import Buffer
 
-class RdbWriter:
+from balas.types.items import ItemWriter
+
+class RdbWriter(ItemWriter):
     compress: bool
     checksum: bool
     def __init__(

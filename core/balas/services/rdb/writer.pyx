@@ -24,6 +24,7 @@ from balas.services.rdb.format cimport (
 from balas.structures.crc64 cimport crc64_update
 from balas.structures.lzf cimport lzf_compress
 from balas.structures.numbers cimport int64_to_string, string_to_int64
+from balas.types.items cimport ItemWriter
 
 
 cdef enum:
@@ -39,7 +40,7 @@ cdef enum:
     CHUNK_BYTES_MIN = 64 * 1024
 
 
-cdef class RdbWriter:
+cdef class RdbWriter(ItemWriter):
     """Writes items to `target`.
 
     `target` is a file descriptor (int), a callable that takes bytes, or None to collect everything
