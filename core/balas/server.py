@@ -36,6 +36,7 @@ from balas.services.monitor import Monitor
 from balas.services.notifications import Notifications
 from balas.services.persistence import Persistence
 from balas.services.pubsub import PubSub
+from balas.services.replication.replicas import Replicas
 from balas.services.shutdown import Shutdown, final_snapshot, first_base
 from balas.services.slowlog import SlowLog
 from balas.services.snapshots import Snapshots
@@ -120,7 +121,11 @@ class Server:
         self.persistence = Persistence(
             engine, config, log, children, self.snapshots, self.aof, self.loading
         )
+        identity = engine.services[Identity]
+        replicas = Replicas(engine, config, log, children, self.snapshots, identity)
         self.provide(children, disk, self.snapshots, self.aof, self.loading, self.persistence)
+        self.provide(replicas)
+        self.info.add("replication", replicas.info)
         self.info.add("persistence", self.persistence.info)
         self.shutdown = Shutdown(config, log)
         self.shutdown.may_save = lambda: not self.loading.active

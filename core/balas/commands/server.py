@@ -196,22 +196,6 @@ def shutdown(ctx: Context, *options: bytes) -> Reply:
 
 
 @command(
-    "ROLE",
-    arity=1,
-    flags=NOSCRIPT | LOADING | STALE | FAST,
-    group="server",
-    since="2.8.12",
-    categories=("admin", "dangerous"),
-)
-def role(ctx: Context) -> Reply:
-    """ROLE
-
-    Return the server's part in replication: "master", its offset, and its replicas.
-    """
-    return [b"master", 0, []]
-
-
-@command(
     "MONITOR", arity=1, flags=ADMIN | NOSCRIPT | LOADING | STALE, group="server", since="1.0.0"
 )
 def monitor(ctx: Context) -> Reply:

@@ -8,6 +8,7 @@ from balas.protocol.replies import Reply
 from balas.registry import bounded, command, integer
 from balas.registry.flags import BLOCKING
 from balas.services.aof.append import AppendOnlyFile
+from balas.services.replication.replicas import Replicas
 
 INT64_MAX = 2**63 - 1
 POSITIVE = "ERR value is out of range, must be positive"
@@ -30,7 +31,7 @@ def wait(ctx: Context, numreplicas: bytes, timeout: bytes) -> Reply:
     """
     wanted = integer(numreplicas)
     timeout_ms = wait_timeout(ctx, timeout)
-    return 0 if wanted <= 0 else ctx.block((), timeout_ms, 0)
+    return ctx.service(Replicas).wait(ctx, wanted, timeout_ms, lambda count: count)
 
 
 @command(
@@ -59,7 +60,11 @@ def waitaof(ctx: Context, numlocal: bytes, numreplicas: bytes, timeout: bytes) -
     on_disk = int(log.bring_to_disk() if local else log.on_disk)
     if on_disk >= local and replicas == 0:
         return [on_disk, 0]
-    return ctx.block((), timeout_ms, [on_disk, 0])
+    if on_disk < local:
+        return ctx.block((), timeout_ms, [on_disk, 0])
+    return ctx.service(Replicas).wait(
+        ctx, replicas, timeout_ms, lambda count: [on_disk, count], on_disk=True
+    )
 
 
 def wait_timeout(ctx: Context, text: bytes) -> int:

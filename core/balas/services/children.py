@@ -33,7 +33,7 @@ UNWANTED = signal.SIGUSR1
 KILLED = "killed"
 
 # What the work of each purpose is called in the log.
-LABELS = {"rdb": "RDB", "aof": "AOF rewrite"}
+LABELS = {"rdb": "RDB", "sync": "RDB", "aof": "AOF rewrite"}
 
 
 class WorkFailed(Exception):
@@ -45,7 +45,7 @@ class Child:
     """A child at work, or what became of it.
 
     Attributes:
-        purpose: "rdb" or "aof".
+        purpose: "rdb", "sync" (for replicas) or "aof".
         keys, keys_total: how far it is.
         copied_bytes: memory that had to be copied because parent or child changed it, as told at
         `copied_at_ms`; `copied_peak_bytes` is the most that was ever told.

@@ -55,7 +55,6 @@ class ServerInfo:
         info.add("stats", self.keys)
         info.add("stats", self.features)
         info.add("stats", self.errors_and_buffers)
-        info.add("replication", self.replication)
         info.add("cpu", cpu)
         info.add("cluster", lambda: {"cluster_enabled": 0})
 
@@ -218,23 +217,6 @@ class ServerInfo:
                 f"acl_access_denied_{what}": stats.extra.get(f"acl_access_denied_{what}", 0)
                 for what in DENIALS
             },
-        }
-
-    def replication(self) -> dict[str, Any]:
-        """Section Replication of a server that is nobody's replica and has none."""
-        identity = self._service(Identity)
-        return {
-            "role": "master",
-            "connected_slaves": 0,
-            "master_failover_state": "no-failover",
-            "master_replid": identity.replication_id,
-            "master_replid2": identity.replication_id_2,
-            "master_repl_offset": 0,
-            "second_repl_offset": -1,
-            "repl_backlog_active": 0,
-            "repl_backlog_size": self._config.get("repl-backlog-size"),
-            "repl_backlog_first_byte_offset": 0,
-            "repl_backlog_histlen": 0,
         }
 
 

@@ -1,0 +1,162 @@
+"""Commands of the group *server* with which replicas follow this server.
+
+Following another server is not possible: REPLICAOF knows only NO ONE.
+"""
+
+from __future__ import annotations
+
+from balas.engine.context import Context
+from balas.errors import SYNTAX, ReplyError
+from balas.protocol.replies import NO_REPLY, OK, Reply
+from balas.registry import command, integer
+from balas.registry.flags import (
+    ADMIN,
+    ALLOW_BUSY,
+    FAST,
+    LOADING,
+    NO_ASYNC_LOADING,
+    NO_MULTI,
+    NOSCRIPT,
+    STALE,
+)
+from balas.services.replication.replicas import Replicas
+
+PORT_MAX = 65535
+
+
+@command(
+    "SYNC",
+    arity=1,
+    flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI,
+    group="server",
+    since="1.0.0",
+)
+def sync(ctx: Context) -> Reply:
+    """SYNC
+
+    Send the data set as an RDB file, then every change of it, to this client.
+    """
+    if ctx.client.kind == "normal":
+        ctx.service(Replicas).begin(ctx.client, partial=False)
+    return NO_REPLY
+
+
+@command(
+    "PSYNC",
+    arity=-3,
+    flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI,
+    group="server",
+    since="2.8.0",
+)
+def psync(ctx: Context, replicationid: bytes, offset: bytes, *failover: bytes) -> Reply:
+    """PSYNC replicationid offset
+
+    Go on to send every change from an offset on, or, where that is not possible, begin as SYNC
+    does.
+    """
+    position = integer(offset)
+    if ctx.client.kind != "normal":
+        return NO_REPLY
+    replicas = ctx.service(Replicas)
+    if not replicas.go_on(ctx.client, replicationid.decode("latin-1").lower(), position):
+        replicas.begin(ctx.client, partial=True)
+    return NO_REPLY
+
+
+@command(
+    "REPLCONF",
+    arity=-1,
+    flags=ADMIN | NOSCRIPT | LOADING | STALE | ALLOW_BUSY,
+    group="server",
+    since="3.0.0",
+)
+def replconf(ctx: Context, *options: bytes) -> Reply:
+    """REPLCONF
+
+    A replica tells of itself: pairs of a name and a value.
+    """
+    if len(options) % 2:
+        raise ReplyError(SYNTAX)
+    replicas = ctx.service(Replicas)
+    greeting = replicas.greeting(ctx.client)
+    pairs = [(options[i].lower(), options[i + 1]) for i in range(0, len(options), 2)]
+    for name, value in pairs:
+        if name == b"listening-port":
+            greeting.port = integer(value, 0, PORT_MAX)
+        elif name == b"ip-address":
+            greeting.address = value.decode("latin-1")
+        elif name == b"capa":
+            greeting.capabilities.add(value.lower())
+        elif name == b"rdb-only":
+            greeting.snapshot_only = bool(integer(value, 0, 1))
+        elif name == b"version":
+            continue
+        elif name == b"ack":
+            on_disk = dict(pairs).get(b"fack", b"0")
+            replicas.acknowledge(ctx.client, integer(value), integer(on_disk))
+            return NO_REPLY
+        elif name == b"getack":
+            return NO_REPLY
+        else:
+            raise ReplyError(f"ERR Unrecognized REPLCONF option: {name.decode('latin-1')}")
+    return OK
+
+
+@command(
+    "ROLE",
+    arity=1,
+    flags=NOSCRIPT | LOADING | STALE | FAST,
+    group="server",
+    since="2.8.12",
+    categories=("admin", "dangerous"),
+)
+def role(ctx: Context) -> Reply:
+    """ROLE
+
+    Tell that this server is a primary, how far its stream of changes is, and who follows it.
+    """
+    replicas = ctx.service(Replicas)
+    followers = [
+        [host.encode(), b"%d" % port, b"%d" % one.acknowledged]
+        for one in replicas
+        for host, port in (one.address,)
+        if one.state == "online"
+    ]
+    return [b"master", replicas.offset, followers]
+
+
+def follow(ctx: Context, host: bytes, port: bytes) -> Reply:
+    """Be a primary, as this server always is."""
+    if host.lower() == b"no" and port.lower() == b"one":
+        return OK
+    raise ReplyError("ERR this server can have replicas, but cannot be one")
+
+
+@command(
+    "REPLICAOF",
+    arity=3,
+    flags=ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING,
+    group="server",
+    since="5.0.0",
+)
+def replicaof(ctx: Context, host: bytes, port: bytes) -> Reply:
+    """REPLICAOF host port | NO ONE
+
+    Follow another server, which is not possible here, or none.
+    """
+    return follow(ctx, host, port)
+
+
+@command(
+    "SLAVEOF",
+    arity=3,
+    flags=ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING,
+    group="server",
+    since="1.0.0",
+)
+def slaveof(ctx: Context, host: bytes, port: bytes) -> Reply:
+    """SLAVEOF host port | NO ONE
+
+    The old name of REPLICAOF.
+    """
+    return follow(ctx, host, port)
