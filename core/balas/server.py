@@ -40,6 +40,7 @@ from balas.services.replication.replicas import Replicas
 from balas.services.shutdown import Shutdown, final_snapshot, first_base
 from balas.services.slowlog import SlowLog
 from balas.services.snapshots import Snapshots
+from balas.services.targets import Targets
 from balas.types.limits import OPTIONS
 from balas.types.registry import TypeRegistry, types_of
 
@@ -124,7 +125,7 @@ class Server:
         identity = engine.services[Identity]
         replicas = Replicas(engine, config, log, children, self.snapshots, identity)
         self.provide(children, disk, self.snapshots, self.aof, self.loading, self.persistence)
-        self.provide(replicas)
+        self.provide(replicas, Targets(engine))
         self.info.add("replication", replicas.info)
         self.info.add("persistence", self.persistence.info)
         self.shutdown = Shutdown(config, log)
@@ -182,6 +183,7 @@ class Server:
     def stop(self) -> None:
         """Let go of everything; nothing is saved here (see SHUTDOWN)."""
         self.modules.shut_down()
+        self.engine.services[Targets].close()
         children = self.engine.services[Children]
         children.kill()
         self.aof.close()

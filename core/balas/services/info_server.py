@@ -25,6 +25,7 @@ from balas.services.memory import Memory
 from balas.services.process import Process
 from balas.services.pubsub import PubSub
 from balas.services.rates import Rates
+from balas.services.targets import Targets
 
 LRU_CLOCK_MAX = (1 << 24) - 1
 # Counters of services that may not be there yet; `engine.stats.extra` has those that are.
@@ -182,7 +183,7 @@ class ServerInfo:
             "pubsubshard_channels": len(pubsub.shard_channels),
             "latest_fork_usec": children.last_fork_us,
             "total_forks": children.fork_count,
-            "migrate_cached_sockets": 0,
+            "migrate_cached_sockets": len(self._service(Targets)),
             "slave_expires_tracked_keys": 0,
             "active_defrag_hits": 0,
             "active_defrag_misses": 0,
