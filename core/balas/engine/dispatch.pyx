@@ -97,6 +97,7 @@ cdef class Engine(Reception):
         self.query_buffer_limit = 1 << 30
         self.slow_ns = INT64_MAX
         self.limits = Limits()
+        self.limits.hash_seed = hash_seed
         self.context = Context(self, self.changes, self.limits)
         self.gates = Gates()
         self.timers = Timers(self.clock)

@@ -1,4 +1,4 @@
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 cdef class Limits:
     cdef public int64_t hash_entries
@@ -13,3 +13,4 @@ cdef class Limits:
     cdef public int64_t hll_sparse_bytes
     cdef public int64_t stream_node_bytes
     cdef public int64_t stream_node_entries
+    cdef public uint64_t hash_seed        # of the server's hash tables

@@ -13,3 +13,4 @@ class Limits:
     hll_sparse_bytes: int
     stream_node_bytes: int
     stream_node_entries: int
+    hash_seed: int

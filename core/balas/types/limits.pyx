@@ -17,6 +17,7 @@ cdef class Limits:
         zset_entries, zset_value: the same for sorted sets.
         hll_sparse_bytes: bytes of a sparse HyperLogLog.
         stream_node_bytes, stream_node_entries: size of a node of a stream; 0 sets no limit.
+        hash_seed: the secret of the server's hash functions, for what becomes a table.
     """
 
     def __cinit__(self):
