@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from balas.errors import BadData, ReplyError
+from balas.services.rdb.dump import Stored, dump, restore
 from balas.services.rdb.format import dump_open, dump_seal
-from balas.services.rdb.module_values import convert, pack
 from balas.testing.in_process import InProcessServer
 from balas.types.digest import Digest
+from balas.types.limits import Limits
+from balas.types.registry import TypeRegistry
 from balas.types.value import Value
 
 Make = Callable[[], Value]
@@ -62,10 +64,19 @@ def digest_of(value: Value) -> str:
     return digest.hex()
 
 
+def loaded_as(payload: bytes, kind: type[Value]) -> Value:
+    """The value of this type in a DUMP payload. Raises BadData."""
+    types = TypeRegistry()
+    types.register(kind)
+    value: Stored = restore(dump_open(payload), types, Limits(), now_ms=0)
+    assert isinstance(value, kind)
+    return value
+
+
 def saved_and_loaded_it_is_equal(make: Make) -> None:
     """What is saved and loaded again has the same class, digest and, nearly, size."""
     value = make()
-    loaded = convert(pack(value), type(value))
+    loaded = loaded_as(dump(value), type(value))
     law("saved and loaded it is equal", digest_of(loaded), digest_of(value))
     size, expected = loaded.memory_usage(), value.memory_usage()
     if not HONEST_LOW <= size / expected <= HONEST_HIGH:
@@ -75,16 +86,16 @@ def saved_and_loaded_it_is_equal(make: Make) -> None:
 def saved_twice_it_gives_the_same_bytes(make: Make) -> None:
     """Saving changes nothing, and equal values are saved equally."""
     value = make()
-    law("saved twice it gives the same bytes", pack(value), pack(value))
+    law("saved twice it gives the same bytes", dump(value), dump(value))
 
 
 def a_cut_is_noticed(make: Make) -> None:
     """A payload that ends early is refused with BadData, wherever it ends."""
     value = make()
-    body = dump_open(pack(value))
+    body = dump_open(dump(value))
     for cut in range(1, len(body), max(1, len(body) // CUTS_MAX)):
         try:
-            convert(dump_seal(body[:cut]), type(value))
+            loaded_as(dump_seal(body[:cut]), type(value))
         except BadData:
             continue
         raise LawBroken(f"a value cut after {cut} of {len(body)} bytes was loaded all the same")
@@ -102,14 +113,14 @@ def a_change_changes_the_digest(make: Make, change: Change) -> None:
 def a_copy_is_equal_and_apart(make: Make, change: Change) -> None:
     """A copy is equal; a change of either leaves the other as it was."""
     value = make()
-    original, payload = digest_of(value), pack(value)
+    original, payload = digest_of(value), dump(value)
     copy = value.copy()
     law("a copy is of the same class", type(copy), type(value))
     law("a copy is equal", digest_of(copy), original)
     change(copy)
     law(
         "a change of the copy leaves the original",
-        (digest_of(value), pack(value)),
+        (digest_of(value), dump(value)),
         (original, payload),
     )
     copy = value.copy()
@@ -141,7 +152,7 @@ def its_size_follows_its_changes(make: Make, change: Change) -> None:
     value = make()
     for _ in range(100):
         change(value)
-    fresh = convert(pack(value), type(value))
+    fresh = loaded_as(dump(value), type(value))
     size, expected = value.memory_usage(), fresh.memory_usage()
     if not HONEST_LOW <= size / expected <= HONEST_HIGH:
         raise LawBroken(f"after 100 changes it says {size} bytes, loaded anew {expected}")
@@ -150,14 +161,14 @@ def its_size_follows_its_changes(make: Make, change: Change) -> None:
 def its_size_is_honest(make: Make) -> None:
     """The memory that many equal values take is about what they say."""
     value = make()
-    kind, payload, claimed = type(value), pack(value), value.memory_usage()
+    kind, payload, claimed = type(value), dump(value), value.memory_usage()
     count = FILL_BYTES // claimed + 1
     give_memory_back()
     # Loaded, not copied: copies may share what never changes. The first ones fill the holes that
     # others have left in this process's memory; only what comes after them is measured.
-    filling = [convert(payload, kind) for _ in range(3 * count)]
+    filling = [loaded_as(payload, kind) for _ in range(3 * count)]
     before = resident_bytes()
-    many = [convert(payload, kind) for _ in range(count)]
+    many = [loaded_as(payload, kind) for _ in range(count)]
     taken = resident_bytes() - before
     del many, filling
     give_memory_back()
