@@ -57,14 +57,15 @@ class Operation:
     since="3.2.0",
 )
 def bitfield(ctx: Context, key: bytes, *words: bytes) -> Reply:
-    """BITFIELD key [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value | INCRBY encoding offset increment> ...]
+    """BITFIELD key [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] \
+<SET encoding offset value | INCRBY encoding offset increment> ...]
 
     Read and change integers inside the string at key, one subcommand after the other, and return an
     array of what each gives: GET the value, SET the one before, INCRBY the sum. An encoding is i or
     u and the number of bits; an offset counts bits, or fields if it begins with #. OVERFLOW says
     for those that follow whether what does not fit is wrapped, taken to the nearest that does, or
     left undone, which gives null.
-    """  # noqa: E501
+    """
     operations = parse(ctx, words)
     if all(operation.name == b"GET" for operation in operations):
         return read_fields(ctx, key, operations)

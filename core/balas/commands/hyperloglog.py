@@ -1,7 +1,7 @@
 """Commands of the group *hyperloglog*: how many different elements were seen, in 12 KB at most.
 
-A HyperLogLog is a string that any command for strings can read or write; so each command first looks
-whether it is one.
+A HyperLogLog is a string that any command for strings can read or write; so each command looks
+first whether it is one.
 """
 
 from __future__ import annotations

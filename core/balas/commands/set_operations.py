@@ -1,7 +1,7 @@
 """Commands of the group *set* that combine sets: intersection, union, difference.
 
-A key that is missing is an empty set. All keys are looked up before anything is done, so that one of
-another type is an error in any case.
+A key that is missing is an empty set. All keys are looked up before anything is done, so that one
+of another type is an error in any case.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ cdef enum Form:
     PACK = 1
     TABLE = 2
 
-# A member on its way. Where it is a number that nobody has asked the text of, `needle.text` is NULL;
-# where it is a text, `looked` says whether it is known whether it is a number. It may point into
-# itself: pass it on by its address only.
+# A member on its way. Where it is a number that nobody has asked the text of, `needle.text` is
+# NULL; where it is a text, `looked` says whether it is known whether it is a number. It may point
+# into itself: pass it on by its address only.
 cdef struct Item:
     Needle needle
     bint looked
