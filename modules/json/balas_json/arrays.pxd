@@ -1,0 +1,1 @@
+# Its presence has arrays.py compiled, text unchanged.

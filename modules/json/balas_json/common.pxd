@@ -1,0 +1,1 @@
+# Its presence has common.py compiled, text unchanged.

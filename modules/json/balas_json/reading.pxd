@@ -1,0 +1,1 @@
+# Its presence has reading.py compiled, text unchanged.

@@ -1,0 +1,59 @@
+"""The value at a key: a document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Self
+
+from balas.api import BadData, Digest, LoadStream, ReplyError, SaveStream, Value
+from balas_json._document import Document, parsed
+
+# What this object takes, with the garbage collector's part.
+VALUE_BYTES = 64
+
+
+class JsonValue(Value):
+    """A JSON document as a value, saved as RedisJSON saves it: as its text."""
+
+    __slots__ = ("document",)
+
+    type_name = "ReJSON-RL"
+    rdb_version = 3
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+
+    def memory_usage(self) -> int:
+        """The document, and the objects that hold it."""
+        return self.document.memory + VALUE_BYTES
+
+    def copy(self) -> Self:
+        """An equal document."""
+        return type(self)(self.document.copy())
+
+    def digest(self, digest: Digest) -> None:
+        """The text counts."""
+        digest.add(self.document.text())
+
+    def rdb_save(self, out: SaveStream) -> None:
+        """Write the text."""
+        out.save_string(self.document.text())
+
+    @classmethod
+    def rdb_load(cls, source: LoadStream, version: int) -> Self:
+        """Read the text; in version 2 it may be followed by the name of an index of old."""
+        if version not in (2, 3):
+            raise BadData(f"JSON document of a version not known: {version}")
+        text = source.load_string()
+        if version == 2 and source.load_unsigned():
+            source.load_string()
+            source.load_string()
+        try:
+            return cls(parsed(text, "", True))
+        except ReplyError as error:
+            raise BadData(f"JSON document: {error.text}") from error
+
+    def aof_rewrite(self, key: bytes) -> Iterator[Sequence[bytes]]:
+        """One JSON.SET, and one more for every part that is nested too deep for a text."""
+        for path, text in self.document.pieces():
+            yield b"JSON.SET", key, path, text
