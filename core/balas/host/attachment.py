@@ -81,6 +81,25 @@ class Attachment:
             raise value
         return value
 
+    def peek(self, key: bytes, db: int = 0) -> object:
+        """The value of a key as it stands: bytes, or its Value; None if there is none.
+
+        For listeners, which must not run commands. It is neither counted nor touched, and not to be
+        changed.
+        """
+        database = self._engine.databases[db]
+        if 0 <= database.expire_at(key) <= self.now_ms:
+            return None
+        return database.get(key)
+
+    def scan(self, cursor: int, count: int, db: int = 0) -> tuple[int, list[bytes]]:
+        """A step through all keys, as SCAN does it: the next cursor, and keys."""
+        return self._engine.databases[db].scan(cursor, count)
+
+    def key_count(self, db: int = 0) -> int:
+        """How many keys a database has."""
+        return len(self._engine.databases[db])
+
     def after(self, delay_ms: int, action: Callable[[], object]) -> ModuleTimer:
         """Call `action` once, `delay_ms` from now."""
         return self._start(

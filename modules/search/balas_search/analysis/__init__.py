@@ -1,0 +1,1 @@
+"""From text to terms: tokens, stop words, stems, phonetic codes."""

@@ -1,0 +1,81 @@
+"""Stems in the languages that RediSearch knows.
+
+Whoosh has most Snowball stemmers, as they were when RediSearch took them; those it lacks come from
+snowballstemmer. Chinese has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import snowballstemmer
+from whoosh.lang.snowball import classes as whoosh_stemmers
+
+LANGUAGES = (
+    "arabic armenian basque catalan danish dutch english finnish french german greek hindi "
+    "hungarian indonesian irish italian lithuanian nepali norwegian portuguese romanian russian "
+    "serbian spanish swedish tamil turkish yiddish chinese"
+).split()
+
+WHOOSH_CODES = {
+    "danish": "da",
+    "dutch": "nl",
+    "english": "en",
+    "finnish": "fi",
+    "french": "fr",
+    "german": "de",
+    "hungarian": "hu",
+    "italian": "it",
+    "norwegian": "no",
+    "portuguese": "pt",
+    "romanian": "ro",
+    "russian": "ru",
+    "spanish": "es",
+    "swedish": "sv",
+}
+# What stands before a stem among the terms.
+STEM_PREFIX = b"+"
+
+Stem = Callable[[bytes], bytes | None]
+
+
+@cache
+def _stem_word(language: str) -> Callable[[str], str]:
+    code = WHOOSH_CODES.get(language)
+    if code is not None:
+        found: Callable[[str], str] = whoosh_stemmers[code]().stem
+        return found
+    return snowballstemmer.stemmer(language).stemWord  # type: ignore[no-any-return]
+
+
+@cache
+def stemmer(language: str, length_min: int) -> Stem | None:
+    """A function from a token to its stem, None for one that has no stem of its own.
+
+    Words shorter than `length_min` characters are left alone. None for Chinese.
+    """
+    if language == "chinese":
+        return None
+    stem_word = _stem_word(language)
+
+    def stem(token: bytes) -> bytes | None:
+        if len(token) < length_min:
+            return None
+        try:
+            found = stem_word(token.decode()).encode()
+        except UnicodeDecodeError:
+            return None
+        return None if found == token else STEM_PREFIX + found
+
+    return stem
+
+
+def stem_term(text: bytes, language: str) -> bytes | None:
+    """The stem of a word of a query, maybe the word itself; None if the language has no stems."""
+    if language == "chinese":
+        return None
+    try:
+        return _stem_word(language)(text.decode()).encode()
+    except UnicodeDecodeError:
+        return None

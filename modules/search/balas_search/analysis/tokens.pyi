@@ -1,0 +1,33 @@
+from collections.abc import Callable, Iterable
+
+from balas_search.postings.posting import Posting
+
+SEPARATORS: bytes
+
+def tokens_of(text: bytes) -> list[tuple[bytes, int, int]]: ...
+
+class TextWriter:
+    position: int
+    length: int
+    frequency_max: int
+    records: int
+    def __init__(
+        self,
+        terms: dict[bytes, Posting],
+        stop_words: set[bytes],
+        new_term: Callable[[bytes], object],
+        keep_positions: bool,
+    ) -> None: ...
+    def begin(self, doc: int) -> None: ...
+    def skip(self, positions: int) -> None: ...
+    def add(
+        self,
+        text: bytes,
+        field: int,
+        weight: float,
+        stem: Callable[[bytes], bytes | None] | None,
+        language: object,
+        sound: Callable[[bytes], Iterable[bytes]] | None,
+        groups: dict[bytes, list[bytes]] | None,
+    ) -> None: ...
+    def add_term(self, term: bytes, field: int) -> None: ...

@@ -1,0 +1,72 @@
+"""FT.SEARCH and what shows how a query is understood."""
+
+from __future__ import annotations
+
+from balas.api import Context, Reply, ReplyError, command
+from balas_search.commands.common import NAME, READING, search_module, wrong_number
+from balas_search.index.index import Index
+from balas_search.query.explain import explain
+from balas_search.results.options import parse_search
+from balas_search.results.query import tree_of
+from balas_search.results.search import Searcher
+from balas_search.schema.words import shown
+
+
+def query_index(ctx: Context, arguments: tuple[bytes, ...]) -> Index:
+    """The index that a query names; raises ReplyError."""
+    return search_module(ctx).indexes.for_query(arguments[0])
+
+
+@command("FT.SEARCH", arity=-1, flags=READING, keys=NAME, group="search")
+def ft_search(ctx: Context, *arguments: bytes) -> Reply:
+    """FT.SEARCH index query [options ...]
+
+    The documents that a query matches, the best first, with what they hold.
+    """
+    if not arguments:
+        raise wrong_number("FT.SEARCH")
+    module = search_module(ctx)
+    if len(arguments) < 2:
+        raise ReplyError("No query string provided")
+    options = parse_search(
+        arguments[2:],
+        module.setting("search-default-dialect"),
+        module.setting("search-max-search-results"),
+    )
+    index = query_index(ctx, arguments)
+    return Searcher(ctx, index, options, module.limits()).reply(arguments[1])
+
+
+def explained(ctx: Context, arguments: tuple[bytes, ...]) -> str:
+    """The tree of a query in words."""
+    module = search_module(ctx)
+    index = query_index(ctx, arguments)
+    options = parse_search(
+        arguments[2:],
+        module.setting("search-default-dialect"),
+        module.setting("search-max-search-results"),
+    )
+    tree = tree_of(index, arguments[1], options)
+    return explain(tree, [shown(spec.name) for spec in index.text_specs()])
+
+
+@command("FT.EXPLAIN", arity=-1, flags=READING, keys=NAME, group="search")
+def ft_explain(ctx: Context, *arguments: bytes) -> Reply:
+    """FT.EXPLAIN index query [DIALECT dialect]
+
+    How a query is understood.
+    """
+    if len(arguments) < 2:
+        raise wrong_number("FT.EXPLAIN")
+    return explained(ctx, arguments).encode("utf-8", "surrogateescape")
+
+
+@command("FT.EXPLAINCLI", arity=-1, flags=READING, keys=NAME, group="search")
+def ft_explain_cli(ctx: Context, *arguments: bytes) -> Reply:
+    """FT.EXPLAINCLI index query [DIALECT dialect]
+
+    How a query is understood, line by line.
+    """
+    if len(arguments) < 2:
+        raise wrong_number("FT.EXPLAINCLI")
+    return explained(ctx, arguments).encode("utf-8", "surrogateescape").split(b"\n")

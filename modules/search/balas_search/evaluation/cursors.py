@@ -1,0 +1,209 @@
+"""What a query's nodes become when they are evaluated: sets of documents that can tell more.
+
+A cursor holds the documents of its part of the query, as one sorted array of ids: all its work is
+done for whole arrays at once. What scores and distances need is asked later, and only about the
+documents that all parts together have left:
+
+    docs            the documents, sorted ids (uint32); some may be gone already
+    present(docs)   for each of these documents whether this part matches it (bool)
+    positions(docs) where it matches in them, as CSR, or None if it has no positions
+    score(docs, s)  what it adds to their scores by the scorer `s` (float64; 0 where not present)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from balas_search.postings import sets, spans
+from balas_search.postings.posting import Posting
+
+Docs = NDArray[np.uint32]
+Numbers = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Positions = tuple[NDArray[np.int64], NDArray[np.uint32]]
+
+
+class TermScorer(Protocol):
+    """How one way of scoring values its leaves, and puts them together."""
+
+    highest_child: bool
+
+    def term(self, cursor: TermCursor, frequencies: Numbers, docs: Docs) -> Numbers:
+        """The value of a term with these frequencies."""
+
+    def other(self, weight: float, frequencies: Numbers, docs: Docs, numeric: bool) -> Numbers:
+        """The value of what is no term: `numeric` tells ranges from everything else."""
+
+
+class Cursor:
+    """Base of all; see above."""
+
+    weight: float = 1.0
+    docs: Docs
+    # Whether it is left aside where it has no positions, when distances are measured.
+    skippable: bool = True
+
+    def present(self, docs: Docs) -> Flags:
+        """For each of these documents whether this part matches it."""
+        return sets.contains(self.docs, docs)
+
+    def positions(self, docs: Docs) -> Positions | None:
+        """Where it matches in each of these documents; None if it has no positions."""
+        return None
+
+    def score(self, docs: Docs, scorer: TermScorer) -> Numbers:
+        """What it adds to the scores of these documents."""
+        raise NotImplementedError
+
+
+class TermCursor(Cursor):
+    """A term in some fields."""
+
+    def __init__(self, posting: Posting, mask: int, weight: float, total: int) -> None:
+        self.posting = posting
+        self.mask = mask
+        self.weight = weight
+        self.total = total
+        self.docs = posting.docs_in(mask)
+
+    def positions(self, docs: Docs) -> Positions | None:
+        """Where the term stands; None if nobody has noted that."""
+        if not self.posting.offsets_bytes():
+            return None
+        return self.posting.positions_at(docs)
+
+    def frequencies(self, docs: Docs) -> Numbers:
+        """How often it stands there, weighted by field; 0 where it does not."""
+        return self.posting.freqs_at(docs, self.mask)
+
+    def score(self, docs: Docs, scorer: TermScorer) -> Numbers:
+        """The term's value."""
+        return scorer.term(self, self.frequencies(docs), docs)
+
+
+class SetCursor(Cursor):
+    """Documents that match for a reason that has no terms: a range, a place, a key, `*`."""
+
+    def __init__(self, docs: Docs, weight: float = 1.0, numeric: bool = False) -> None:
+        self.docs = docs
+        self.weight = weight
+        self.numeric = numeric
+
+    def score(self, docs: Docs, scorer: TermScorer) -> Numbers:
+        """A fixed value."""
+        return scorer.other(self.weight, self.present(docs).astype(float), docs, self.numeric)
+
+
+class NotCursor(SetCursor):
+    """All documents but some: it matches without adding to the score."""
+
+    def score(self, docs: Docs, scorer: TermScorer) -> Numbers:
+        """Nothing."""
+        return np.zeros(len(docs))
+
+
+class OptionalCursor(Cursor):
+    """All documents; those that the child matches get its score."""
+
+    def __init__(self, child: Cursor, everything: Docs, weight: float) -> None:
+        self.child = child
+        self.docs = everything
+        self.weight = weight
+
+    def positions(self, docs: Docs) -> Positions | None:
+        """The child's."""
+        return self.child.positions(docs)
+
+    def score(self, docs: Docs, scorer: TermScorer) -> Numbers:
+        """The child's."""
+        return self.child.score(docs, scorer)
+
+
+class GroupCursor(Cursor):
+    """Several children together."""
+
+    def __init__(self, children: Sequence[Cursor], docs: Docs, weight: float) -> None:
+        self.children = children
+        self.docs = docs
+        self.weight = weight
+
+    @property
+    def skippable(self) -> bool:  # type: ignore[override]
+        """Only if no child is about terms."""
+        return all(isinstance(child, SetCursor) for child in self.children)
+
+    def placed(self, docs: Docs) -> tuple[list[Positions], list[bool]]:
+        """The positions of those children that have some, and whether each is skippable."""
+        parts, skippable = [], []
+        for child in self.children:
+            found = child.positions(docs)
+            if found is not None:
+                parts.append(found)
+                skippable.append(child.skippable)
+        return parts, skippable
+
+    def positions(self, docs: Docs) -> Positions | None:
+        """The positions of all children."""
+        parts, _ = self.placed(docs)
+        if parts:
+            return parts[0] if len(parts) == 1 else spans.merged(parts, len(docs))
+        if self.skippable:
+            return None
+        return np.zeros(len(docs) + 1, np.int64), np.empty(0, np.uint32)
+
+    def distance(self, docs: Docs) -> Numbers:
+        """What scores are divided by if this is the outermost node."""
+        if len(self.children) < 2:
+            return np.ones(len(docs))
+        parts, skippable = self.placed(docs)
+        present = [child.present(docs) for child in self.children]
+        if isinstance(self, UnionCursor):
+            # A child that does not match is no part of the document's result.
+            skippable = [True] * len(parts)
+        return spans.distances(parts, skippable, present, len(docs))
+
+
+class IntersectionCursor(GroupCursor):
+    """What all children match."""
+
+    def score(self, docs: Docs, scorer: TermScorer) -> Numbers:
+        """The sum of the children's."""
+        total = np.zeros(len(docs))
+        for child in self.children:
+            total += child.score(docs, scorer)
+        return self.weight * total
+
+
+class UnionCursor(GroupCursor):
+    """What at least one child matches.
+
+    `first_only` is for expansions to many terms: the first child that matches a document decides.
+    """
+
+    def __init__(
+        self, children: Sequence[Cursor], docs: Docs, weight: float, first_only: bool = False
+    ) -> None:
+        super().__init__(children, docs, weight)
+        self.first_only = first_only
+
+    def score(self, docs: Docs, scorer: TermScorer) -> Numbers:
+        """The sum of the children's, or the highest."""
+        total = np.zeros(len(docs))
+        if self.first_only:
+            left = np.ones(len(docs), bool)
+            for child in self.children:
+                there = child.present(docs) & left
+                if there.any():
+                    total[there] = child.score(docs[there], scorer)
+                    left &= ~there
+        elif scorer.highest_child:
+            for child in self.children:
+                np.maximum(total, child.score(docs, scorer), out=total)
+        else:
+            for child in self.children:
+                total += child.score(docs, scorer)
+        return self.weight * total

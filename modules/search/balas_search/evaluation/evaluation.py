@@ -1,0 +1,281 @@
+"""The evaluation of one query: from its tree to cursors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from balas_search.evaluation.cursors import (
+    Cursor,
+    Docs,
+    GroupCursor,
+    IntersectionCursor,
+    NotCursor,
+    OptionalCursor,
+    SetCursor,
+    TermCursor,
+    UnionCursor,
+)
+from balas_search.index.vocabulary import Vocabulary
+from balas_search.postings import sets, spans
+from balas_search.postings.fuzzy import within
+from balas_search.query.tree import (
+    Affix,
+    Everything,
+    Fuzzy,
+    Geo,
+    Keys,
+    Knn,
+    Missing,
+    Node,
+    Not,
+    Nothing,
+    Numeric,
+    Optional,
+    Pattern,
+    Phrase,
+    Shape,
+    Tag,
+    Token,
+    Union,
+    VectorRange,
+)
+
+if TYPE_CHECKING:
+    from balas_search.index.index import Index
+
+NO_DOCS = np.empty(0, np.uint32)
+# As good as any distance: what "in order" means where no slop is given.
+ANY_SLOP = 2**31 - 1
+
+
+@dataclass(slots=True)
+class Limits:
+    """Settings that an evaluation keeps to."""
+
+    prefix_min: int = 2
+    expansions_max: int = 200
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """One query being evaluated on an index.
+
+    `slop` and `in_order` are those of the command. `yielded` takes what a vector query measures:
+    under each name the documents and their distances.
+    """
+
+    index: Index
+    limits: Limits
+    slop: int = -1
+    in_order: bool = False
+    check_time: Callable[[], None] = lambda: None
+    yielded: dict[bytes, tuple[Docs, NDArray[np.float64]]] = field(default_factory=dict)
+    _everything: Docs | None = None
+
+    @property
+    def everything(self) -> Docs:
+        """All documents."""
+        if self._everything is None:
+            self._everything = self.index.documents.all_ids()
+        return self._everything
+
+    def cursor(self, node: Node) -> Cursor:
+        """The cursor of a part of the query; its documents may be gone already."""
+        self.check_time()
+        made: Cursor = EVALUATORS[type(node)](self, node)
+        return made
+
+    def documents(self, cursor: Cursor) -> Docs:
+        """The documents of a cursor that are still there."""
+        documents = self.index.documents
+        if len(documents) == documents.last_id:
+            return cursor.docs
+        return sets.living(cursor.docs, documents.alive)
+
+    # --- terms -----------------------------------------------------------------------------------
+
+    def token(self, node: Token) -> Cursor:
+        """A term."""
+        return self.term(self.index.terms.get(node.text), node)
+
+    def term(self, posting: Any, node: Node) -> Cursor:
+        """A posting list, or nothing."""
+        if posting is None:
+            return SetCursor(NO_DOCS)
+        return TermCursor(posting, node.mask, node.weight, len(self.index.documents))
+
+    def affix(self, node: Affix) -> Cursor:
+        """Terms that begin, end or go on with something."""
+        if len(node.text) < self.limits.prefix_min:
+            return SetCursor(NO_DOCS)
+        found = affixed(self.index.vocabulary, node, self.limits.expansions_max)
+        return self.expansions(found, node)
+
+    def pattern(self, node: Pattern) -> Cursor:
+        """Terms that match a pattern."""
+        found = matching(self.index.vocabulary, node.text, self.limits.expansions_max)
+        return self.expansions(found, node)
+
+    def fuzzy(self, node: Fuzzy) -> Cursor:
+        """Terms that are nearly the same."""
+        vocabulary = self.index.vocabulary.in_order()
+        found = within(vocabulary, node.text, node.distance, self.limits.expansions_max)
+        return self.expansions(found, node)
+
+    def expansions(self, terms: Sequence[bytes], node: Node) -> Cursor:
+        """One of several terms; which of them, counts little."""
+        total = len(self.index.documents)
+        children: list[Cursor] = []
+        for text in terms:
+            made = TermCursor(self.index.terms[text], node.mask, 1.0, total)
+            if len(made.docs):
+                children.append(made)
+        docs = sets.union([child.docs for child in children])
+        return UnionCursor(children, docs, node.weight, first_only=True)
+
+    # --- groups ----------------------------------------------------------------------------------
+
+    def union(self, node: Union) -> Cursor:
+        """Any of the children."""
+        return self.any_of([self.cursor(child) for child in node.children], node.weight)
+
+    def any_of(self, found: Sequence[Cursor], weight: float) -> Cursor:
+        """Any of some cursors; one alone stands for itself."""
+        children = [child for child in found if len(child.docs)]
+        if len(children) == 1:
+            return children[0]
+        return UnionCursor(children, sets.union([child.docs for child in children]), weight)
+
+    def phrase(self, node: Phrase) -> Cursor:
+        """All children, near to each other perhaps."""
+        slop = node.slop if node.slop >= 0 else self.slop
+        in_order = self.in_order if node.in_order is None else node.in_order
+        if node.exact:
+            slop = max(node.slop, 0)
+            in_order = True if node.in_order is None else node.in_order
+        elif in_order and slop < 0:
+            slop = ANY_SLOP
+        if len(node.children) == 1:
+            return self.cursor(node.children[0])
+        children = []
+        for child in node.children:
+            made = self.cursor(child)
+            if not len(made.docs):
+                return SetCursor(NO_DOCS)
+            children.append(made)
+        return self.all_of(children, node.weight, slop, in_order)
+
+    def all_of(
+        self, children: list[Cursor], weight: float, slop: int = -1, in_order: bool = False
+    ) -> Cursor:
+        """All of some cursors, with at most `slop` words between them unless it is negative."""
+        if not in_order:
+            # Distances go from neighbour to neighbour, so this order shows in scores.
+            children = sorted(children, key=estimate)
+        docs = children[0].docs
+        for child in sorted(children[1:], key=lambda cursor: len(cursor.docs)):
+            docs = sets.intersect(docs, child.docs)
+        if slop >= 0 and len(docs):
+            whole = IntersectionCursor(children, docs, weight)
+            docs = docs[spans.near(*whole.placed(docs), len(docs), slop, in_order)]
+        return IntersectionCursor(children, docs, weight)
+
+    def negation(self, node: Not) -> Cursor:
+        """All but the child's."""
+        child = self.cursor(node.children[0])
+        return NotCursor(sets.without(self.everything, child.docs), 0.0)
+
+    def optional(self, node: Optional) -> Cursor:
+        """All, those of the child before others."""
+        return OptionalCursor(self.cursor(node.children[0]), self.everything, node.weight)
+
+    # --- the rest --------------------------------------------------------------------------------
+
+    def of_field(self, node: Any) -> Cursor:
+        """What a field's index answers; nothing if there is no such field."""
+        found = self.index.fields.get(node.field_name)
+        if found is None:
+            return SetCursor(NO_DOCS)
+        return found.cursor(node, self)
+
+    def missing(self, node: Missing) -> Cursor:
+        """Documents without a field."""
+        return SetCursor(self.index.missing[node.field_name].docs_view())
+
+    def keys(self, node: Keys) -> Cursor:
+        """Documents by their keys."""
+        ids = self.index.documents.ids
+        found = sorted(ids[key] for key in set(node.keys) if key in ids)
+        return SetCursor(np.array(found, np.uint32))
+
+    def all_documents(self, node: Everything) -> Cursor:
+        """All documents."""
+        return SetCursor(self.everything)
+
+    def no_documents(self, node: Nothing) -> Cursor:
+        """No document."""
+        return SetCursor(NO_DOCS)
+
+
+EVALUATORS: dict[type[Node], Callable[[Evaluation, Any], Cursor]] = {
+    Token: Evaluation.token,
+    Affix: Evaluation.affix,
+    Pattern: Evaluation.pattern,
+    Fuzzy: Evaluation.fuzzy,
+    Union: Evaluation.union,
+    Phrase: Evaluation.phrase,
+    Not: Evaluation.negation,
+    Optional: Evaluation.optional,
+    Tag: Evaluation.of_field,
+    Numeric: Evaluation.of_field,
+    Geo: Evaluation.of_field,
+    Shape: Evaluation.of_field,
+    Knn: Evaluation.of_field,
+    VectorRange: Evaluation.of_field,
+    Missing: Evaluation.missing,
+    Keys: Evaluation.keys,
+    Everything: Evaluation.all_documents,
+    Nothing: Evaluation.no_documents,
+}
+
+
+def estimate(cursor: Cursor) -> int:
+    """About how many documents a cursor has, by which the original orders an intersection."""
+    if isinstance(cursor, TermCursor):
+        return len(cursor.posting)
+    if isinstance(cursor, UnionCursor):
+        return sum(map(estimate, cursor.children))
+    if isinstance(cursor, GroupCursor):
+        return min(map(estimate, cursor.children), default=0)
+    return len(cursor.docs)
+
+
+def affixed(vocabulary: Vocabulary, node: Affix, at_most: int) -> list[bytes]:
+    """The first terms that a prefix, suffix or infix stands for."""
+    text = node.text
+    if not node.suffix:
+        return vocabulary.with_prefix(text, at_most)
+    terms = vocabulary.in_order()
+    if node.prefix:
+        return [term for term in terms if text in term][:at_most]
+    return [term for term in terms if term.endswith(text)][:at_most]
+
+
+def matching(vocabulary: Vocabulary, pattern: bytes, at_most: int) -> list[bytes]:
+    """The first terms that match a pattern of `?` and `*`."""
+    wildcards = {b"*": b".*", b"?": b"."}
+    parts = re.findall(rb"\\.|[*?]|[^\\*?]+|\\", pattern, re.DOTALL)
+    made = b"".join(
+        wildcards.get(part) or re.escape(part[1:] if part[:1] == b"\\" and part[1:] else part)
+        for part in parts
+    )
+    matches = re.compile(made, re.DOTALL).fullmatch
+    literal = re.split(rb"[\\*?]", pattern, maxsplit=1)[0]
+    terms = vocabulary.with_prefix(literal, len(vocabulary)) if literal else vocabulary.in_order()
+    return [term for term in terms if matches(term)][:at_most]

@@ -1,0 +1,135 @@
+"""NUMERIC: numbers, found by range.
+
+All numbers stand in one array in the order in which they came, so a wide range is found by looking
+at all of them at once. For narrow ranges there is a second order, by value; it covers what was there
+when it was made, and the few that came later are looked at one and all.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from balas_search.evaluation.cursors import Cursor, SetCursor
+from balas_search.fields.base import BadField, Docs, FieldIndex
+from balas_search.fields.spec import FieldSpec
+from balas_search.index.tables import Pairs
+from balas_search.query.tree import Numeric
+
+if TYPE_CHECKING:
+    from balas_search.evaluation.evaluation import Evaluation
+
+# As C's strtod reads a number.
+_NUMBER = re.compile(
+    rb"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf(?:inity)?|0[xX][0-9a-fA-F]+)\Z",
+    re.IGNORECASE,
+)
+# With fewer, looking at all is quicker than keeping an order.
+ORDER_MIN = 4096
+# So many that came after the order was made are borne with, or this share of it.
+TAIL_MAX = 2048
+TAIL_SHARE = 16
+# A range that holds more than this share is found by looking at all.
+WIDE_SHARE = 8
+
+
+class NumericIndex(FieldIndex):
+    """The numbers of one field."""
+
+    def __init__(self, spec: FieldSpec) -> None:
+        super().__init__(spec)
+        self.pairs = Pairs()
+        self._order: NDArray[np.uint32] | None = None
+        self._ordered: NDArray[np.float64] | None = None
+
+    def prepare(self, values: list[Any]) -> list[float]:
+        """The numbers."""
+        return [number_of(value) for value in values]
+
+    def add(self, doc: int, prepared: list[float]) -> int:
+        """Add the numbers of a document."""
+        for value in prepared:
+            self.pairs.add(doc, value)
+        return len(prepared)
+
+    def sort_value(self, prepared: list[float], values: list[Any]) -> float | None:
+        """The first number."""
+        return prepared[0] if prepared else None
+
+    def cursor(self, node: Any, evaluation: Evaluation) -> Cursor:
+        """A range."""
+        if not isinstance(node, Numeric):
+            return super().cursor(node, evaluation)
+        found = self.between(node.low, node.high, node.with_low, node.with_high)
+        return SetCursor(found, numeric=True)
+
+    def between(self, low: float, high: float, with_low: bool, with_high: bool) -> Docs:
+        """The documents with a number in the range."""
+        total = len(self.pairs)
+        if total < ORDER_MIN:
+            return self._all_between(low, high, with_low, with_high)
+        order, ordered = self._by_value()
+        first = int(np.searchsorted(ordered, low, "left" if with_low else "right"))
+        last = int(np.searchsorted(ordered, high, "right" if with_high else "left"))
+        if last - first > total // WIDE_SHARE:
+            return self._all_between(low, high, with_low, with_high)
+        found = self.pairs.docs[order[first:last]] if last > first else np.empty(0, np.uint32)
+        covered = len(order)
+        if covered < total:
+            values = self.pairs.values[covered:]
+            above = values >= low if with_low else values > low
+            below = values <= high if with_high else values < high
+            found = np.concatenate([found, self.pairs.docs[covered:][above & below]])
+        return np.unique(found)
+
+    def _all_between(self, low: float, high: float, with_low: bool, with_high: bool) -> Docs:
+        found = self.pairs.between(low, high, with_low, with_high)
+        return np.unique(found) if self.pairs.several else found
+
+    def _by_value(self) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
+        """Places in `pairs`, and the numbers there, by number; of most."""
+        total = len(self.pairs)
+        order, ordered = self._order, self._ordered
+        if (
+            order is None
+            or ordered is None
+            or total - len(order) > max(TAIL_MAX, len(order) // TAIL_SHARE)
+        ):
+            values = self.pairs.values
+            order = np.argsort(values, kind="stable").astype(np.uint32)
+            ordered = values[order]
+            self._order, self._ordered = order, ordered
+        return order, ordered
+
+    def extremes(self) -> tuple[float, float]:
+        """The lowest and the highest number."""
+        values = self.pairs.values
+        return (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+
+    def renumber(self, new_ids: Docs) -> None:
+        """Move to new ids."""
+        self.pairs.renumber(new_ids)
+        self._order = self._ordered = None
+
+    def memory(self) -> int:
+        """Bytes it takes."""
+        ordered = 0 if self._order is None else len(self._order) * 12
+        return self.pairs.memory() + ordered
+
+
+def number_of(value: Any) -> float:
+    """A number, from text or from JSON."""
+    if isinstance(value, bytes | bytearray):
+        if not _NUMBER.match(value):
+            shown = bytes(value).decode("utf-8", "replace")
+            raise BadField(f"Invalid numeric value: '{shown}'")
+        text = value.strip().lower()
+        return float(int(text, 16)) if b"0x" in text else float(text)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadField(f"Invalid numeric value: '{value}'")
+    return float(value)
+
+

@@ -1,0 +1,85 @@
+"""Columns of SORTABLE fields: what documents are sorted and grouped by, found by their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from balas_search.index.tables import NumberColumn
+
+Docs = NDArray[np.uint32]
+
+
+class TextColumn:
+    """A text for each document id. Every text is kept once; a document has its number."""
+
+    def __init__(self) -> None:
+        self.codes = NumberColumn()
+        self.texts: list[bytes] = []
+        self._code_of: dict[bytes, int] = {}
+        self._ranks: NDArray[np.int64] | None = None
+
+    def set(self, doc: int, value: bytes) -> None:
+        """Set the text of a document."""
+        code = self._code_of.get(value)
+        if code is None:
+            code = self._code_of[value] = len(self.texts)
+            self.texts.append(value)
+            self._ranks = None
+        self.codes.set(doc, code)
+
+    def codes_at(self, docs: Docs) -> NDArray[np.int64]:
+        """For each of the documents the place of its text in `texts`, -1 if it has none."""
+        return np.nan_to_num(self.codes.at(docs), nan=-1).astype(np.int64)
+
+    def at(self, docs: Docs) -> list[bytes | None]:
+        """The texts of these documents."""
+        texts = self.texts
+        return [texts[code] if code >= 0 else None for code in self.codes_at(docs).tolist()]
+
+    def sort_keys(self, docs: Docs) -> NDArray[np.float64]:
+        """Numbers in the same order as the texts of these documents; NaN if there is none."""
+        if self._ranks is None or len(self._ranks) != len(self.texts):
+            order = sorted(range(len(self.texts)), key=self.texts.__getitem__)
+            self._ranks = np.empty(len(order), np.int64)
+            self._ranks[order] = np.arange(len(order))
+        codes = self.codes_at(docs)
+        found = np.full(len(codes), np.nan)
+        there = codes >= 0
+        found[there] = self._ranks[codes[there]]
+        return found
+
+    def renumber(self, new_ids: Docs) -> None:
+        """Move to new ids."""
+        self.codes.renumber(new_ids)
+
+    def memory(self) -> int:
+        """Bytes it takes."""
+        return self.codes.memory() + sum(map(len, self.texts)) + 110 * len(self.texts)
+
+
+class NumericColumn(NumberColumn):
+    """A number for each document id."""
+
+    def sort_keys(self, docs: Docs) -> NDArray[np.float64]:
+        """The numbers of these documents; NaN if there is none."""
+        return self.at(docs)
+
+
+Column = TextColumn | NumericColumn
+
+
+def loaded_column(values: Iterable[Any], as_numbers: bool) -> list[Any]:
+    """Values read from documents, as numbers where they are meant to be."""
+    if not as_numbers:
+        return list(values)
+    found: list[Any] = []
+    for value in values:
+        try:
+            found.append(float(value))
+        except (TypeError, ValueError):
+            found.append(None)
+    return found

@@ -1,0 +1,334 @@
+"""One index: what it knows of its documents, and how a document gets in and out.
+
+Everything is keyed by document ids, which increase: a document that changes gets a new one. What
+belonged to the old one stays in the postings until `collect` renumbers them; queries leave it out
+because the table of documents says that it is gone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from balas.api import ReplyError
+from balas_search.analysis.languages import LANGUAGES, stemmer
+from balas_search.analysis.phonetics import sounds
+from balas_search.analysis.tokens import TextWriter
+from balas_search.fields.base import BadField, FieldIndex
+from balas_search.fields.geo import GeoIndex
+from balas_search.fields.numeric import NumericIndex
+from balas_search.fields.spec import GEO, NUMERIC, TAG, TEXT, FieldSpec
+from balas_search.fields.tag import TagIndex
+from balas_search.fields.text import TextIndex
+from balas_search.index.columns import Column, NumericColumn, TextColumn
+from balas_search.index.synonyms import Synonyms
+from balas_search.index.tables import DocumentTable
+from balas_search.index.vocabulary import Vocabulary
+from balas_search.postings.posting import Posting
+from balas_search.schema.definition import Definition
+from balas_search.schema.words import shown
+
+KINDS: dict[str, type[FieldIndex]] = {
+    TEXT: TextIndex,
+    TAG: TagIndex,
+    NUMERIC: NumericIndex,
+    GEO: GeoIndex,
+}
+# So many ids must be unused, and as many as are used, before it is worth renumbering.
+COLLECT_MIN = 1024
+# Between the values of a text field with several no phrase reaches across.
+MULTI_TEXT_SLOP = 100
+
+
+@dataclass(slots=True)
+class Failures:
+    """Documents that could not be indexed."""
+
+    count: int = 0
+    error: str = "N/A"
+    key: bytes = b"N/A"
+
+
+class Index:
+    """An index and all it holds."""
+
+    def __init__(
+        self,
+        name: bytes,
+        words: Sequence[bytes],
+        definition: Definition,
+        specs: list[FieldSpec],
+        stem_length_min: int = 4,
+    ) -> None:
+        self.name = name
+        self.words = list(words)
+        self.definition = definition
+        self.stem_length_min = stem_length_min
+        self.specs: list[FieldSpec] = []
+        self.fields: dict[bytes, FieldIndex] = {}
+        self.columns: dict[bytes, Column] = {}
+        self.missing: dict[bytes, Posting] = {}
+        self.synonyms = Synonyms()
+        self.failures = Failures()
+        self.uses = 0
+        self.dialects_used: set[int] = set()
+        self.indexing_ms = 0.0
+        self.scanning = False
+        self.scanned_share = 1.0
+        self.collections = 0
+        self.collected_bytes = 0
+        self.collecting_ms = self.last_collecting_ms = 0.0
+        self.clear()
+        self.add_fields(specs)
+
+    def clear(self) -> None:
+        """Forget all documents."""
+        self.documents = DocumentTable()
+        self.terms: dict[bytes, Posting] = {}
+        self.vocabulary = Vocabulary()
+        self.records = 0
+        self.writer = TextWriter(
+            self.terms,
+            set(self.definition.stop_words),
+            self.vocabulary.add,
+            not self.definition.no_offsets,
+        )
+        specs, self.specs = self.specs, []
+        self.add_fields(specs)
+
+    # --- the schema ------------------------------------------------------------------------------
+
+    def add_fields(self, specs: list[FieldSpec]) -> None:
+        """Add fields to the schema."""
+        for spec in specs:
+            if spec.kind not in KINDS:
+                raise ReplyError(f"Invalid field type for field `{shown(spec.name)}`")
+            self.specs.append(spec)
+            self.fields[spec.name] = KINDS[spec.kind](spec)
+            if spec.sortable:
+                self.columns[spec.name] = (
+                    NumericColumn() if spec.kind == NUMERIC else TextColumn()
+                )
+            if spec.index_missing:
+                self.missing[spec.name] = Posting(spec.name)
+        self.identifiers = tuple(spec.identifier for spec in self.specs) + tuple(
+            name
+            for name in (
+                self.definition.language_field,
+                self.definition.score_field,
+                self.definition.payload_field,
+            )
+            if name
+        )
+        # What every document goes through, in this order.
+        self._plan = [(spec, self.fields[spec.name]) for spec in self.specs]
+
+    @property
+    def stop_words(self) -> frozenset[bytes]:
+        """The words that are left out."""
+        return self.definition.stop_words
+
+    def spec_of(self, name: bytes) -> FieldSpec | None:
+        """The field of that name."""
+        field = self.fields.get(name)
+        return None if field is None else field.spec
+
+    def text_specs(self) -> list[FieldSpec]:
+        """The text fields, by their bits."""
+        return [spec for spec in self.specs if spec.kind == TEXT]
+
+    def mask_of(self, name: bytes) -> int:
+        """The bit of a text field, as a mask; 0 if there is none of that name."""
+        spec = self.spec_of(name)
+        return spec.mask if spec is not None and spec.kind == TEXT else 0
+
+    def check_missing(self, name: bytes) -> None:
+        """Raise ReplyError unless ismissing() may ask for the field."""
+        spec = self.spec_of(name)
+        if spec is None:
+            raise ReplyError(f"Unknown field `{shown(name)}`")
+        if not spec.index_missing:
+            raise ReplyError(
+                f"'ismissing' requires field '{shown(name)}' to be defined with 'INDEXMISSING'"
+            )
+
+    def check_phonetic(self, mask: int) -> None:
+        """Raise ReplyError unless one of the fields is matched by sound."""
+        if not any(spec.phonetic and spec.mask & mask for spec in self.text_specs()):
+            raise ReplyError("field does not support phonetics")
+
+    # --- documents -------------------------------------------------------------------------------
+
+    def put(self, key: bytes, values: Sequence[list[Any] | None]) -> bool:
+        """Index a document; False if it cannot be, and then it is not in the index any more.
+
+        `values` are what it has under each of `identifiers`, None where it has nothing.
+        """
+        prepared = []
+        for (spec, field), found in zip(self._plan, values, strict=False):
+            if found is None or spec.no_index and not spec.sortable:
+                prepared.append(None)
+                continue
+            try:
+                prepared.append(field.prepare(found))
+            except BadField as error:
+                self._failed(key, spec, str(error))
+                return False
+        language, score, payload = self._extras(values)
+        self.remove(key)
+        doc = self.documents.put(key, score, payload)
+        self._write(doc, prepared, values, language)
+        return True
+
+    def _failed(self, key: bytes, spec: FieldSpec, error: str) -> None:
+        self.remove(key)
+        self.failures.count += 1
+        self.failures.error, self.failures.key = error, key
+        spec.failures += 1
+        spec.last_error, spec.last_error_key = error, key
+
+    def _extras(self, values: Sequence[list[Any] | None]) -> tuple[str, float, bytes | None]:
+        """A document's own language, score and payload."""
+        definition = self.definition
+        language, score, payload = definition.language, definition.score, None
+        at = len(self.specs)
+        if definition.language_field:
+            if found := values[at]:
+                said = found[0].decode("utf-8", "replace").lower()
+                language = said if said in LANGUAGES else language
+            at += 1
+        if definition.score_field:
+            if found := values[at]:
+                score = score_of(found[0], score)
+            at += 1
+        if definition.payload_field and (found := values[at]):
+            payload = found[0]
+        return language, score, payload
+
+    def _write(
+        self,
+        doc: int,
+        prepared: list[Any],
+        values: Sequence[list[Any] | None],
+        language: str,
+    ) -> None:
+        writer = self.writer
+        writer.begin(doc)
+        stem = stemmer(language, self.stem_length_min)
+        records = 0
+        for (spec, field), ready, found in zip(self._plan, prepared, values, strict=False):
+            if ready is None:
+                if spec.index_missing:
+                    self.missing[spec.name].append_doc(doc)
+                continue
+            if not spec.no_index:
+                if spec.kind == TEXT:
+                    self._write_text(spec, ready, stem, language)
+                else:
+                    records += field.add(doc, ready)
+            if spec.sortable:
+                value = field.sort_value(ready, found or [])
+                if value is not None:
+                    self.columns[spec.name].set(doc, value)
+        self.documents.describe(doc, writer.length, writer.frequency_max)
+        self.records += records + writer.records
+
+    def _write_text(self, spec: FieldSpec, texts: list[bytes], stem: Any, language: str) -> None:
+        writer = self.writer
+        for number, text in enumerate(texts):
+            if number:
+                writer.skip(MULTI_TEXT_SLOP)
+            if spec.index_empty and not text:
+                writer.add_term(b"", spec.bit)
+            writer.add(
+                text,
+                spec.bit,
+                spec.weight,
+                None if spec.no_stem else stem,
+                language,
+                sounds if spec.phonetic else None,
+                self.synonyms.terms or None,
+            )
+
+    def remove(self, key: bytes) -> bool:
+        """Take a document out; False if it was not in."""
+        doc = self.documents.remove(key)
+        if not doc:
+            return False
+        for field in self.fields.values():
+            if field.wants_removals:
+                field.remove(doc)
+        return True
+
+    # --- housekeeping ----------------------------------------------------------------------------
+
+    @property
+    def unused_ids(self) -> int:
+        """Ids of documents that are gone."""
+        return self.documents.last_id - len(self.documents)
+
+    def wants_collection(self) -> bool:
+        """Whether it is worth renumbering."""
+        return self.unused_ids > max(COLLECT_MIN, len(self.documents))
+
+    def collect(self) -> None:
+        """Give the documents new ids without gaps, and drop what belonged to others."""
+        started, before = time.perf_counter(), self.memory()
+        self._renumber()
+        self.last_collecting_ms = (time.perf_counter() - started) * 1000
+        self.collecting_ms += self.last_collecting_ms
+        self.collected_bytes += max(before - self.memory(), 0)
+        self.collections += 1
+
+    def _renumber(self) -> None:
+        new_ids = self.documents.renumbering()
+        for term, posting in list(self.terms.items()):
+            renumbered = posting.renumbered(new_ids)
+            if len(renumbered):
+                self.terms[term] = renumbered
+            else:
+                del self.terms[term]
+        self.vocabulary = Vocabulary(self.terms)
+        for field in self.fields.values():
+            field.renumber(new_ids)
+        for column in self.columns.values():
+            column.renumber(new_ids)
+        self.missing = {
+            name: posting.renumbered(new_ids) for name, posting in self.missing.items()
+        }
+        self.documents.renumber(new_ids)
+        self.records = sum(map(len, self.terms.values()))
+        self.writer = TextWriter(
+            self.terms,
+            set(self.definition.stop_words),
+            self.vocabulary.add,
+            not self.definition.no_offsets,
+        )
+
+    def memory(self) -> int:
+        """Bytes it takes."""
+        return (
+            self.documents.memory()
+            + sum([posting.memory() for posting in self.terms.values()])
+            + sum([field.memory() for field in self.fields.values()])
+            + sum([column.memory() for column in self.columns.values()])
+            + self.vocabulary.memory()
+        )
+
+    def average_length(self) -> float:
+        """The mean of the lengths of documents."""
+        count = len(self.documents)
+        return self.documents.total_length / count if count else 0.0
+
+
+def score_of(value: Any, default: float) -> float:
+    """A document's score, as its field says it."""
+    try:
+        score = float(value)
+    except (TypeError, ValueError):
+        return default
+    return score if np.isfinite(score) else default

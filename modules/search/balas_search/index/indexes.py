@@ -1,0 +1,170 @@
+"""All indexes of a server: by name, by alias, and by the keys they hold.
+
+They follow the keyspace through one listener. It sees every change of a key, looks which indexes the
+key belongs to, and puts the document in anew or takes it out: so an index is in step with the keys
+after every command, whatever the command was.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from balas.api import Attachment, Change, ReplyError
+from balas_search.index.documents import is_document, read_fields
+from balas_search.index.index import Index
+from balas_search.schema.words import shown
+
+# What happens to a key without changing what it holds.
+NO_CHANGE = frozenset({"expire", "persist", "keymiss", "new", "overwritten", "type_changed"})
+# Keys looked at in one slice of a scan, and the pause between two.
+SCAN_SLICE = 1000
+SCAN_PAUSE_MS = 1
+
+
+class Indexes:
+    """Holds the indexes of one server."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[bytes, Index] = {}
+        self.aliases: dict[bytes, Index] = {}
+        self.server: Attachment | None = None
+        self._hashes: list[tuple[tuple[bytes, ...], Index]] = []
+        self.changed_since = True
+
+    def attach(self, server: Attachment) -> None:
+        """Begin to follow the keys of a server."""
+        self.server = server
+        server.on_change(self.follow)
+
+    # --- names -----------------------------------------------------------------------------------
+
+    def find(self, name: bytes) -> Index | None:
+        """The index of that name or alias."""
+        return self.by_name.get(name) or self.aliases.get(name)
+
+    def named(self, name: bytes, error: str = "Unknown index name") -> Index:
+        """The index of that name or alias; raises ReplyError."""
+        found = self.find(name)
+        if found is None:
+            raise ReplyError(error)
+        return found
+
+    def for_query(self, name: bytes) -> Index:
+        """The index that a query is put to; raises ReplyError."""
+        found = self.find(name)
+        if found is None:
+            raise ReplyError(f"{shown(name)}: no such index")
+        found.uses += 1
+        return found
+
+    def add(self, index: Index) -> None:
+        """Add an index; it is not filled by this."""
+        self.by_name[index.name] = index
+        self._sort_out()
+
+    def drop(self, index: Index) -> None:
+        """Forget an index and its aliases."""
+        del self.by_name[index.name]
+        self.aliases = {
+            alias: other for alias, other in self.aliases.items() if other is not index
+        }
+        self._sort_out()
+
+    def clear(self) -> None:
+        """Forget all."""
+        self.by_name.clear()
+        self.aliases.clear()
+        self._sort_out()
+
+    def _sort_out(self) -> None:
+        self._hashes = [
+            (tuple(index.definition.prefixes), index) for index in self.by_name.values()
+        ]
+        self.changed_since = True
+
+    # --- following the keys ----------------------------------------------------------------------
+
+    def follow(self, changes: list[Change]) -> None:
+        """Bring the indexes up to date with changes of keys."""
+        if not self._hashes:
+            return
+        if len(changes) == 1:
+            db, key, event = changes[0]
+            if db == 0 and event not in NO_CHANGE:
+                self.refresh(key)
+            return
+        for key in {key: None for db, key, event in changes if db == 0 and event not in NO_CHANGE}:
+            self.refresh(key)
+
+    def refresh(self, key: bytes) -> None:
+        """Index a key as it is now, wherever it belongs."""
+        value: object = None
+        known = False
+        for prefixes, index in self._hashes:
+            if key.startswith(prefixes):
+                if not known:
+                    assert self.server is not None
+                    value, known = self.server.peek(key), True
+                self.put(index, key, value)
+
+    def put(self, index: Index, key: bytes, value: object) -> None:
+        """Index a value, or take its document out if the value is not of the kind."""
+        self.changed_since = True
+        if not is_document(value, index.definition.on_json):
+            index.remove(key)
+            return
+        started = time.perf_counter()
+        assert self.server is not None
+        index.put(key, read_fields(value, index.identifiers, self.server.now_ms))
+        index.indexing_ms += (time.perf_counter() - started) * 1000
+
+    # --- scanning --------------------------------------------------------------------------------
+
+    def scan(self, index: Index) -> None:
+        """Fill an index with the keys that are there, in slices; the first one at once."""
+        index.scanning = True
+        self._scan_slice(index, 0, 0)
+
+    def _scan_slice(self, index: Index, cursor: int, seen: int) -> None:
+        server = self.server
+        if server is None or self.by_name.get(index.name) is not index:
+            return
+        prefixes = tuple(index.definition.prefixes)
+        until = seen + SCAN_SLICE
+        while True:
+            cursor, keys = server.scan(cursor, 100)
+            seen += len(keys)
+            for key in keys:
+                if key.startswith(prefixes) and key not in index.documents.ids:
+                    value = server.peek(key)
+                    if is_document(value, index.definition.on_json):
+                        self.put(index, key, value)
+            if not cursor or seen >= until:
+                break
+        if cursor:
+            index.scanned_share = min(seen / max(server.key_count(), 1), 0.99)
+            server.after(SCAN_PAUSE_MS, self._next_slice(index, cursor, seen))
+        else:
+            index.scanning = False
+            index.scanned_share = 1.0
+
+    def _next_slice(self, index: Index, cursor: int, seen: int) -> Callable[[], None]:
+        return lambda: self._scan_slice(index, cursor, seen)
+
+    def refill(self, index: Index) -> None:
+        """Index all documents anew, because the schema has changed."""
+        index.clear()
+        self.scan(index)
+
+    # --- housekeeping ----------------------------------------------------------------------------
+
+    def tidy(self) -> None:
+        """Collect what is left of documents that went, and tell the memory used."""
+        if not self.changed_since or self.server is None:
+            return
+        self.changed_since = False
+        for index in self.by_name.values():
+            if index.wants_collection():
+                index.collect()
+        self.server.count_memory(sum(index.memory() for index in self.by_name.values()))

@@ -1,0 +1,303 @@
+"""Growing arrays: the table of documents, columns by document id, and pairs of id and number.
+
+Views that are handed out show memory that moves when the table grows: use them up before anything is
+added.
+"""
+
+import numpy as np
+
+from cpython.buffer cimport PyBUF_READ
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from libc.math cimport NAN
+from libc.stdint cimport uint8_t, uint32_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memset
+
+cdef enum:
+    # About what a key takes as an object and in the dict.
+    KEY_BYTES = 140
+
+
+cdef void* resized(void* block, size_t size) except NULL:
+    cdef void* found = realloc(block, size)
+    if found == NULL:
+        raise MemoryError()
+    return found
+
+
+cdef view(void* data, Py_ssize_t count, dtype, Py_ssize_t width):
+    if not count:
+        return np.empty(0, dtype)
+    return np.frombuffer(PyMemoryView_FromMemory(<char*> data, count * width, PyBUF_READ), dtype)
+
+
+cdef class DocumentTable:
+    """The documents of an index.
+
+    Each gets the next id when it is put in, again each time it changes: ids only ever increase, and
+    begin with 1. `ids` maps a key to its id; `keys[id]` is the key, None once the document is gone.
+    """
+
+    cdef readonly dict ids
+    cdef readonly list keys
+    cdef readonly dict payloads
+    cdef readonly double total_length
+    cdef uint8_t* alive_data
+    cdef float* score_data
+    cdef uint32_t* length_data
+    cdef uint32_t* frequency_data
+    cdef Py_ssize_t capacity
+
+    def __cinit__(self):
+        self.ids = {}
+        self.keys = [None]
+        self.payloads = {}
+        self.grow(16)
+
+    def __dealloc__(self):
+        free(self.alive_data)
+        free(self.score_data)
+        free(self.length_data)
+        free(self.frequency_data)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    cdef int grow(self, Py_ssize_t capacity) except -1:
+        self.alive_data = <uint8_t*> resized(self.alive_data, capacity)
+        self.score_data = <float*> resized(self.score_data, capacity * 4)
+        self.length_data = <uint32_t*> resized(self.length_data, capacity * 4)
+        self.frequency_data = <uint32_t*> resized(self.frequency_data, capacity * 4)
+        memset(self.alive_data + self.capacity, 0, capacity - self.capacity)
+        memset(<uint8_t*> self.score_data + self.capacity * 4, 0, (capacity - self.capacity) * 4)
+        memset(<uint8_t*> self.length_data + self.capacity * 4, 0, (capacity - self.capacity) * 4)
+        memset(<uint8_t*> self.frequency_data + self.capacity * 4, 0,
+               (capacity - self.capacity) * 4)
+        self.capacity = capacity
+        return 0
+
+    @property
+    def last_id(self) -> int:
+        """The highest id that was given."""
+        return len(self.keys) - 1
+
+    def put(self, bytes key not None, double score=1.0, payload=None) -> int:
+        """Give a document the next id; what was there under this key is gone."""
+        cdef Py_ssize_t made = len(self.keys)
+        self.remove(key)
+        if made == self.capacity:
+            self.grow(made + (made >> 1) + 16)
+        self.ids[key] = made
+        self.keys.append(key)
+        self.alive_data[made] = 1
+        self.score_data[made] = <float> score
+        if payload is not None:
+            self.payloads[made] = payload
+        return made
+
+    def describe(self, Py_ssize_t doc, uint32_t length, uint32_t frequency_max) -> None:
+        """Note the sum of all frequencies in a document, and the highest."""
+        self.length_data[doc] = length
+        self.frequency_data[doc] = frequency_max
+        self.total_length += length
+
+    def remove(self, bytes key not None) -> int:
+        """Forget a document; returns the id it had, or 0."""
+        found = self.ids.pop(key, None)
+        if found is None:
+            return 0
+        cdef Py_ssize_t doc = found
+        self.alive_data[doc] = 0
+        self.keys[doc] = None
+        self.total_length -= self.length_data[doc]
+        if self.payloads:
+            self.payloads.pop(doc, None)
+        return doc
+
+    @property
+    def alive(self) -> np.ndarray:
+        """For each id whether the document is there (uint8)."""
+        return view(self.alive_data, len(self.keys), np.uint8, 1)
+
+    @property
+    def scores(self) -> np.ndarray:
+        """For each id the document's own score (float32)."""
+        return view(self.score_data, len(self.keys), np.float32, 4)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """For each id the sum of all frequencies (uint32)."""
+        return view(self.length_data, len(self.keys), np.uint32, 4)
+
+    @property
+    def frequencies(self) -> np.ndarray:
+        """For each id the highest frequency of a term (uint32)."""
+        return view(self.frequency_data, len(self.keys), np.uint32, 4)
+
+    def all_ids(self) -> np.ndarray:
+        """The ids of all documents that are there (uint32)."""
+        return np.flatnonzero(self.alive).astype(np.uint32)
+
+    def renumbering(self) -> np.ndarray:
+        """For each id the one it would have if none were unused; GONE where none is left."""
+        alive = self.alive.astype(np.uint32)
+        new_ids = np.cumsum(alive, dtype=np.uint32)
+        return np.where(alive != 0, new_ids, np.uint32(0xFFFFFFFF)).astype(np.uint32)
+
+    def renumber(self, const uint32_t[::1] new_ids not None) -> None:
+        """Move everything to the new ids, which keep the order."""
+        cdef Py_ssize_t doc
+        cdef Py_ssize_t made
+        cdef Py_ssize_t count = len(self.keys)
+        keys = [None]
+        payloads = {}
+        for doc in range(1, count):
+            if new_ids[doc] == 0xFFFFFFFF:
+                continue
+            made = new_ids[doc]
+            key = self.keys[doc]
+            keys.append(key)
+            self.ids[key] = made
+            self.score_data[made] = self.score_data[doc]
+            self.length_data[made] = self.length_data[doc]
+            self.frequency_data[made] = self.frequency_data[doc]
+            if doc in self.payloads:
+                payloads[made] = self.payloads[doc]
+        made = len(keys)
+        memset(self.alive_data, 1, made)
+        self.alive_data[0] = 0
+        memset(self.alive_data + made, 0, self.capacity - made)
+        self.keys = keys
+        self.payloads = payloads
+
+    def memory(self) -> int:
+        """Bytes it takes."""
+        return self.capacity * 13 + len(self.keys) * 8 + len(self.ids) * KEY_BYTES
+
+
+cdef class NumberColumn:
+    """A number for each document id, NaN where there is none."""
+
+    cdef double* data
+    cdef Py_ssize_t size
+    cdef Py_ssize_t capacity
+
+    def __dealloc__(self):
+        free(self.data)
+
+    cdef int reach(self, Py_ssize_t size) except -1:
+        cdef Py_ssize_t i
+        if size > self.capacity:
+            self.capacity = size + (size >> 1) + 16
+            self.data = <double*> resized(self.data, self.capacity * 8)
+        for i in range(self.size, size):
+            self.data[i] = NAN
+        self.size = size
+        return 0
+
+    def set(self, Py_ssize_t doc, double value) -> None:
+        """Set the number of a document."""
+        if doc >= self.size:
+            self.reach(doc + 1)
+        self.data[doc] = value
+
+    def at(self, const uint32_t[::1] docs not None) -> np.ndarray:
+        """The numbers of these documents (float64)."""
+        found = np.full(docs.shape[0], np.nan)
+        cdef double[::1] out = found
+        cdef Py_ssize_t i
+        for i in range(docs.shape[0]):
+            if docs[i] < self.size:
+                out[i] = self.data[docs[i]]
+        return found
+
+    def renumber(self, const uint32_t[::1] new_ids not None) -> None:
+        """Move everything to the new ids, which keep the order."""
+        cdef Py_ssize_t doc
+        cdef Py_ssize_t last = 0
+        for doc in range(1, min(self.size, new_ids.shape[0])):
+            if new_ids[doc] != 0xFFFFFFFF:
+                last = new_ids[doc]
+                self.data[last] = self.data[doc]
+        self.size = min(self.size, last + 1)
+
+    def memory(self) -> int:
+        """Bytes it takes."""
+        return self.capacity * 8
+
+
+cdef class Pairs:
+    """Numbers with the documents that have them, in order of the ids; a document may come often."""
+
+    cdef uint32_t* doc_data
+    cdef double* value_data
+    cdef Py_ssize_t size
+    cdef Py_ssize_t capacity
+    cdef readonly bint several
+
+    def __dealloc__(self):
+        free(self.doc_data)
+        free(self.value_data)
+
+    def __len__(self) -> int:
+        return self.size
+
+    def add(self, uint32_t doc, double value) -> None:
+        """Add a number of a document, whose id is no less than any before."""
+        if self.size == self.capacity:
+            self.capacity = self.size + (self.size >> 1) + 8
+            self.doc_data = <uint32_t*> resized(self.doc_data, self.capacity * 4)
+            self.value_data = <double*> resized(self.value_data, self.capacity * 8)
+        if self.size and self.doc_data[self.size - 1] == doc:
+            self.several = True
+        self.doc_data[self.size] = doc
+        self.value_data[self.size] = value
+        self.size += 1
+
+    @property
+    def docs(self) -> np.ndarray:
+        """The documents (uint32)."""
+        return view(self.doc_data, self.size, np.uint32, 4)
+
+    @property
+    def values(self) -> np.ndarray:
+        """Their numbers (float64)."""
+        return view(self.value_data, self.size, np.float64, 8)
+
+    def between(self, double low, double high, bint with_low, bint with_high) -> np.ndarray:
+        """The documents with a number in the range, by looking at all; sorted, maybe repeated."""
+        cdef Py_ssize_t i
+        cdef Py_ssize_t count = 0
+        cdef double value
+        found = np.empty(self.size + 1, np.uint32)
+        cdef uint32_t[::1] out = found
+        with nogil:
+            if with_low and with_high:
+                for i in range(self.size):
+                    value = self.value_data[i]
+                    out[count] = self.doc_data[i]
+                    count += (value >= low) & (value <= high)
+            else:
+                for i in range(self.size):
+                    value = self.value_data[i]
+                    out[count] = self.doc_data[i]
+                    count += (
+                        ((value > low) | (with_low & (value == low)))
+                        & ((value < high) | (with_high & (value == high)))
+                    )
+        return found[:count]
+
+    def renumber(self, const uint32_t[::1] new_ids not None) -> None:
+        """Move everything to the new ids, which keep the order; drop what is gone."""
+        cdef Py_ssize_t i
+        cdef Py_ssize_t count = 0
+        for i in range(self.size):
+            if new_ids[self.doc_data[i]] != 0xFFFFFFFF:
+                self.doc_data[count] = new_ids[self.doc_data[i]]
+                self.value_data[count] = self.value_data[i]
+                count += 1
+        self.size = count
+
+    def memory(self) -> int:
+        """Bytes it takes."""
+        return self.capacity * 12

@@ -1,0 +1,92 @@
+"""The module itself: what it holds for one server, and the hooks by which the server speaks to it."""
+
+from __future__ import annotations
+
+from balas.api import Attachment, LoadStream, Module, SaveStream, hook
+from balas_search.evaluation.evaluation import Limits
+from balas_search.fields.spec import KINDS
+from balas_search.index.indexes import Indexes
+from balas_search.index.index import Index
+from balas_search.persistence import load_all, save_all
+
+TIDY_MS = 1000
+
+
+class SearchBase(Module):
+    """Everything of the module but its commands, which find it by its class `Search`."""
+
+    name = "search"
+    version = 21005
+    aux_name = "ft_index0"
+    aux_version = 1001
+
+    def __init__(self) -> None:
+        self.indexes = Indexes()
+        self.dictionaries: dict[bytes, dict[bytes, None]] = {}
+
+    @hook
+    def load(self, server: Attachment) -> None:
+        """Begin to follow the keys."""
+        self.server = server
+        self.indexes.attach(server)
+        server.every(TIDY_MS, self.indexes.tidy)
+
+    @hook
+    def data_loaded(self) -> None:
+        """Fill the indexes that came with the data."""
+        for index in self.indexes.by_name.values():
+            self.indexes.refill(index)
+
+    @hook
+    def database_changed(self, index: int) -> None:
+        """Indexes live in database 0: with its keys they go, too, or are filled anew."""
+        if index != 0:
+            return
+        if self.server.key_count(0) == 0:
+            self.indexes.clear()
+            self.dictionaries.clear()
+        for known in self.indexes.by_name.values():
+            self.indexes.refill(known)
+
+    @hook
+    def aux_save(self, out: SaveStream, after_keys: bool) -> None:
+        """Save definitions; what they hold is indexed anew."""
+        if not after_keys and (self.indexes.by_name or self.dictionaries):
+            save_all(out, self.indexes, self.dictionaries)
+
+    @hook
+    def aux_load(self, source: LoadStream, version: int, after_keys: bool) -> None:
+        """Take definitions from a snapshot."""
+        load_all(source, self.indexes, self.dictionaries, self.setting("search-min-stem-len"))
+
+    @hook
+    def info(self) -> dict[str, dict[str, object]]:
+        """What INFO shows."""
+        indexes = self.indexes.by_name.values()
+        specs = [spec for index in indexes for spec in index.specs]
+        kinds = {kind: sum(spec.kind == kind for spec in specs) for kind in KINDS}
+        return {
+            "index": {
+                "number_of_indexes": len(indexes),
+                "total_indexed_documents": sum(len(index.documents) for index in indexes),
+            },
+            "fields_statistics": {
+                f"fields_{kind.lower()}": count for kind, count in kinds.items() if count
+            },
+            "memory": {"used_memory_indexes": sum(index.memory() for index in indexes)},
+        }
+
+    def cursor_counts(self, index: Index) -> tuple[int, int]:
+        """How many cursors an index has, and how many there are in all."""
+        return 0, 0
+
+    def setting(self, name: str) -> int:
+        """The value of one of the module's options."""
+        value: int = self.server.option(name)
+        return value
+
+    def limits(self) -> Limits:
+        """The settings that queries keep to."""
+        return Limits(
+            self.setting("search-min-prefix"), self.setting("search-max-prefix-expansions")
+        )

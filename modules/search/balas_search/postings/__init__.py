@@ -1,0 +1,1 @@
+"""Posting lists and the compiled kernels that work on whole lists at once."""

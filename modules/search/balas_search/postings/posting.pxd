@@ -1,0 +1,42 @@
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+
+cdef class Posting:
+    cdef readonly bytes term
+    # The stem of the term in the language `stem_language`: its posting, or None if there is none.
+    cdef public object stem
+    cdef public object stem_language
+    cdef uint32_t* docs
+    cdef Py_ssize_t size
+    cdef Py_ssize_t capacity
+    cdef uint8_t* freqs          # NULL while all are 1
+    cdef int freq_width          # bytes of each: 1 or 4
+    cdef uint8_t* masks          # NULL while all are `mask_lo`, `mask_hi`
+    cdef int mask_width          # bytes of each: 1, 8 or 16
+    cdef uint64_t mask_lo
+    cdef uint64_t mask_hi
+    cdef uint8_t* offsets        # positions: see posting.pyx
+    cdef Py_ssize_t offsets_size
+    cdef Py_ssize_t offsets_capacity
+    cdef uint64_t* skips
+    cdef Py_ssize_t skips_size
+    cdef Py_ssize_t skips_capacity
+    cdef uint32_t last_position
+
+    cdef uint32_t add(self, uint32_t doc, uint32_t freq, int field, uint32_t position,
+                      bint keep_position) except 0
+    cdef uint32_t freq_of(self, Py_ssize_t index) noexcept nogil
+    cdef bint in_fields(self, Py_ssize_t index, uint64_t lo, uint64_t hi) noexcept nogil
+    cdef int grow(self) except -1
+    cdef int set_freq(self, Py_ssize_t index, uint32_t freq) except -1
+    cdef int set_mask(self, Py_ssize_t index, uint64_t lo, uint64_t hi) except -1
+    cdef int add_mask(self, Py_ssize_t index, uint64_t lo, uint64_t hi) except -1
+    cdef int put_position(self, uint32_t delta, bint first) except -1
+    cdef Py_ssize_t seek(self, uint32_t doc, Py_ssize_t at) noexcept nogil
+    cdef Py_ssize_t place_of(self, Py_ssize_t index, Py_ssize_t place,
+                             Py_ssize_t reached) noexcept nogil
+    cdef Py_ssize_t skip_varint(self, Py_ssize_t place) noexcept nogil
+    cdef Py_ssize_t decode(self, Py_ssize_t place, uint32_t* out,
+                           Py_ssize_t* count) noexcept nogil
+    cdef int copy_to(self, Posting made, Py_ssize_t i, uint32_t new_id, Py_ssize_t place,
+                     Py_ssize_t end) except -1

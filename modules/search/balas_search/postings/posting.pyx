@@ -1,0 +1,441 @@
+"""One term's posting list: documents, frequencies, fields and positions, in four columns.
+
+Document ids only ever increase, so a list is sorted by being appended to. Each column is as narrow
+as its content allows: frequencies take no room while all are 1, field masks none while all are
+equal. Positions are one stream of bytes: for each occurrence a varint of
+
+    2 * (distance to the occurrence before, in the same document) + (1 if it is the document's first)
+
+so that the stream says itself where a document begins. `skips` holds where every SKIP-th document
+begins.
+
+The arrays that are handed out are views of memory that moves when the list grows: use them up before
+anything is added.
+"""
+
+import numpy as np
+
+from cpython.buffer cimport PyBUF_READ
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memcpy, memset
+
+cdef enum:
+    SKIP = 128
+    OBJECT_BYTES = 200     # about what the object, its term and its place in a dict take
+
+# In a mapping of document ids: this document is gone.
+GONE = 0xFFFFFFFF
+
+
+cdef void* resized(void* block, size_t size) except NULL:
+    cdef void* found = realloc(block, size if size else 1)
+    if found == NULL:
+        raise MemoryError()
+    return found
+
+
+cdef class Posting:
+    """The documents that hold a term."""
+
+    def __cinit__(self, bytes term not None):
+        self.term = term
+        self.freq_width = 1
+        self.mask_width = 1
+
+    def __dealloc__(self):
+        free(self.docs)
+        free(self.freqs)
+        free(self.masks)
+        free(self.offsets)
+        free(self.skips)
+
+    def __len__(self) -> int:
+        """The number of documents, those included that are gone but not yet collected."""
+        return self.size
+
+    # --- writing -------------------------------------------------------------------------------
+
+    def append(self, uint32_t doc, uint32_t freq=1, int field=0, uint32_t position=0) -> int:
+        """Add an occurrence, for tests: what the compiled callers do by `add`."""
+        return self.add(doc, freq, field, position, True)
+
+    def append_doc(self, uint32_t doc) -> None:
+        """Add a document that holds the term, without saying where."""
+        self.add(doc, 1, 0, 0, False)
+
+    cdef uint32_t add(self, uint32_t doc, uint32_t freq, int field, uint32_t position,
+                      bint keep_position) except 0:
+        """Add an occurrence in `doc`, no less than any before; return the frequency there."""
+        cdef uint64_t lo = (<uint64_t> 1 << field) if field < 64 else 0
+        cdef uint64_t hi = (<uint64_t> 1 << (field - 64)) if field >= 64 else 0
+        cdef Py_ssize_t last = self.size - 1
+        cdef bint first = last < 0 or self.docs[last] != doc
+        if first:
+            last += 1
+            if last == self.capacity:
+                self.grow()
+            self.docs[last] = doc
+            if self.masks == NULL and last == 0:
+                self.mask_lo = lo
+                self.mask_hi = hi
+            self.size += 1
+            if keep_position and last % SKIP == 0:
+                self.remember_place()
+            if self.freqs != NULL or freq != 1:
+                self.set_freq(last, freq)
+            if self.masks != NULL or lo != self.mask_lo or hi != self.mask_hi:
+                self.set_mask(last, lo, hi)
+            self.last_position = 0
+        else:
+            freq += self.freq_of(last)
+            self.set_freq(last, freq)
+            self.add_mask(last, lo, hi)
+        if keep_position:
+            self.put_position(position - self.last_position, first)
+            self.last_position = position
+        return freq
+
+    cdef int grow(self) except -1:
+        cdef Py_ssize_t capacity = self.capacity + (self.capacity >> 2) + 2
+        self.docs = <uint32_t*> resized(self.docs, capacity * sizeof(uint32_t))
+        if self.freqs != NULL:
+            self.freqs = <uint8_t*> resized(self.freqs, capacity * self.freq_width)
+        if self.masks != NULL:
+            self.masks = <uint8_t*> resized(self.masks, capacity * self.mask_width)
+        self.capacity = capacity
+        return 0
+
+    def remember_place(self) -> None:
+        """Note where the document that comes next begins in the stream of positions."""
+        if self.skips_size == self.skips_capacity:
+            self.skips_capacity += (self.skips_capacity >> 1) + 1
+            self.skips = <uint64_t*> resized(self.skips, self.skips_capacity * sizeof(uint64_t))
+        self.skips[self.skips_size] = self.offsets_size
+        self.skips_size += 1
+
+    cdef int put_position(self, uint32_t delta, bint first) except -1:
+        cdef uint64_t value = (<uint64_t> delta << 1) | first
+        if self.offsets_size + 6 > self.offsets_capacity:
+            self.offsets_capacity += (self.offsets_capacity >> 2) + 6
+            self.offsets = <uint8_t*> resized(self.offsets, self.offsets_capacity)
+        while value >= 0x80:
+            self.offsets[self.offsets_size] = <uint8_t> (value & 0x7F) | 0x80
+            self.offsets_size += 1
+            value >>= 7
+        self.offsets[self.offsets_size] = <uint8_t> value
+        self.offsets_size += 1
+        return 0
+
+    cdef uint32_t freq_of(self, Py_ssize_t index) noexcept nogil:
+        if self.freqs == NULL:
+            return 1
+        if self.freq_width == 1:
+            return self.freqs[index]
+        return (<uint32_t*> self.freqs)[index]
+
+    cdef int set_freq(self, Py_ssize_t index, uint32_t freq) except -1:
+        """Set a frequency; the column is made, or widened, if it has to be."""
+        cdef uint8_t* wide
+        cdef Py_ssize_t i
+        if self.freqs == NULL:
+            if freq == 1:
+                return 0
+            self.freqs = <uint8_t*> resized(NULL, self.capacity)
+            self.freq_width = 1
+            memset(self.freqs, 1, self.capacity)
+        if self.freq_width == 1 and freq > 0xFF:
+            wide = <uint8_t*> resized(NULL, self.capacity * 4)
+            for i in range(self.size):
+                (<uint32_t*> wide)[i] = self.freqs[i]
+            free(self.freqs)
+            self.freqs = wide
+            self.freq_width = 4
+        if self.freq_width == 1:
+            self.freqs[index] = <uint8_t> freq
+        else:
+            (<uint32_t*> self.freqs)[index] = freq
+        return 0
+
+    cdef int add_mask(self, Py_ssize_t index, uint64_t lo, uint64_t hi) except -1:
+        cdef uint64_t old_lo = self.mask_lo
+        cdef uint64_t old_hi = self.mask_hi
+        if self.masks != NULL:
+            old_hi = 0
+            if self.mask_width == 1:
+                old_lo = self.masks[index]
+            elif self.mask_width == 8:
+                old_lo = (<uint64_t*> self.masks)[index]
+            else:
+                old_lo = (<uint64_t*> self.masks)[2 * index]
+                old_hi = (<uint64_t*> self.masks)[2 * index + 1]
+        if (old_lo | lo) != old_lo or (old_hi | hi) != old_hi:
+            self.set_mask(index, old_lo | lo, old_hi | hi)
+        return 0
+
+    cdef int set_mask(self, Py_ssize_t index, uint64_t lo, uint64_t hi) except -1:
+        """Set the fields of a document; the column is made, or widened, if it has to be."""
+        cdef int width = 16 if hi else 8 if lo > 0xFF else 1
+        if self.masks == NULL:
+            if self.mask_hi:
+                width = 16
+            elif self.mask_lo > 0xFF and width == 1:
+                width = 8
+        elif width < self.mask_width:
+            width = self.mask_width
+        if self.masks == NULL or width != self.mask_width:
+            self.widen_masks(width)
+        if width == 1:
+            self.masks[index] = <uint8_t> lo
+        elif width == 8:
+            (<uint64_t*> self.masks)[index] = lo
+        else:
+            (<uint64_t*> self.masks)[2 * index] = lo
+            (<uint64_t*> self.masks)[2 * index + 1] = hi
+        return 0
+
+    def widen_masks(self, int width) -> None:
+        """Make the column of field masks, or make it wider."""
+        cdef uint8_t* wide = <uint8_t*> resized(NULL, self.capacity * width)
+        cdef Py_ssize_t i
+        cdef uint64_t lo = self.mask_lo
+        cdef uint64_t hi = self.mask_hi
+        for i in range(self.size):
+            if self.masks != NULL:
+                lo = self.masks[i] if self.mask_width == 1 else (<uint64_t*> self.masks)[i]
+                hi = 0
+            if width == 1:
+                wide[i] = <uint8_t> lo
+            elif width == 8:
+                (<uint64_t*> wide)[i] = lo
+            else:
+                (<uint64_t*> wide)[2 * i] = lo
+                (<uint64_t*> wide)[2 * i + 1] = hi
+        free(self.masks)
+        self.masks = wide
+        self.mask_width = width
+
+    cdef bint in_fields(self, Py_ssize_t index, uint64_t lo, uint64_t hi) noexcept nogil:
+        if self.masks == NULL:
+            return (self.mask_lo & lo) != 0 or (self.mask_hi & hi) != 0
+        if self.mask_width == 1:
+            return (self.masks[index] & lo) != 0
+        if self.mask_width == 8:
+            return ((<uint64_t*> self.masks)[index] & lo) != 0
+        return ((<uint64_t*> self.masks)[2 * index] & lo) != 0 or (
+            (<uint64_t*> self.masks)[2 * index + 1] & hi
+        ) != 0
+
+    # --- reading -------------------------------------------------------------------------------
+
+    def docs_view(self) -> np.ndarray:
+        """All documents, as a view (uint32)."""
+        if not self.size:
+            return np.empty(0, np.uint32)
+        memory = PyMemoryView_FromMemory(<char*> self.docs, self.size * 4, PyBUF_READ)
+        return np.frombuffer(memory, np.uint32)
+
+    def docs_in(self, fields: int) -> np.ndarray:
+        """The documents that hold the term in one of `fields` (a mask)."""
+        cdef uint64_t lo = fields & 0xFFFFFFFFFFFFFFFF
+        cdef uint64_t hi = (fields >> 64) & 0xFFFFFFFFFFFFFFFF
+        cdef Py_ssize_t i
+        cdef Py_ssize_t count = 0
+        if self.masks == NULL:
+            if (self.mask_lo & lo) or (self.mask_hi & hi):
+                return self.docs_view()
+            return np.empty(0, np.uint32)
+        found = np.empty(self.size, np.uint32)
+        cdef uint32_t[::1] out = found
+        with nogil:
+            for i in range(self.size):
+                out[count] = self.docs[i]
+                count += self.in_fields(i, lo, hi)
+        return found[:count]
+
+    def freqs_at(self, const uint32_t[::1] wanted, fields: int) -> np.ndarray:
+        """The frequency in each of the documents `wanted` (sorted), 0 where the term is not in
+        one of `fields` (float64).
+        """
+        cdef uint64_t lo = fields & 0xFFFFFFFFFFFFFFFF
+        cdef uint64_t hi = (fields >> 64) & 0xFFFFFFFFFFFFFFFF
+        cdef Py_ssize_t n = wanted.shape[0]
+        cdef Py_ssize_t i
+        cdef Py_ssize_t at = 0
+        found = np.zeros(n, np.float64)
+        cdef double[::1] out = found
+        with nogil:
+            for i in range(n):
+                at = self.seek(wanted[i], at)
+                if at == self.size:
+                    break
+                if self.docs[at] == wanted[i] and self.in_fields(at, lo, hi):
+                    out[i] = self.freq_of(at)
+        return found
+
+    cdef Py_ssize_t seek(self, uint32_t doc, Py_ssize_t at) noexcept nogil:
+        """The first place from `at` on whose document is not less than `doc`: by galloping."""
+        cdef Py_ssize_t step = 1
+        cdef Py_ssize_t low
+        cdef Py_ssize_t high
+        cdef Py_ssize_t middle
+        cdef int near
+        for near in range(4):
+            if at >= self.size or self.docs[at] >= doc:
+                return at
+            at += 1
+        low = at
+        while at + step < self.size and self.docs[at + step] < doc:
+            low = at + step
+            step <<= 1
+        high = at + step if at + step < self.size else self.size
+        while low < high:
+            middle = (low + high) >> 1
+            if self.docs[middle] < doc:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    def positions_at(self, const uint32_t[::1] wanted) -> tuple:
+        """The positions in each of the documents `wanted` (sorted).
+
+        Returns (starts, positions): those of wanted[i] are positions[starts[i]:starts[i + 1]],
+        increasing (int64 and uint32). A document without the term has none.
+        """
+        cdef Py_ssize_t n = wanted.shape[0]
+        starts = np.zeros(n + 1, np.int64)
+        if not self.offsets_size or not n:
+            return starts, np.empty(0, np.uint32)
+        # Each position takes a byte at least, so this many there are at most.
+        found = np.empty(self.offsets_size, np.uint32)
+        cdef int64_t[::1] begin = starts
+        cdef uint32_t[::1] out = found
+        cdef Py_ssize_t count = 0
+        cdef Py_ssize_t i
+        cdef Py_ssize_t at = 0
+        cdef Py_ssize_t place = 0       # of the document `reached` in the stream
+        cdef Py_ssize_t reached = 0
+        with nogil:
+            for i in range(n):
+                begin[i] = count
+                at = self.seek(wanted[i], at)
+                if at < self.size and self.docs[at] == wanted[i]:
+                    place = self.place_of(at, place, reached)
+                    reached = at + 1
+                    place = self.decode(place, &out[0], &count)
+            begin[n] = count
+        return starts, found[:count]
+
+    cdef Py_ssize_t place_of(self, Py_ssize_t index, Py_ssize_t place,
+                                    Py_ssize_t reached) noexcept nogil:
+        """Where the positions of the index-th document begin, coming from those of `reached`."""
+        cdef Py_ssize_t skipped = index // SKIP * SKIP
+        if skipped > reached:
+            place = self.skips[index // SKIP]
+            reached = skipped
+        while reached < index:
+            # On to the next byte that begins a varint which begins a document.
+            place = self.skip_varint(place)
+            while place < self.offsets_size and not self.offsets[place] & 1:
+                place = self.skip_varint(place)
+            reached += 1
+        return place
+
+    cdef Py_ssize_t skip_varint(self, Py_ssize_t place) noexcept nogil:
+        while self.offsets[place] & 0x80:
+            place += 1
+        return place + 1
+
+    cdef Py_ssize_t decode(self, Py_ssize_t place, uint32_t* out,
+                                  Py_ssize_t* count) noexcept nogil:
+        """Read the positions of the document that begins at `place`; return where the next does."""
+        cdef uint32_t position = 0
+        cdef uint64_t value
+        cdef int shift
+        cdef uint8_t byte
+        cdef bint begun = False
+        while place < self.offsets_size:
+            if begun and self.offsets[place] & 1:
+                break
+            begun = True
+            value = 0
+            shift = 0
+            while True:
+                byte = self.offsets[place]
+                place += 1
+                value |= <uint64_t> (byte & 0x7F) << shift
+                if byte < 0x80:
+                    break
+                shift += 7
+            position += <uint32_t> (value >> 1)
+            out[count[0]] = position
+            count[0] += 1
+        return place
+
+    # --- housekeeping --------------------------------------------------------------------------
+
+    def memory(self) -> int:
+        """Bytes it takes."""
+        cdef Py_ssize_t total = OBJECT_BYTES + self.capacity * 4 + self.offsets_capacity
+        if self.freqs != NULL:
+            total += self.capacity * self.freq_width
+        if self.masks != NULL:
+            total += self.capacity * self.mask_width
+        return total + self.skips_capacity * 8
+
+    def offsets_bytes(self) -> int:
+        """Bytes that positions take."""
+        return self.offsets_size
+
+    def renumbered(self, const uint32_t[::1] new_ids) -> Posting:
+        """A copy in which document i is new_ids[i], or left out where that is GONE.
+
+        `new_ids` must keep the order.
+        """
+        cdef Posting made = Posting(self.term)
+        cdef Py_ssize_t i
+        cdef Py_ssize_t place = 0
+        cdef Py_ssize_t next_place
+        cdef uint32_t new_id
+        cdef bint placed = self.offsets_size > 0
+        made.mask_lo = self.mask_lo
+        made.mask_hi = self.mask_hi
+        for i in range(self.size):
+            next_place = place
+            if placed:
+                next_place = self.place_of(i + 1, place, i) if i + 1 < self.size else (
+                    self.offsets_size)
+            new_id = new_ids[self.docs[i]] if self.docs[i] < new_ids.shape[0] else 0xFFFFFFFF
+            if new_id != 0xFFFFFFFF:
+                self.copy_to(made, i, new_id, place, next_place)
+            place = next_place
+        return made
+
+    cdef int copy_to(self, Posting made, Py_ssize_t i, uint32_t new_id, Py_ssize_t place,
+                     Py_ssize_t end) except -1:
+        cdef Py_ssize_t last = made.size
+        if last == made.capacity:
+            made.grow()
+        made.docs[last] = new_id
+        made.size += 1
+        if self.freqs != NULL:
+            made.set_freq(last, self.freq_of(i))
+        if self.masks != NULL:
+            if self.mask_width == 16:
+                made.set_mask(last, (<uint64_t*> self.masks)[2 * i],
+                              (<uint64_t*> self.masks)[2 * i + 1])
+            elif self.mask_width == 8:
+                made.set_mask(last, (<uint64_t*> self.masks)[i], 0)
+            else:
+                made.set_mask(last, self.masks[i], 0)
+        if end > place:
+            if last % SKIP == 0:
+                made.remember_place()
+            if made.offsets_size + end - place > made.offsets_capacity:
+                made.offsets_capacity = made.offsets_size + (made.offsets_size >> 2) + end - place
+                made.offsets = <uint8_t*> resized(made.offsets, made.offsets_capacity)
+            memcpy(made.offsets + made.offsets_size, self.offsets + place, end - place)
+            made.offsets_size += end - place
+        return 0

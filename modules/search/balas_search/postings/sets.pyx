@@ -1,0 +1,206 @@
+"""Algebra of document sets: sorted arrays of uint32, each id once."""
+
+import numpy as np
+
+from libc.stdint cimport uint8_t, uint32_t
+
+
+def intersect(const uint32_t[::1] one not None, const uint32_t[::1] other not None) -> np.ndarray:
+    """What is in both."""
+    if one.shape[0] > other.shape[0]:
+        one, other = other, one
+    found = np.empty(one.shape[0], np.uint32)
+    cdef uint32_t[::1] out = found
+    cdef Py_ssize_t count
+    if one.shape[0] == 0:
+        return found
+    with nogil:
+        if other.shape[0] > 32 * one.shape[0]:
+            count = gallop(one, other, out)
+        else:
+            count = merge(one, other, out)
+    return found[:count]
+
+
+cdef Py_ssize_t merge(const uint32_t[::1] one, const uint32_t[::1] other,
+                      uint32_t[::1] out) noexcept nogil:
+    # Without branches that depend on the data, for those cannot be predicted.
+    cdef Py_ssize_t i = 0
+    cdef Py_ssize_t j = 0
+    cdef Py_ssize_t count = 0
+    cdef uint32_t a
+    cdef uint32_t b
+    while i < one.shape[0] and j < other.shape[0]:
+        a = one[i]
+        b = other[j]
+        out[count] = a
+        count += a == b
+        i += a <= b
+        j += b <= a
+    return count
+
+
+cdef Py_ssize_t gallop(const uint32_t[::1] few, const uint32_t[::1] many,
+                       uint32_t[::1] out) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef Py_ssize_t at = 0
+    cdef Py_ssize_t count = 0
+    for i in range(few.shape[0]):
+        at = seek(many, few[i], at)
+        if at == many.shape[0]:
+            break
+        if many[at] == few[i]:
+            out[count] = few[i]
+            count += 1
+    return count
+
+
+cdef Py_ssize_t seek(const uint32_t[::1] where, uint32_t doc, Py_ssize_t at) noexcept nogil:
+    """The first place from `at` on whose id is not less than `doc`."""
+    cdef Py_ssize_t size = where.shape[0]
+    cdef Py_ssize_t step = 1
+    cdef Py_ssize_t low
+    cdef Py_ssize_t high
+    cdef Py_ssize_t middle
+    if at >= size or where[at] >= doc:
+        return at
+    low = at
+    while at + step < size and where[at + step] < doc:
+        low = at + step
+        step <<= 1
+    high = at + step if at + step < size else size
+    while low < high:
+        middle = (low + high) >> 1
+        if where[middle] < doc:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def union_two(const uint32_t[::1] one not None, const uint32_t[::1] other not None) -> np.ndarray:
+    """What is in one of the two."""
+    found = np.empty(one.shape[0] + other.shape[0], np.uint32)
+    cdef uint32_t[::1] out = found
+    cdef Py_ssize_t i = 0
+    cdef Py_ssize_t j = 0
+    cdef Py_ssize_t count = 0
+    cdef uint32_t a
+    cdef uint32_t b
+    with nogil:
+        while i < one.shape[0] and j < other.shape[0]:
+            a = one[i]
+            b = other[j]
+            out[count] = a if a < b else b
+            count += 1
+            i += a <= b
+            j += b <= a
+        while i < one.shape[0]:
+            out[count] = one[i]
+            count += 1
+            i += 1
+        while j < other.shape[0]:
+            out[count] = other[j]
+            count += 1
+            j += 1
+    return found[:count]
+
+
+def union(sets: list) -> np.ndarray:
+    """What is in at least one of `sets`."""
+    sets = [one for one in sets if len(one)]
+    if not sets:
+        return np.empty(0, np.uint32)
+    if len(sets) == 1:
+        return sets[0]
+    if len(sets) == 2:
+        return union_two(sets[0], sets[1])
+    last = max(int(one[-1]) for one in sets)
+    total = sum(map(len, sets))
+    if total < last >> 5:
+        return np.unique(np.concatenate(sets))
+    marks = np.zeros(last + 1, np.uint8)
+    for one in sets:
+        mark(marks, one)
+    return marked(marks, min(total, last + 1))
+
+
+cdef mark(uint8_t[::1] marks, const uint32_t[::1] docs):
+    cdef Py_ssize_t i
+    with nogil:
+        for i in range(docs.shape[0]):
+            marks[docs[i]] = 1
+
+
+cdef marked(const uint8_t[::1] marks, Py_ssize_t at_most):
+    found = np.empty(at_most + 1, np.uint32)
+    cdef uint32_t[::1] out = found
+    cdef Py_ssize_t i
+    cdef Py_ssize_t count = 0
+    with nogil:
+        for i in range(marks.shape[0]):
+            out[count] = <uint32_t> i
+            count += marks[i] != 0
+    return found[:count]
+
+
+def without(const uint32_t[::1] one not None, const uint32_t[::1] other not None) -> np.ndarray:
+    """What is in `one` and not in `other`."""
+    found = np.empty(one.shape[0], np.uint32)
+    cdef uint32_t[::1] out = found
+    cdef Py_ssize_t i = 0
+    cdef Py_ssize_t j = 0
+    cdef Py_ssize_t count = 0
+    cdef uint32_t a
+    cdef uint32_t b
+    with nogil:
+        while i < one.shape[0] and j < other.shape[0]:
+            a = one[i]
+            b = other[j]
+            out[count] = a
+            count += a < b
+            i += a <= b
+            j += b <= a
+        while i < one.shape[0]:
+            out[count] = one[i]
+            count += 1
+            i += 1
+    return found[:count]
+
+
+def sorted_set(const uint32_t[::1] docs not None, Py_ssize_t last) -> np.ndarray:
+    """The ids of `docs`, in any order and maybe several times, none above `last`, as a set."""
+    cdef Py_ssize_t n = docs.shape[0]
+    if n < (last >> 5) or n < 64:
+        return np.unique(np.asarray(docs))
+    marks = np.zeros(last + 1, np.uint8)
+    mark(marks, docs)
+    return marked(marks, min(n, last + 1))
+
+
+def living(const uint32_t[::1] docs not None, const uint8_t[::1] alive not None) -> np.ndarray:
+    """Those of `docs` that are alive."""
+    found = np.empty(docs.shape[0], np.uint32)
+    cdef uint32_t[::1] out = found
+    cdef Py_ssize_t i
+    cdef Py_ssize_t count = 0
+    with nogil:
+        for i in range(docs.shape[0]):
+            out[count] = docs[i]
+            count += alive[docs[i]]
+    return found[:count]
+
+
+def contains(const uint32_t[::1] docs not None, const uint32_t[::1] wanted not None) -> np.ndarray:
+    """For each of `wanted` (sorted) whether it is in `docs` (bool)."""
+    found = np.zeros(wanted.shape[0], np.uint8)
+    cdef uint8_t[::1] out = found
+    cdef Py_ssize_t i
+    cdef Py_ssize_t at = 0
+    with nogil:
+        for i in range(wanted.shape[0]):
+            at = seek(docs, wanted[i], at)
+            if at == docs.shape[0]:
+                break
+            out[i] = docs[at] == wanted[i]
+    return found.view(np.bool_)

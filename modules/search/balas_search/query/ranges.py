@@ -1,0 +1,246 @@
+"""The parts of the parser that deal with brackets and braces: ranges, vectors, attributes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from balas.api import ReplyError, number
+from balas_search.query.lexer import Lexeme, syntax_error, unescaped
+from balas_search.query.tree import Geo, Knn, Node, Numeric, Shape, VectorRange
+
+if TYPE_CHECKING:
+    from balas_search.query.parser import Fields
+
+GEO_UNITS = (b"m", b"km", b"ft", b"mi")
+RELATIONS = (b"WITHIN", b"CONTAINS", b"INTERSECTS", b"DISJOINT")
+TRUE = (b"true", b"1")
+FALSE = (b"false", b"0")
+
+
+@dataclass(slots=True)
+class RangeParser:
+    """A base of the parser: it needs the cursor, which Parser has."""
+
+    source: bytes
+
+    if TYPE_CHECKING:
+        fields: Fields
+        parameters: Mapping[bytes, bytes]
+        tokens: list[Lexeme]
+        dialect: int
+        at: int
+
+        @property
+        def next(self) -> Lexeme:
+            """The token that comes next."""
+
+        def take(self, kind: str) -> Lexeme:
+            """The next token, of this kind."""
+
+        def eat(self, kind: str) -> bool:
+            """Skip a token of this kind."""
+
+        def parameter(self, name: bytes) -> bytes:
+            """The value of a parameter."""
+
+    def range(self, name: bytes) -> Node:
+        """`[low high]`, `[longitude latitude radius unit]`, `[VECTOR_RANGE r $v]`, `[WITHIN $s]`."""
+        self.take("[")
+        if self.next.kind == "term":
+            word = self.next.text.upper()
+            if word == b"VECTOR_RANGE" and self.dialect > 1:
+                return self.vector_range(name)
+            if word in RELATIONS and self.dialect > 1:
+                return self.shape(name)
+        low_open = self.eat("(")
+        low = self.number_or_parameter(low_open)
+        if self.dialect > 1 and self.eat("]"):
+            return Numeric(
+                field_name=name, low=low, high=low, with_low=not low_open, with_high=not low_open
+            )
+        high_open = self.eat("(")
+        high = self.number_or_parameter(high_open)
+        if self.eat("]"):
+            return Numeric(
+                field_name=name,
+                low=low,
+                high=high,
+                with_low=not low_open,
+                with_high=not high_open,
+            )
+        return self.geo(name, low, high)
+
+    def number_or_parameter(self, is_open: bool) -> float:
+        """A number, or the parameter that holds one."""
+        lexeme = self.next
+        sign = 1.0
+        if lexeme.kind == "-":
+            self.at += 1
+            sign, lexeme = -1.0, self.next
+        if lexeme.kind == "attribute" and self.dialect > 1:
+            self.at += 1
+            value = self.parameter(lexeme.text)
+            text = value.lstrip(b"(")
+            shown = value.decode("utf-8", "replace")
+            return sign * number(text, f"Invalid numeric value ({shown}) for parameter `{lexeme.text.decode()}`")
+        if lexeme.kind != "number":
+            raise syntax_error(lexeme)
+        self.at += 1
+        return sign * float(lexeme.text)
+
+    def geo(self, name: bytes, longitude: float, latitude: float) -> Node:
+        """The rest of a place: radius and unit."""
+        radius = self.number_or_parameter(False)
+        lexeme = self.next
+        if lexeme.kind == "attribute" and self.dialect > 1:
+            unit = self.parameter(lexeme.text)
+        elif lexeme.kind == "term":
+            unit = lexeme.text
+        else:
+            raise syntax_error(lexeme)
+        self.at += 1
+        self.take("]")
+        found = Geo(
+            field_name=name,
+            longitude=longitude,
+            latitude=latitude,
+            radius=radius,
+            unit=unit.lower(),
+        )
+        check_geo(found)
+        return found
+
+    def shape(self, name: bytes) -> Node:
+        """`[WITHIN $shape]`."""
+        relation = self.take("term").text.upper()
+        text = self.parameter(self.take("attribute").text)
+        self.take("]")
+        return Shape(field_name=name, relation=relation, text=text)
+
+    def vector_range(self, name: bytes) -> Node:
+        """`[VECTOR_RANGE radius $vector]`."""
+        self.at += 1
+        radius = self.number_or_parameter(False)
+        vector = self.parameter(self.take("attribute").text)
+        self.take("]")
+        if radius < 0:
+            raise ReplyError(
+                "Error parsing vector similarity parameters: "
+                f"negative radius ({radius:g}) given in a range query"
+            )
+        return VectorRange(field_name=name, radius=radius, vector=vector)
+
+    def knn(self, child: Node) -> Node:
+        """`=>[KNN 10 @field $vector ... AS name]`, behind the whole query."""
+        self.take("arrow")
+        self.take("[")
+        word = self.take("term")
+        if word.text.upper() != b"KNN":
+            raise syntax_error(word)
+        count = self.count()
+        name = unescaped(self.take("modifier").text)
+        vector = self.parameter(self.take("attribute").text)
+        made = Knn(children=[child], field_name=name, count=count, vector=vector)
+        while not self.eat("]"):
+            option = self.take("term").text.upper()
+            value = self.value()
+            if option == b"AS":
+                made.distance_name = value
+            else:
+                made.options[option] = value
+        if self.next.kind == "arrow":
+            self.attributed(made)
+        return made
+
+    def count(self) -> int:
+        """How many neighbours are wanted."""
+        lexeme = self.next
+        text = self.value()
+        if not text.isdigit():
+            if lexeme.kind == "attribute":
+                shown = text.decode("utf-8", "replace")
+                name = lexeme.text.decode("utf-8", "replace")
+                raise ReplyError(f"Invalid numeric value ({shown}) for parameter `{name}`")
+            raise syntax_error(lexeme)
+        return int(text)
+
+    def value(self) -> bytes:
+        """A word or a number as it stands, or a parameter's value."""
+        lexeme = self.next
+        if lexeme.kind == "attribute":
+            self.at += 1
+            return self.parameter(lexeme.text)
+        if lexeme.kind not in ("term", "number"):
+            raise syntax_error(lexeme)
+        self.at += 1
+        return unescaped(lexeme.text)
+
+    # --- attributes ------------------------------------------------------------------------------
+
+    def attributed(self, node: Node | None) -> Node | None:
+        """Take `=>{$name: value; ...}` if it stands here, and note it in the node."""
+        if self.next.kind != "arrow" or self.tokens[self.at + 1].kind != "{":
+            return node
+        self.at += 2
+        while not self.eat("}"):
+            name = self.take("attribute").text
+            self.take(":")
+            value = self.value()
+            if node is not None:
+                self.set_attribute(node, name, value)
+            if not self.eat(";") and self.next.kind != "}":
+                raise syntax_error(self.next)
+        return node
+
+    def set_attribute(self, node: Node, name: bytes, value: bytes) -> None:
+        """Note one attribute; raises ReplyError."""
+        key = name.lower()
+        node.has_attributes = True
+        if key == b"weight":
+            weight = number(value, invalid(name, value))
+            if math.isnan(weight) or weight < 0:
+                raise ReplyError(invalid(name, value))
+            node.weight = weight
+        elif key == b"slop":
+            if not value.lstrip(b"-").isdigit():
+                raise ReplyError(invalid(name, value))
+            node.slop = int(value)
+        elif key == b"inorder":
+            node.in_order = boolean(name, value)
+        elif key == b"phonetic":
+            node.phonetic = boolean(name, value)
+            self.fields.check_phonetic(node.mask)
+        elif key == b"yield_distance_as" and isinstance(node, Knn | VectorRange):
+            node.distance_name = value
+        elif isinstance(node, Knn | VectorRange):
+            node.options[name.upper()] = value
+        else:
+            raise ReplyError(f"Invalid attribute {name.decode('utf-8', 'replace')}")
+
+
+def check_geo(node: Geo) -> None:
+    """Raise ReplyError unless the place makes sense."""
+    if node.unit not in GEO_UNITS:
+        raise ReplyError("Invalid GeoFilter unit")
+    if not (-180 <= node.longitude <= 180 and abs(node.latitude) <= 85.05112878):
+        raise ReplyError("Invalid GeoFilter lat/lon")
+    if node.radius <= 0:
+        raise ReplyError("Invalid GeoFilter radius")
+
+
+def boolean(name: bytes, value: bytes) -> bool:
+    """True or false, as the query says it."""
+    if value.lower() in TRUE:
+        return True
+    if value.lower() in FALSE:
+        return False
+    raise ReplyError(invalid(name, value))
+
+
+def invalid(name: bytes, value: bytes) -> str:
+    """The error for an attribute's value."""
+    shown = value.decode("utf-8", "replace")
+    return f"Invalid value ({shown}) for `{name.decode('utf-8', 'replace')}`"

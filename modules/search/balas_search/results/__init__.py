@@ -1,0 +1,1 @@
+"""From found documents to replies: options, order, contents."""

@@ -1,0 +1,97 @@
+"""Which of the documents found come first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from balas_search.evaluation.cursors import Docs
+from balas_search.fields.spec import NUMERIC, FieldSpec
+from balas_search.fields.tag import folded
+from balas_search.index.columns import NumericColumn, TextColumn
+from balas_search.index.index import Index
+
+
+def first_places(keys: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    """The places of the `count` lowest keys, in order; equal ones in the order they stand in.
+
+    NaN comes last.
+    """
+    total = len(keys)
+    if count <= 0:
+        return np.empty(0, np.int64)
+    if count >= total // 2:
+        return np.argsort(keys, kind="stable")[:count]
+    bound = np.partition(keys, count - 1)[count - 1]
+    if np.isnan(bound):
+        return np.argsort(keys, kind="stable")[:count]
+    below = np.flatnonzero(keys < bound)
+    equal = np.flatnonzero(keys == bound)[: count - len(below)]
+    places = np.sort(np.concatenate([below, equal]))
+    return places[np.argsort(keys[places], kind="stable")]
+
+
+def by_score(scores: NDArray[np.float64], offset: int, count: int) -> NDArray[np.int64]:
+    """Places by score, the highest first, then by id."""
+    return first_places(-scores, offset + count)[offset:]
+
+
+def by_keys(
+    keys: NDArray[np.float64], descending: bool, offset: int, count: int
+) -> NDArray[np.int64]:
+    """Places by sort key, then by id, both in the same direction; those without come last."""
+    if not descending:
+        return first_places(keys, offset + count)[offset:]
+    return len(keys) - 1 - first_places(-keys[::-1], offset + count)[offset:]
+
+
+class SortColumn:
+    """What documents are sorted by: a SORTABLE field's column, or what the documents hold."""
+
+    def __init__(self, index: Index, spec: FieldSpec, docs: Docs, loaded: list[Any] | None) -> None:
+        self.docs = docs
+        self.loaded = loaded
+        self.column = index.columns.get(spec.name)
+        self.numeric = spec.kind == NUMERIC
+        if loaded is not None:
+            self.keys = loaded_keys(loaded, self.numeric)
+        else:
+            assert self.column is not None
+            self.keys = self.column.sort_keys(docs)
+
+    def shown(self, place: int) -> bytes | None:
+        """The sort key of a document, as WITHSORTKEYS shows it."""
+        value: Any
+        if self.loaded is not None:
+            value = self.loaded[place]
+            if value is not None and not self.numeric:
+                value = folded(value)
+        elif isinstance(self.column, NumericColumn):
+            value = float(self.keys[place])
+            value = None if np.isnan(value) else value
+        else:
+            assert isinstance(self.column, TextColumn)
+            value = self.column.at(self.docs[place : place + 1])[0]
+        if value is None:
+            return None
+        return b"#" + number_text(value, 17) if self.numeric else b"$" + value
+
+
+def loaded_keys(values: list[Any], numeric: bool) -> NDArray[np.float64]:
+    """Numbers in the order of values that were read from documents; NaN for none."""
+    if numeric:
+        return np.array([np.nan if value is None else value for value in values], float)
+    texts = sorted({folded(value) for value in values if value is not None})
+    rank = {text: at for at, text in enumerate(texts)}
+    return np.array(
+        [np.nan if value is None else rank[folded(value)] for value in values], float
+    )
+
+
+def number_text(value: float, digits: int = 12) -> bytes:
+    """A number as RediSearch prints it."""
+    if value == int(value) and abs(value) < 1e15 if np.isfinite(value) else False:
+        return b"%d" % int(value)
+    return f"{value:.{digits}g}".encode()

@@ -1,0 +1,248 @@
+"""FT.SEARCH, once its arguments are read: find, sort, load, reply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from balas.api import Context, Pairs, Reply, ReplyError
+from balas_search.evaluation.cursors import Cursor, GroupCursor, OptionalCursor, TermCursor
+from balas_search.evaluation.evaluation import Limits
+from balas_search.index.index import Index
+from balas_search.query.tree import Knn
+from balas_search.results.excerpts import Excerpter, Hits
+from balas_search.results.explaining import explain_score
+from balas_search.results.loading import Loader
+from balas_search.results.options import SearchOptions
+from balas_search.results.order import SortColumn, by_keys, by_score, number_text
+from balas_search.results.query import Found, run
+from balas_search.schema.words import shown
+
+
+@dataclass(slots=True)
+class Row:
+    """One document of a reply."""
+
+    key: bytes
+    score: Any = None
+    payload: bytes | None = None
+    sort_key: bytes | None = None
+    fields: list[tuple[bytes, Any]] | None = None
+
+
+class Searcher:
+    """One FT.SEARCH."""
+
+    def __init__(self, ctx: Context, index: Index, options: SearchOptions, limits: Limits) -> None:
+        self.ctx = ctx
+        self.index = index
+        self.options = options
+        self.limits = limits
+        self.loader = Loader(index, ctx.peek_any, ctx.now_ms)
+
+    def reply(self, query: bytes) -> Reply:
+        """Everything; raises ReplyError."""
+        self.check()
+        total, rows = self.find(query)
+        return self.as_map(total, rows) if self.ctx.resp == 3 else self.as_list(total, rows)
+
+    def check(self) -> None:
+        """Raise ReplyError where the options do not go with the index."""
+        options = self.options
+        if options.expand_format:
+            if self.ctx.resp != 3:
+                raise ReplyError("EXPAND format is only supported with RESP3")
+            if not self.index.definition.on_json:
+                raise ReplyError("EXPAND format is only supported with JSON")
+        self.index.dialects_used.add(options.dialect)
+
+    def find(self, query: bytes) -> tuple[int, list[Row]]:
+        """How many documents match, and the rows that are wanted."""
+        options = self.options
+        sorts = options.sort_by is not None
+        found = run(
+            self.index,
+            query,
+            options,
+            self.limits,
+            with_scores=options.with_scores or not sorts,
+        )
+        if sorts:
+            self.check_sort_field(found)
+        total = len(found.docs)
+        if options.count == 0 or options.offset >= total:
+            return total, []
+        places, column = self.places(found)
+        return total, [self.row(found, int(place), column) for place in places]
+
+    def check_sort_field(self, found: Found) -> None:
+        """Raise ReplyError unless the documents can be sorted so."""
+        name = self.options.sort_by or b""
+        if self.index.spec_of(name) is None and name not in found.yielded:
+            raise ReplyError(f"Property `{shown(name)}` not loaded nor in schema")
+
+    def places(self, found: Found) -> tuple[Any, SortColumn | None]:
+        """The places of the wanted rows among the documents found."""
+        options = self.options
+        name = options.sort_by
+        if name is None:
+            if isinstance(found.tree, Knn) and found.yielded:
+                _, distances = next(iter(found.yielded.values()))
+                return by_keys(distances, False, options.offset, options.count), None
+            assert found.scores is not None
+            return by_score(found.scores, options.offset, options.count), None
+        if name in found.yielded:
+            keys = self.distances(found, name)
+            return by_keys(keys, options.descending, options.offset, options.count), None
+        spec = self.index.spec_of(name)
+        assert spec is not None
+        loaded = None if spec.sortable else self.loader.column(found.docs, spec)
+        column = SortColumn(self.index, spec, found.docs, loaded)
+        places = by_keys(column.keys, options.descending, options.offset, options.count)
+        return places, column
+
+    def distances(self, found: Found, name: bytes) -> Any:
+        """The distances under a name, for the documents found; NaN where there is none."""
+        docs, distances = found.yielded[name]
+        keys = np.full(len(found.docs), np.nan)
+        at = np.searchsorted(docs, found.docs)
+        at[at == len(docs)] = 0
+        if len(docs):
+            there = docs[at] == found.docs
+            keys[there] = distances[at[there]]
+        return keys
+
+    # --- rows ------------------------------------------------------------------------------------
+
+    def row(self, found: Found, place: int, column: SortColumn | None) -> Row:
+        """One document."""
+        options = self.options
+        doc = int(found.docs[place])
+        key = self.index.documents.keys[doc]
+        assert key is not None
+        made = Row(key)
+        if options.with_scores:
+            assert found.scores is not None
+            made.score = self.score(found, place)
+        if options.with_payloads:
+            made.payload = self.index.documents.payloads.get(doc)
+        if options.with_sort_keys and column is not None:
+            made.sort_key = column.shown(place)
+        if not options.no_content:
+            made.fields = self.contents(found, doc, key)
+        return made
+
+    def score(self, found: Found, place: int) -> Reply:
+        """A score, perhaps with how it came about."""
+        assert found.scores is not None
+        value = float(found.scores[place])
+        if not self.options.explain_score:
+            return value
+        docs = found.docs[place : place + 1].copy()
+        scorer = self.options.scorer or b"TFIDF"
+        return [value, explain_score(self.index, found.cursor, docs, scorer, value)]
+
+    def contents(self, found: Found, doc: int, key: bytes) -> list[tuple[bytes, Any]] | None:
+        """The fields of a document that are wanted, as they are to be shown."""
+        options = self.options
+        extra = self.measured(found, doc)
+        if options.returned is not None:
+            labels = {field.name: field.label for field in options.returned}
+            fields = self.loader.chosen(
+                key, doc, [field for field in options.returned if field.name not in found.yielded]
+            )
+            extra = [(labels[name], value) for name, value in extra if name in labels]
+        else:
+            fields = self.loader.whole(key, self.ahead())
+        if fields is None:
+            return None
+        if options.highlight is not None or options.summarize is not None:
+            excerpter = self.excerpter(found)
+            fields = [(name, excerpter.show(name, text)) for name, text in fields]
+        return extra + fields
+
+    def measured(self, found: Found, doc: int) -> list[tuple[bytes, Any]]:
+        """The distances of a document."""
+        made: list[tuple[bytes, Any]] = []
+        for name, (docs, distances) in found.yielded.items():
+            at = int(np.searchsorted(docs, doc))
+            if at < len(docs) and docs[at] == doc:
+                made.append((name, number_text(float(distances[at]))))
+        return made
+
+    def ahead(self) -> list[bytes]:
+        """Names of fields that come before the others."""
+        options = self.options
+        names = [] if options.sort_by is None else [options.sort_by]
+        for excerpts in (options.summarize, options.highlight):
+            if excerpts is not None and excerpts.fields is not None:
+                names += excerpts.fields
+        specs = [(name, self.index.spec_of(name)) for name in names]
+        return [name if spec is None else spec.identifier for name, spec in specs]
+
+    def excerpter(self, found: Found) -> Excerpter:
+        """Shows the hits of the query."""
+        hits = Hits([(term.posting.term, term.mask) for term in terms_of(found.cursor)])
+        language = self.options.language or self.index.definition.language
+        return Excerpter(
+            self.index, hits, self.options.summarize, self.options.highlight, language
+        )
+
+    # --- replies ---------------------------------------------------------------------------------
+
+    def as_list(self, total: int, rows: list[Row]) -> Reply:
+        """The reply in RESP2."""
+        options = self.options
+        made: list[Reply] = [total]
+        for row in rows:
+            made.append(row.key)
+            if options.with_scores:
+                made.append(row.score)
+            if options.with_payloads:
+                made.append(row.payload)
+            if options.with_sort_keys:
+                made.append(row.sort_key)
+            if not options.no_content:
+                flat = [part for pair in row.fields or () for part in pair]
+                made.append(None if row.fields is None else flat)
+        return made
+
+    def as_map(self, total: int, rows: list[Row]) -> Reply:
+        """The reply in RESP3."""
+        return {
+            "attributes": [],
+            "total_results": total,
+            "format": "EXPAND" if self.options.expand_format else "STRING",
+            "results": [self.row_map(row) for row in rows],
+            "warning": [],
+        }
+
+    def row_map(self, row: Row) -> Reply:
+        """A row of it."""
+        options = self.options
+        made: list[tuple[Reply, Reply]] = [("id", row.key)]
+        if options.with_scores:
+            made.append(("score", row.score))
+        if options.with_payloads:
+            made.append(("payload", row.payload))
+        if options.with_sort_keys:
+            made.append(("sortkey", row.sort_key))
+        if not options.no_content:
+            fields = None if row.fields is None else Pairs(row.fields)
+            made.append(("extra_attributes", fields))
+        made.append(("values", []))
+        return Pairs(made)
+
+
+def terms_of(cursor: Cursor) -> Iterator[TermCursor]:
+    """All terms that a query looked for."""
+    if isinstance(cursor, TermCursor):
+        yield cursor
+    elif isinstance(cursor, GroupCursor):
+        for child in cursor.children:
+            yield from terms_of(child)
+    elif isinstance(cursor, OptionalCursor):
+        yield from terms_of(cursor.child)

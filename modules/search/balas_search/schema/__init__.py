@@ -1,0 +1,1 @@
+"""What FT.CREATE and FT.ALTER say: options of an index and its fields."""
