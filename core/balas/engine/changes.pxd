@@ -10,7 +10,7 @@ cdef class Changes:
     cdef public int64_t dirty           # changes since the last save
     cdef int64_t frame_dirty            # changes made by the command that runs
     cdef bint observed                  # somebody is told of every change
-    cdef bint recording                 # there are sinks
+    cdef readonly bint recording        # there are sinks
     cdef readonly bint loading          # no key's time comes, and nothing is recorded
     # expired keys may be deleted here (not on a replica, not while loading)
     cdef public bint expires_keys

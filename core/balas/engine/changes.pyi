@@ -11,6 +11,7 @@ class Changes:
     stats: Stats
     dirty: int
     loading: bool
+    recording: bool
     expires_keys: bool
     lazy_expire: bool
     tells_misses: bool

@@ -462,7 +462,8 @@ cdef class Engine(Reception):
         blocked = client.blocked
         if blocked is not None and blocked.spec is None:
             blocked.spec = spec
-            blocked.argv = [<object> argv[i] for i in range(argc)]
+            if not blocked.argv:  # the command may have said what to run instead
+                blocked.argv = [<object> argv[i] for i in range(argc)]
         return 0
 
     cdef int failed(self, Client client, CommandSpec spec, object error, Py_ssize_t mark) except -1:

@@ -1,0 +1,4 @@
+# Compiled with the text of stream_groups.py unchanged; `ctx: Context` then means this type.
+from balas.engine.context cimport Context
+from balas.types.stream cimport Stream
+from balas.types.stream_groups cimport Consumer, Group
