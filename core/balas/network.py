@@ -22,7 +22,7 @@ import uvloop
 from balas.connection import Connection
 from balas.errors import ReplyError
 from balas.server import Server
-from balas.services.auth import Auth
+from balas.services.acl.users import Acl
 from balas.services.clients import Clients
 from balas.services.config.store import Config
 from balas.services.log import VERBOSE
@@ -124,7 +124,7 @@ class Network:
         self.config = server.config
         self.log = server.log
         self.connections: set[Connection] = set()
-        self._auth: Auth = self.engine.services[Auth]
+        self._auth: Acl = self.engine.services[Acl]
         self._clients: Clients = self.engine.services[Clients]
         self._listeners: list[Listener] = []
         self._listening_on: tuple[int, tuple[str, ...]] | None = None

@@ -16,8 +16,8 @@ from balas.host.host import ModuleHost
 from balas.host.report import info_modules, info_sections
 from balas.host.start import load_modules
 from balas.registry import CommandSpec, build_specs, declarations, package_modules
+from balas.services.acl.users import Acl
 from balas.services.aof.append import AppendOnlyFile
-from balas.services.auth import Auth
 from balas.services.children import Children
 from balas.services.clients import Clients
 from balas.services.config.store import Config
@@ -108,9 +108,10 @@ class Server:
 
     def _add_connections(self) -> None:
         engine, config = self.engine, self.config
-        auth, clients = Auth(engine, config), Clients(engine, config, self.log)
+        clients = Clients(engine, config, self.log)
+        acl = Acl(engine, config, self.log, clients)
         pubsub = PubSub(engine)
-        self.provide(auth, clients, pubsub, Notifications(engine, config, pubsub))
+        self.provide(acl, clients, pubsub, Notifications(engine, config, pubsub))
 
     def _add_persistence(self) -> None:
         engine, config, log = self.engine, self.config, self.log
@@ -172,6 +173,7 @@ class Server:
         FatalConfigError, too, if a module cannot be loaded or nobody knows an option.
         """
         load_modules(self.modules, self.config, self.log, bare=not self.bundled)
+        self.engine.services[Acl].load_at_start()
         self.persistence.prepare()
         yield from self.loading.steps()
 

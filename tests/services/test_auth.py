@@ -1,7 +1,9 @@
-"""Users: there is one."""
+"""The default user and its password."""
 
-from balas.services.auth import DENIED, Auth
+from balas.services.acl.users import Acl
 from balas.testing import InProcessServer
+
+DENIED = "acl_access_denied_auth"
 
 
 def test_failures_are_counted(balas_server: InProcessServer) -> None:
@@ -34,7 +36,7 @@ def test_any_bytes_are_a_password() -> None:
         client = server.client()
         assert client("AUTH", "café ".encode() + b"\xff") == b"OK"
         assert "WRONGPASS" in server.client().error("AUTH", "café ")
-        auth: Auth = server.engine.services[Auth]
+        auth: Acl = server.engine.services[Acl]
         assert not auth.is_open
         assert auth.knows(b"default")
         assert not auth.knows(b"Default")

@@ -12,7 +12,7 @@ from balas.errors import SYNTAX, TIMEOUT_NEGATIVE, TIMEOUT_OUT_OF_RANGE, ReplyEr
 from balas.protocol.replies import NO_REPLY, OK, Reply, Status, Verbatim
 from balas.registry import Arguments, command, container, integer
 from balas.registry.flags import ADMIN, LOADING, NOSCRIPT, STALE
-from balas.services.auth import Auth
+from balas.services.acl.users import Acl
 from balas.services.clients import CLASSES, Clients, class_of
 
 CONTAINER = container(
@@ -237,7 +237,7 @@ def kill_filter(ctx: Context, word: bytes, value: bytes) -> Callable[[Client], b
         wanted = client_class(value)
         return lambda client: class_of(client) == wanted
     if word == b"USER":
-        if not ctx.service(Auth).knows(value):
+        if not ctx.service(Acl).knows(value):
             raise ReplyError(f"ERR No such user '{printable(value)}'")
         return lambda client: client.authenticated and client.user == printable(value)
     if word == b"MAXAGE":

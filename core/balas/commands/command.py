@@ -10,6 +10,7 @@ from balas.protocol.replies import Pairs, Reply, Status
 from balas.registry import CommandSpec, KeysNotFound, command
 from balas.registry.describe import describe, document, is_unknown, key_flags, statuses
 from balas.registry.flags import LOADING, NO_MANDATORY_KEYS, NOT_KEY, STALE
+from balas.registry.keys import exact_flags
 from balas.services.config.grammar import decode
 from balas.structures.glob import match
 
@@ -176,17 +177,15 @@ def command_getkeysandflags(ctx: Context, *argv: bytes) -> Reply:
 def flags_by_place(spec: CommandSpec, argv: tuple[bytes, ...]) -> dict[int, Reply]:
     """The flags of each key by its index; keys that only a function finds have those of the last
     specification.
-
-    Differs from Redis: it knows for a few commands (SET, BITFIELD) that some options make less of
-    the flags true; here they are those of the specification, which says "variable_flags".
     """
     found: dict[int, Reply] = {}
     for keys in spec.key_specs:
         if not is_unknown(keys):
-            found.update(dict.fromkeys(keys.positions(argv), key_flags(keys)))
+            exact = key_flags(exact_flags(spec.name, argv, keys.flags))
+            found.update(dict.fromkeys(keys.positions(argv), exact))
     if spec.key_specs:
         for place in spec.key_positions(argv):
-            found.setdefault(place, key_flags(spec.key_specs[-1]))
+            found.setdefault(place, key_flags(spec.key_specs[-1].flags))
     return found
 
 

@@ -11,7 +11,7 @@ from balas.host.report import listing
 from balas.protocol.replies import OK, PONG, Pairs, Reply, Status
 from balas.registry import Arguments, command, integer
 from balas.registry.flags import ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE
-from balas.services.auth import Auth
+from balas.services.acl.users import Acl
 from balas.services.config.store import Config
 
 ANYTIME = NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY
@@ -39,7 +39,7 @@ def auth(ctx: Context, name: bytes, *rest: bytes) -> Reply:
 
     Become a user; without a name, the default user.
     """
-    users = ctx.service(Auth)
+    users = ctx.service(Acl)
     if not rest:
         users.log_in_without_name(ctx.client, name)
     elif len(rest) == 1:
@@ -66,7 +66,7 @@ def hello(ctx: Context, *options: bytes) -> Reply:
     Tells what the server is.
     """
     client = ctx.client
-    users = ctx.service(Auth)
+    users = ctx.service(Acl)
     args = Arguments(options)
     version = client.resp
     name: bytes | None = None

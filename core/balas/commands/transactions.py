@@ -8,7 +8,18 @@ from balas.errors import EXEC_ABORT, ReplyError
 from balas.protocol.replies import NO_REPLY, NULL_ARRAY, OK, Reply
 from balas.registry import command, keys
 from balas.registry.flags import ALLOW_BUSY, FAST, LOADING, NOSCRIPT, RO, SKIP_SLOWLOG, STALE
+from balas.registry.spec import CommandSpec
+from balas.services.acl.users import Acl
 
+RULES_CHANGED = (
+    "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC "
+    "call. This command is no longer allowed for the following reason: "
+)
+REASONS = {
+    "command": "no permission to execute the command or subcommand",
+    "key": "no permission to touch the specified keys",
+    "channel": "no permission to access one of the channels used as argument to the command",
+}
 FREE = NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY
 
 
@@ -65,11 +76,20 @@ def execute(ctx: Context) -> Reply:
     client.writer.array(len(queue))
     for spec, argv in queue:
         try:
+            if client.attention & attention.RESTRICTED:
+                permit(ctx, spec, argv)
             reply = ctx.engine.execute(ctx, spec, argv)
         except ReplyError as error:
             reply = error
         ctx.engine.write_reply(client, spec, reply)
     return NO_REPLY
+
+
+def permit(ctx: Context, spec: CommandSpec, argv: list[bytes]) -> None:
+    """Refuse a queued command that the client's user may not run any more."""
+    denial = ctx.service(Acl).permit(ctx.client, spec, argv, "multi")
+    if denial is not None:
+        raise ReplyError(RULES_CHANGED + REASONS[denial.reason])
 
 
 @command(

@@ -57,16 +57,16 @@ def describe_keys(keys: KeySpec) -> Pairs:
     """A key specification as COMMAND INFO shows it."""
     found: list[tuple[str, Any]] = [("notes", keys.notes)] if keys.notes else []
     found += [
-        ("flags", key_flags(keys)),
+        ("flags", key_flags(keys.flags)),
         ("begin_search", begin_search(keys)),
         ("find_keys", find_keys(keys)),
     ]
     return Pairs(found)
 
 
-def key_flags(keys: KeySpec) -> SetReply:
+def key_flags(flags: int) -> SetReply:
     """What is done to the keys."""
-    return statuses(names_of(keys.flags, KEY_FLAG_NAMES))
+    return statuses(names_of(flags, KEY_FLAG_NAMES))
 
 
 def is_unknown(keys: KeySpec) -> bool:

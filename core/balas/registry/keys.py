@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from balas.registry.flags import INCOMPLETE
+from balas.registry.flags import ACCESS, INCOMPLETE, OW, RO, RW, UPDATE, VARIABLE_FLAGS
 
 
 class KeysNotFound(Exception):
@@ -124,3 +124,17 @@ def unknown_keys(flags: int, notes: str = "") -> KeySpec:
 
 
 FindKeys = Callable[[Sequence[bytes]], list[int]]
+
+
+def exact_flags(name: str, argv: Sequence[bytes], flags: int) -> int:
+    """What a request does to its key, where the specification (VARIABLE_FLAGS) gives all that such
+    a command may do.
+    """
+    if not flags & VARIABLE_FLAGS:
+        return flags
+    words = [word.lower() for word in argv[2:]]
+    if name == "set" and b"get" not in words[1:]:
+        return OW | UPDATE
+    if name == "bitfield" and b"set" not in words and b"incrby" not in words:
+        return RO | ACCESS
+    return RW | ACCESS | UPDATE

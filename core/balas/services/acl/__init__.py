@@ -1,0 +1,1 @@
+"""Access control: users, what they may do, and what was refused."""
