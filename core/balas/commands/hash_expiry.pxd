@@ -1,0 +1,3 @@
+# Compiled with the text of hash_expiry.py unchanged; these names then mean these types.
+from balas.engine.context cimport Context
+from balas.types.hash cimport Hash
