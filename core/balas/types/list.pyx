@@ -336,7 +336,8 @@ cdef class List(Value):
             made.load_nodes(reader, kind)
         if made.length() == 0:
             return None
-        quicklist_shrink(&made.elements, settings.fill, False)
+        if kind != KIND_ZIPLIST:  # Redis leaves that one in nodes, too
+            quicklist_shrink(&made.elements, settings.fill, False)
         return made
 
     cdef int load_strings(self, ItemReader reader) except -1:
