@@ -29,9 +29,9 @@ The rule a reader would get wrong: a place is good until its container is change
 until the arena grows.
 """
 
-from libc.math cimport fabs, isfinite, signbit
+from libc.math cimport fabs, signbit
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcmp, memmove, memset
+from libc.string cimport memcmp, memset
 
 from balas_json._names cimport leave_name, share_name
 from balas_json._numbers cimport POWERS, shortest

@@ -11,7 +11,7 @@ from libc.string cimport memcpy, memmove
 from balas_json._cells cimport (
     ARRAY, DEPTH_MAX, ESCAPED, LONG_TEXT, NO, NOTHING, OBJECT, TEXT, YES, Cell, Doc, block_of,
     cell_at, child, copied, count_of, depth_of, double_cell, double_of, int64_of, integer_cell,
-    is_array, is_container, is_integer, is_number, is_string, kind_of, make_room, member, names_of,
+    is_array, is_container, is_number, is_string, kind_of, make_room, member, names_of,
     release, reserve, set_count, share, signed_cell, text_cell, text_of, unpack,
 )
 from balas_json._document cimport Document, expanded
@@ -19,7 +19,7 @@ from balas_json._names cimport leave_name, share_name, take_name
 from balas_json._numbers cimport NUMBER_SIZE, put_double, put_integer
 from balas_json._paths cimport INDEX, Path, Selector
 from balas_json._printer cimport Printer, new_printer, printed
-from balas_json._search cimport NOWHERE, Found, Match, search
+from balas_json._search cimport Found, Match, search
 
 from balas.api import ReplyError
 

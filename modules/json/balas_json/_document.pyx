@@ -5,7 +5,8 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from balas_json._cells cimport (
-    DEPTH_MAX, NO, NOTHING, OBJECT, TEXT_DEPTH_MAX, YES, cell_at, child, count_of, double_of, equal, int64_of, is_array, is_container, is_integer, is_number,
+    ARRAY, DEPTH_MAX, NO, NOTHING, OBJECT, TEXT_DEPTH_MAX, YES, block_of, cell_at, child, count_of,
+    depth_of, double_of, equal, int64_of, is_array, is_container, is_integer, is_number,
     is_string, kind_of, names_of, rebuild, release, share, size_of, text_of,
 )
 from balas_json._names cimport Name, name_at
@@ -111,6 +112,37 @@ cdef int print_list(Printer printer, const Doc *doc, Found found) except -1:
     return printer.close(b"]", found.size == 0)
 
 
+cdef int print_piece(
+    Printer out, const Doc *doc, uint64_t place, bytes path, list left
+) except -1:
+    """Write a value as far as a text may be nested, null for what lies deeper.
+
+    Of that, path and place are added to `left`.
+    """
+    cdef Cell cell = cell_at(doc, place)[0]
+    cdef uint64_t block = block_of(cell)
+    cdef bint named = kind_of(cell) == OBJECT
+    cdef uint32_t i
+    cdef Name *name
+    if is_container(cell) and out.level == TEXT_DEPTH_MAX:
+        left.append((path, place))
+        return out.put(b"null", 4)
+    if kind_of(cell) != ARRAY and not named:
+        return out.value(doc, cell)
+    out.open(b"{" if named else b"[")
+    for i in range(count_of(doc, cell)):
+        out.item(i == 0)
+        step = b"[%d]" % i
+        if named:
+            name = name_at(names_of(doc, cell)[i])
+            out.put_string(name.text, name.length, not name.plain)
+            out.colon()
+            text = name.text[:name.length].replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+            step = b'["%b"]' % text
+        print_piece(out, doc, block + 8 * <uint64_t>i, path + step, left)
+    return out.close(b"}" if named else b"]", count_of(doc, cell) == 0)
+
+
 cdef class Document:
     """A JSON document; made by `parsed`."""
 
@@ -169,7 +201,15 @@ cdef class Document:
 
         There is one, unless the document is nested deeper than a text may be.
         """
-        return [(b"$", self.text())]
+        cdef Printer printer
+        cdef list left = [(b"$", 0)], done = []
+        if depth_of(&self.doc, self.root()) <= TEXT_DEPTH_MAX:
+            return [(b"$", self.text())]
+        for path, place in left:
+            printer = new_printer(64)
+            print_piece(printer, &self.doc, place, path, left)
+            done.append((path, printer.take()))
+        return done
 
     # --- text -----------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ child that writes a snapshot only reads it.
 
 import secrets
 
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy
 
 cdef enum:

@@ -16,7 +16,7 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.math cimport isinf
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport strtod
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcpy
 
 from balas_json._cells cimport (
     DECIMAL_HIGH, DECIMAL_LOW, NO, NOTHING, YES, Cell, Doc, array_cell, cell_at,

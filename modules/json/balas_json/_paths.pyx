@@ -357,9 +357,7 @@ cdef class Compiler:
     cdef Condition single(self):
         """A condition in brackets, a negation, a comparison, or one term."""
         cdef Condition made
-        cdef Py_ssize_t start
         self.blanks()
-        start = self.at
         if self.eat(c"("):
             made = self.condition()
             if not self.eat(c")"):

@@ -11,7 +11,7 @@ from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.string cimport memcpy
 
 from balas_json._cells cimport (
-    ARRAY, BOXED, BOXED_DOUBLE, BOXED_UNSIGNED, DECIMAL, INTEGER, NO, NOTHING, OBJECT, PACKED,
+    ARRAY, BOXED_DOUBLE, BOXED_UNSIGNED, DECIMAL, INTEGER, NO, NOTHING, OBJECT, PACKED,
     SHORT, TEXT, YES, ESCAPED, block_of, child, count_of, decimal_digits, decimal_exponent,
     double_of, int64_of, kind_of, names_of, text_of,
 )

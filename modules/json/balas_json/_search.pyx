@@ -16,7 +16,7 @@ from balas_json._cells cimport (
 )
 from balas_json._names cimport NO_NAME, find_name
 from balas_json._paths cimport (
-    ALL, AND, COUNT, CURRENT, EQ, FILTER, GE, GT, INDEX, KEY, LE, LENGTH, LITERAL, LT, MATCH,
+    ALL, AND, COUNT, CURRENT, EQ, GE, GT, INDEX, KEY, LE, LITERAL, LT, MATCH,
     MATCHES, NE, NOT, OR, ROOT, SEARCH, SLICE, TRUTH, VALUE, Condition, Operation, Selector, Source,
     Step, Term,
 )
@@ -143,7 +143,7 @@ cdef class Search:
         cdef Selector *selector
         cdef Match below
         cdef int64_t index
-        cdef uint32_t i, count
+        cdef uint32_t i
         if not is_container(here.cell):
             return 0
         for i in range(step.count):
