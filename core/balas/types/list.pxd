@@ -22,4 +22,4 @@ cdef class List(Value):
     cpdef list positions(self, bytes value, int64_t rank, int64_t count, int64_t length_max)
     cdef int load_strings(self, ItemReader reader) except -1
     cdef int load_nodes(self, ItemReader reader, int kind) except -1
-    cdef int add_ziplist(self, const unsigned char *data, size_t n) except -1
+    cdef int add_ziplist(self, const unsigned char *data, size_t n, bint alone) except -1

@@ -27,6 +27,8 @@ from balas.structures.listpack cimport (
     Element,
     Needle,
     element_bytes,
+    listpack_emit,
+    listpack_first,
     listpack_free,
     listpack_size,
     set_needle,
@@ -81,6 +83,10 @@ cdef inline NodeLimits node_limits(Limits limits) noexcept:
     made.compress_depth = <int>limits.list_compress_depth
     made.plain_from = 0
     return made
+
+
+cdef int push_text(void *elements, const char *text, size_t size) except -1:
+    return quicklist_push(<Quicklist *>elements, text, size, False)
 
 
 cdef class List(Value):
@@ -371,17 +377,25 @@ cdef class List(Value):
                     if kind == KIND_NODES:
                         quicklist_add_pack(&self.elements, <const unsigned char *>text, size)
                     else:
-                        self.add_ziplist(<const unsigned char *>text, size)
+                        self.add_ziplist(
+                            <const unsigned char *>text, size, kind == KIND_ZIPLIST
+                        )
                 except ValueError as error:
                     raise reader.bad(f"a node of a list: {error}") from None
             left -= 1
         return 0
 
-    cdef int add_ziplist(self, const unsigned char *data, size_t n) except -1:
-        """Add a node of the elements of a ziplist; ValueError unless it is sound."""
+    cdef int add_ziplist(self, const unsigned char *data, size_t n, bint alone) except -1:
+        """Add a node of the elements of a ziplist, or what nodes they need if it is the whole list.
+
+        ValueError unless it is sound.
+        """
         cdef unsigned char *pack = ziplist_to_listpack(data, n)
         try:
-            quicklist_add_pack(&self.elements, pack, listpack_size(pack))
+            if alone:
+                listpack_emit(listpack_first(pack), INT64_MAX, push_text, &self.elements)
+            else:
+                quicklist_add_pack(&self.elements, pack, listpack_size(pack))
         finally:
             listpack_free(pack)
         return 0
