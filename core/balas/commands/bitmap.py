@@ -98,6 +98,8 @@ def bitcount(ctx: Context, key: bytes, *span: bytes) -> Reply:
         start, end = integer(span[0]), integer(span[1])
         unit = unit_of(span)
     text = ctx.read_buffer(key) or b""
+    if start < 0 and end < 0 and start > end:
+        return 0
     found = bit_range(len(text), start, end, unit)
     return count(text, *found) if found is not None else 0
 
@@ -146,8 +148,6 @@ def bit_range(length: int, start: int, end: int, unit: int) -> tuple[int, int] |
     negative.
     """
     total = length * 8 // unit
-    if start < 0 and end < 0 and start > end:
-        return None
     if start < 0:
         start = max(start + total, 0)
     if end < 0:

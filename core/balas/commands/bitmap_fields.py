@@ -28,6 +28,7 @@ BAD_TYPE = (
     "ERR Invalid bitfield type. Use something like i16 u8. "
     "Note that u64 is not supported but i64 is."
 )
+INT64_MAX = 2**63 - 1
 # The words behind each subcommand.
 WORDS = {b"GET": 2, b"SET": 3, b"INCRBY": 3}
 
@@ -120,7 +121,7 @@ def run(text: bytearray, operation: Operation) -> tuple[int | None, bool]:
     if operation.name == b"GET":
         return old, False
     adds = operation.name == b"INCRBY"
-    start, increment = (old, operation.value) if adds else (operation.value, 0)
+    start, increment = (old, operation.value) if adds else (settable(operation), 0)
     new, overflow = add_field(
         start, increment, operation.width, operation.signed, operation.overflow
     )
@@ -128,6 +129,17 @@ def run(text: bytearray, operation: Operation) -> tuple[int | None, bool]:
         return None, False
     set_field(text, *place, new)
     return new if adds else old, new != old
+
+
+def settable(operation: Operation) -> int:
+    """The value of SET. One so far below a field that the distance to its highest number has no 64
+    bits is taken to that by SAT, as in Redis.
+    """
+    highest = (1 << (operation.width - 1)) - 1
+    narrow = operation.signed and operation.width < 64
+    if narrow and operation.overflow == "SAT" and highest - operation.value > INT64_MAX:
+        return highest + 1
+    return operation.value
 
 
 def parse(ctx: Context, words: tuple[bytes, ...]) -> list[Operation]:
