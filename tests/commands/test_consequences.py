@@ -11,12 +11,14 @@ from balas.testing.transcript import Step
 from observation import BalasObserver, RealObserver
 
 # Families of transcripts that consist of commands of one client; a new family joins here.
-FAMILIES = ("string", "generic", "list", "sort", "set", "bitmap", "hyperloglog")
+FAMILIES = ("string", "generic", "list", "sort", "set", "bitmap", "hyperloglog", "hash")
 PATHS = [
     path
     for family in FAMILIES
     for path in sorted(Path(__file__).parent.glob(f"transcripts/{family}_*.txt"))
 ]
+# Those of which the replies alone would depend on when the servers look for what has expired.
+PATHS += sorted(Path(__file__).parent.glob("observed/*.txt"))
 
 
 @pytest.fixture(scope="module")

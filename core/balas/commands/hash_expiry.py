@@ -59,7 +59,9 @@ def moment(ctx: Context, name: str, given: bytes, unit_ms: int, from_now: bool) 
 
 
 def named_fields(words: tuple[bytes, ...], error: str) -> tuple[bytes, ...]:
-    """The names behind `FIELDS count`; the error is for a count that is none."""
+    """The names behind `FIELDS count`; the error is for a count that is none. There are at least two
+    words.
+    """
     if words[0].upper() != b"FIELDS":
         raise ReplyError(NO_FIELDS_WORD)
     count = integer(words[1], 1, INT64_MAX, error)
@@ -309,6 +311,8 @@ FIELDS numfields field [field ...]
         rest = words[2:]
     elif option == b"PERSIST":
         rest = words[1:]
+    if len(rest) < 2:
+        raise ReplyError("ERR wrong number of arguments for 'hgetex' command")
     names = named_fields(rest, NO_POSITIVE_COUNT)
     if found is None:
         return [None] * len(names)
@@ -318,9 +322,10 @@ FIELDS numfields field [field ...]
     if at_ms >= 0:
         let_expire(ctx, key, found, names, at_ms)
     elif option == b"PERSIST":
-        done = sum(take_expiry(found, field, 0) == DONE for field in names)
+        found.expect_expiry()
+        done = sum([take_expiry(found, field, 0) == DONE for field in names])
         if done:
-            ctx.changed(key, "hpersist")
+            ctx.changed_by(key, "hpersist", done)
             ctx.record(b"HPERSIST", key, *rest)
     return values
 
@@ -361,8 +366,9 @@ def hgetdel(ctx: Context, key: bytes, *words: bytes) -> Reply:
         # One by one: a field that is named twice is there but once.
         values.append(found.get(field, now_ms))
         found.remove(field)
-    if any(value is not None for value in values):
-        tell_removed(ctx, key, found, 1)
+    removed = len(values) - values.count(None)
+    if removed:
+        tell_removed(ctx, key, found, removed)
         ctx.record(b"HDEL", key, *names)
     return values
 
@@ -412,16 +418,17 @@ def expire_set(ctx: Context, key: bytes, found: Hash, pairs: tuple[bytes, ...], 
     past = ctx.is_past(at_ms)
     found.expect_expiry()
     names = pairs[::2]
-    gone = [name for name in names if give_expiry(found, name, at_ms, set(), past) == REMOVED]
+    for name in names:
+        give_expiry(found, name, at_ms, set(), past)
     if not past:
         ctx.changed_too(key, "hexpire")
         return
-    ctx.changes.stats.expired_fields += len(gone)
+    ctx.changes.stats.expired_fields += len(names)
     ctx.changed_too(key, "hdel")
     if found.length() == 0:
         ctx.delete(key)
         ctx.changed_too(key, "del")
-    for field in gone:
+    for field in names:
         ctx.record(b"HDEL", key, field)
 
 
@@ -461,7 +468,7 @@ def set_options(
             if condition:
                 raise ReplyError("ERR Only one of FXX or FNX arguments can be specified")
             condition = word
-            options.append(word)
+            options.append(words[i])
         elif word == b"KEEPTTL" or (word in EXPIRIES and i + 1 < len(words)):
             if keep_ttl or at_ms >= 0:
                 raise ReplyError(
