@@ -475,6 +475,8 @@ cdef class Context:
 
     def record(self, *argv: bytes) -> None:
         """Record this in the log instead of the command; called again, adds to it."""
+        if not self.changes.recording:
+            return
         if self.changes.overrides is None:
             self.changes.overrides = []
         self.changes.overrides.append((self.db.index, argv))
