@@ -35,7 +35,7 @@ cdef list deepest_first(Found found):
     cdef Py_ssize_t i
     if found.size == 1:
         return [0]
-    return sorted(range(found.size), key=lambda i: -found.items[<Py_ssize_t>i].depth)
+    return sorted(range(found.size), key=lambda i: -<int64_t>found.items[<Py_ssize_t>i].depth)
 
 
 cdef Cell grafted(Document document, Document value) except? 0:
@@ -214,7 +214,7 @@ cdef list outermost(Document mine, Found found):
 
 cdef tuple removal_order(Found found, Py_ssize_t i):
     """From the deepest up, and in one container from the last to the first."""
-    return -found.items[i].depth, -found.items[i].index
+    return -<int64_t>found.items[i].depth, -<int64_t>found.items[i].index
 
 
 def delete(document: Document, path: Path) -> int:

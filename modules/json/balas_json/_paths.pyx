@@ -27,6 +27,7 @@ cdef enum:
     NESTING_MAX = 64
 
 cdef str IN_BRACKETS = "'<string>[,<string>,...]', '<number>', ['start:end:steps'], '*'"
+cdef str NO_NAMES = "'<number>', ['start:end:steps']"
 cdef str OPERAND = "decimal, from_current, from_root, boolean_true, boolean_false, null"
 cdef str OPERATOR = "ge, gt, le, lt, eq, ne, re, and, or, '..'"
 cdef dict OPERATIONS = {
@@ -209,13 +210,29 @@ cdef class Compiler:
 
     cdef int brackets(self, Path path) except -1:
         """Read selectors up to the closing bracket."""
+        cdef Py_ssize_t start
+        cdef Choice choice
+        self.blanks()
+        start = self.at
         while True:
             self.blanks()
             self.selector(path)
+            choice = path.selectors[path.selector_count - 1].choice
             if self.eat(c"]"):
                 return 0
-            if not self.eat(c","):
-                self.fail("'<number>', ['start:end:steps']")
+            if choice == FILTER:
+                self.fail_unless_comma("and, or", self.at)
+            elif choice == KEY:
+                self.fail_unless_comma(NO_NAMES, start)
+            else:
+                self.fail_unless_comma(NO_NAMES, self.at)
+
+    cdef int fail_unless_comma(self, str expected, Py_ssize_t at) except -1:
+        """Go past a comma between two selectors."""
+        self.blanks()
+        if not self.eat(c",") or self.at == self.size or self.peek() == c"]":
+            self.fail(expected, at)
+        return 0
 
     cdef int selector(self, Path path) except -1:
         cdef char byte = self.peek()
@@ -276,7 +293,7 @@ cdef class Compiler:
                 value = INT64_MAX
             self.at += 1
         if self.at == first or (self.chars[first] == c"0" and self.at > first + 1):
-            self.fail("'<number>', ['start:end:steps']", start)
+            self.fail(NO_NAMES, start)
         return -value if negative else value
 
     cdef bytes quoted(self, str expected):

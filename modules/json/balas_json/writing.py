@@ -9,6 +9,9 @@ Differs from Redis:
 - JSON.DEL removes everything that its path selects. RedisJSON forgets some: of `$[1,10,11]` the
   items 10 and 11, because their paths begin like that of item 1.
 - JSON.SET creates a member of the very name that the path gives; RedisJSON keeps the backslashes.
+- A command that changes nothing breaks no WATCH.
+- BSON is not read.
+- Text behind the value is an error; RedisJSON forgets it. Numbers are rounded exactly.
 - NUMINCRBY and its like change all numbers that a path selects, or, if one result is none, nothing.
 """
 
