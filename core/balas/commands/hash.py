@@ -71,7 +71,8 @@ def lapse(
     if not 0 <= found.next_expiry_ms < now_ms or not ctx.changes.expires_keys:
         return now_ms
     gone = [name for name in names if found.due(name, now_ms) and found.remove(name)]
-    tell_lapsed(ctx, key, found, gone, keep_key)
+    if gone:
+        ctx.changes.expire_fields(ctx.db, key, found, gone, keep_key)
     return now_ms
 
 
@@ -79,21 +80,9 @@ def lapse_all(ctx: Context, key: bytes, found: Hash) -> int:
     """The same for all fields."""
     now_ms = reading_time(ctx, found)
     if 0 <= found.next_expiry_ms < now_ms and ctx.changes.expires_keys:
-        tell_lapsed(ctx, key, found, found.take_due(now_ms, INT64_MAX), False)
+        gone = found.take_due(now_ms, INT64_MAX)
+        ctx.changes.expire_fields(ctx.db, key, found, gone, False)
     return now_ms
-
-
-def tell_lapsed(ctx: Context, key: bytes, found: Hash, gone: list[bytes], keep_key: bool) -> None:
-    """Report fields that were removed because they were due, each with a record of its own."""
-    if not gone:
-        return
-    for name in gone:
-        ctx.changes.add_record(ctx.db.index, (b"HDEL", key, name))
-    ctx.changes.stats.expired_fields += len(gone)
-    ctx.changed_too(key, "hexpired")
-    if found.length() == 0 and not keep_key:
-        ctx.delete(key)
-        ctx.changed_too(key, "del")
 
 
 # --- setting --------------------------------------------------------------------------------------

@@ -59,8 +59,9 @@ def moment(ctx: Context, name: str, given: bytes, unit_ms: int, from_now: bool) 
 
 
 def named_fields(words: tuple[bytes, ...], error: str) -> tuple[bytes, ...]:
-    """The names behind `FIELDS count`; the error is for a count that is none. There are at least two
-    words.
+    """The names behind `FIELDS count`; the error is for a count that is none.
+
+    There are two words at least.
     """
     if words[0].upper() != b"FIELDS":
         raise ReplyError(NO_FIELDS_WORD)

@@ -17,7 +17,8 @@ from libc.stdint cimport int64_t
 
 from balas.engine.clock cimport Clock
 from balas.engine.stats cimport Stats
-from balas.keyspace.database cimport Database
+from balas.keyspace.database cimport Database, Entry
+from balas.types.fields cimport Fields
 
 
 # What a watched key was when a client began to watch it.
@@ -208,6 +209,23 @@ cdef class Changes:
         if self.observed:
             self.report_slow(db, key, event)
         return 0
+
+    def expire_fields(self, Database db, bytes key, Fields value, list names, bint keep) -> None:
+        """Report fields of a hash that were removed because their time had come, each with a record
+        of its own. If no field is left the key goes, too, unless it is to be kept.
+        """
+        cdef Entry *entry
+        for name in names:
+            self.add_record(db.index, (b"HDEL", key, name))
+        self.stats.expired_fields += len(names)
+        self.report_uncounted(db, key, "hexpired")
+        if value.length() == 0 and not keep:
+            db.delete(key)
+            self.report_uncounted(db, key, "del")
+            return
+        entry = db.find_afresh(key)
+        if entry != NULL:
+            db.measure(entry)
 
     def delete_expired(self, Database db, bytes key) -> None:
         """The same for the expiry cycle, as a unit of its own."""

@@ -2,6 +2,7 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from balas.keyspace.access cimport AccessClock
+from balas.keyspace.deadlines cimport Deadlines
 from balas.keyspace.sizes cimport CLASSES
 from balas.structures.hashtable cimport HashTable
 from balas.structures.slabs cimport Slabs
@@ -71,6 +72,7 @@ cdef class Database:
     # Overwritten values are freed in slices (lazyfree-lazy-server-del).
     cdef public bint lazy_overwrite
     cdef int64_t sizes[CLASSES]         # entries by class of size
+    cdef readonly Deadlines deadlines   # keys of hashes with fields that expire
 
     cdef Entry *find(self, const char *key, size_t size, uint64_t hashed) noexcept
     cdef Entry *find_key(self, bytes key) noexcept

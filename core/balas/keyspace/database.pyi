@@ -1,4 +1,5 @@
 from balas.keyspace.access import AccessClock
+from balas.keyspace.deadlines import Deadlines
 from balas.structures.slabs import Slabs
 
 class Account:
@@ -20,6 +21,7 @@ class Database:
     retired: list[object]
     expired_average_ttl_ms: int
     lazy_overwrite: bool
+    deadlines: Deadlines
     def __init__(self, index: int, account: Account, access: AccessClock, seed: int) -> None: ...
     def __len__(self) -> int: ...
     @property

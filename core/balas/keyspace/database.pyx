@@ -26,12 +26,15 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint16_t, uint32_t, uint
 from libc.string cimport memcmp, memcpy, memset
 
 from balas.keyspace.access cimport AccessClock
+from balas.keyspace.deadlines cimport Deadlines
 from balas.keyspace.sizes cimport (
-    CLASSES, HASHES, LISTS, POWERS, SETS, SORTED_SETS, STRINGS, class_of, class_of_integer,
+    CLASSES, HASHES, LISTS, POWERS, SETS, SORTED_SETS, STRINGS, TIMED_HASHES, class_of,
+    class_of_integer,
 )
 from balas.structures.hashtable cimport HashTable
 from balas.structures.numbers cimport int64_to_string, string_to_int64
 from balas.structures.slabs cimport Slabs, room_of
+from balas.types.fields cimport Fields
 from balas.types.value cimport Value
 
 cdef enum:
@@ -140,9 +143,31 @@ cdef uint16_t class_of_object(object value, int kind) except? 0:
     """The class of an object of a kind."""
     if kind == 0:
         return 0
+    if kind >= HASHES:
+        kind = TIMED_HASHES if (<Fields> value).next_expiry_ms >= 0 else HASHES
     if isinstance(value, Value):
         return class_of(kind, (<Value> value).cardinality())
     return class_of(kind, len(value))
+
+
+cdef inline bint is_timed(const Entry *entry) noexcept nogil:
+    """Whether the value was last seen to be a hash with fields that expire."""
+    return entry.size_class >= TIMED_HASHES * POWERS
+
+
+cdef inline bytes key_of(const Entry *entry):
+    return PyBytes_FromStringAndSize(entry.key, entry.key_length)
+
+
+cdef int classify(Database db, Entry *entry, object value, int kind) except -1:
+    """Count the object of an entry in its class, and enter when its first field expires."""
+    cdef bint was_timed = is_timed(entry)
+    db.set_size_class(entry, class_of_object(value, kind))
+    if is_timed(entry):
+        db.deadlines.note(key_of(entry), (<Fields> value).next_expiry_ms)
+    elif was_timed:
+        db.deadlines.forget(key_of(entry))
+    return 0
 
 
 # Entries are released to the slabs until the last database has gone: see below.
@@ -235,6 +260,7 @@ cdef class Database:
         self.keys = HashTable(sizeof(Entry), seed)
         self.expires = HashTable(sizeof(Entry), seed)
         self.retired = []
+        self.deadlines = Deadlines()
 
     def __dealloc__(self):
         self.keys.visit_all(free_visit, <void *> self.slabs)
@@ -336,6 +362,8 @@ cdef class Database:
             self.charge(-entry_memory(entry))
             if entry.kind == OBJECT:
                 self.release_object(entry, self.lazy_overwrite)
+                if is_timed(entry):
+                    self.deadlines.forget(key_of(entry))
             size_before = entry_size(entry)
             if room_of(bytes_wanted) != room_of(size_before):
                 moved = <Entry *> self.slabs.resize(entry, size_before, bytes_wanted)
@@ -382,7 +410,7 @@ cdef class Database:
         entry = self.place(entry, key, size, hashed, OBJECT, 0)
         (<PyObject **> payload(entry))[0] = <PyObject *> value
         (<int64_t *> (payload(entry) + 8))[0] = usage
-        self.set_size_class(entry, class_of_object(value, kind_of(value)))
+        classify(self, entry, value, kind_of(value))
         self.charge(entry_memory(entry))
         return entry
 
@@ -455,10 +483,7 @@ cdef class Database:
         now = measured(<object> object_of(entry))
         self.charge(now - counted(entry))
         (<int64_t *> (payload(entry) + 8))[0] = now
-        self.set_size_class(
-            entry, class_of_object(<object> object_of(entry), entry.size_class // POWERS)
-        )
-        return 0
+        return classify(self, entry, <object> object_of(entry), entry.size_class // POWERS)
 
     cdef int set_expire(self, Entry *entry, int64_t at_ms) except -1:
         """Give an entry an expiry time, change it, or (-1) remove it."""
@@ -486,6 +511,8 @@ cdef class Database:
         self.forget_last()
         if entry.expire_ms >= 0:
             self.expires.remove(key, size, hashed)
+        if is_timed(entry):
+            self.deadlines.forget(key_of(entry))
         self.sizes[entry.size_class] -= 1
         self.charge(-entry_memory(entry))
         self.free_entry(entry, lazy)
@@ -611,6 +638,7 @@ cdef class Database:
         self.expire_cursor = 0
         self.expired_average_ttl_ms = 0
         memset(self.sizes, 0, sizeof(self.sizes))
+        self.deadlines = Deadlines()
         if lazy and count:
             self.retired.append(old)
         else:
@@ -639,6 +667,7 @@ cdef class Database:
             other.expired_average_ttl_ms, self.expired_average_ttl_ms
         )
         self.used, other.used = other.used, self.used
+        self.deadlines, other.deadlines = other.deadlines, self.deadlines
         for i in range(CLASSES):
             self.sizes[i], other.sizes[i] = other.sizes[i], self.sizes[i]
 
@@ -647,11 +676,14 @@ cdef class Database:
         two, or 0), and the number of values in it.
         """
         cdef int first = KINDS[kind] * POWERS, power
-        return {
-            1 << (power - 1) if power else 0: self.sizes[first + power]
-            for power in range(POWERS)
-            if self.sizes[first + power]
-        }
+        cdef dict counts = {}
+        for power in range(POWERS):
+            count = self.sizes[first + power]
+            if first == HASHES * POWERS:
+                count += self.sizes[TIMED_HASHES * POWERS + power]
+            if count:
+                counts[1 << (power - 1) if power else 0] = count
+        return counts
 
     def check_invariants(self) -> None:
         """Raise AssertionError unless both tables and the memory account agree; for tests."""
@@ -664,6 +696,7 @@ cdef class Database:
         for key in self.all_keys():
             expires = self.expires.find(key, len(key), self.keys.hash_of(key, len(key))) != NULL
             assert expires == (self.expire_at(key) >= 0), key
+            assert (key in self.deadlines) == is_timed(self.find_afresh(key)), key
 
 
 cdef int add_memory(void *total, void *entry) except -1:

@@ -17,7 +17,9 @@ cdef enum:
     SETS = 3
     SORTED_SETS = 4
     HASHES = 5
-    CLASSES = 6 * POWERS
+    # Hashes with fields that expire; the last, so that these are all classes from there on.
+    TIMED_HASHES = 6
+    CLASSES = 7 * POWERS
 
 
 cdef inline uint16_t class_of(int kind, uint64_t size) noexcept nogil:

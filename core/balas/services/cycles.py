@@ -17,6 +17,7 @@ from balas.keyspace.database import Database, RetiredTable
 from balas.keyspace.expiry import ExpiryCycle
 from balas.services.config import Config
 from balas.services.latency import Latency
+from balas.types.fields import Fields
 
 SLICE_NS = 1_000_000
 # Of the time while there is work, at the least effort; each further step adds two.
@@ -26,6 +27,8 @@ HZ_MAX = 500
 CLIENTS_PER_CYCLE = 200
 REHASH_BUCKETS = 64
 FREE_EFFORT = 500
+# Fields of one hash that are removed before the next hash has its turn.
+FIELDS_AT_ONCE = 100
 SLABS_AT_ONCE = 4
 
 # Does a part of its work, taking about so many ns; True if there is more to do.
@@ -47,7 +50,13 @@ class Cycles:
         changes = engine.changes
         self.expiry = ExpiryCycle(engine.databases, changes.delete_expired, self._monotonic_ns)
         self.expires_actively = True
-        self._works: list[Work] = [self._expire, self._rehash, self._free, self._give_back]
+        self._works: list[Work] = [
+            self._expire,
+            self._expire_fields,
+            self._rehash,
+            self._free,
+            self._give_back,
+        ]
         self._waiting: deque[Work] = deque()
         self._slice: Timer | None = None
         self._pause_ms = 0
@@ -117,6 +126,25 @@ class Cycles:
         more = self.expiry.run(self._engine.clock.now_ms, limit_ns)
         self._latency.add("expire-cycle", self._monotonic_ns() - began_ns)
         return more
+
+    def _expire_fields(self, limit_ns: int) -> bool:
+        """Remove fields of hashes whose time has come."""
+        engine = self._engine
+        changes = engine.changes
+        if not self.expires_actively or not changes.expires_keys:
+            return False
+        end_ns = self._monotonic_ns() + limit_ns
+        now_ms = engine.clock.now_ms
+        for db in engine.databases:
+            while (key := db.deadlines.due(now_ms)) is not None:
+                value = db.get(key)
+                assert isinstance(value, Fields)
+                gone = value.take_due(now_ms, FIELDS_AT_ONCE)
+                changes.expire_fields(db, key, value, gone, False)
+                engine.finish_unit()
+                if self._monotonic_ns() > end_ns:
+                    return True
+        return False
 
     def _rehash(self, limit_ns: int) -> bool:
         """Go on moving tables that change their size, for nobody may ask for their keys."""

@@ -181,7 +181,7 @@ class DataInfo:
         """Section Keyspace: the databases that hold keys."""
         return {
             f"db{db.index}": f"keys={len(db)},expires={db.expires_count},"
-            f"avg_ttl={db.expired_average_ttl_ms},subexpiry=0"
+            f"avg_ttl={db.expired_average_ttl_ms},subexpiry={len(db.deadlines)}"
             for db in self._engine.databases
             if len(db)
         }
