@@ -120,7 +120,8 @@ def record_added(
 ) -> None:
     """Record XADD with the id that was made, and with what a limited trim has really done."""
     record = list(words)
-    record[start - 1] = added
+    if options is None or options.id is None or not options.has_seq:
+        record[start - 1] = added
     if options is not None and options.approximate:
         make_exact(record, found, options)
     ctx.record(b"XADD", key, *record)
@@ -130,7 +131,7 @@ def make_exact(record: list[bytes], found: Stream, options: AddOptions) -> None:
     """Replace an approximate threshold by the exact one that has the same effect."""
     record[options.threshold_at - 1] = b"="
     record[options.threshold_at] = (
-        format_id(found.first_id) if options.by_id else b"%d" % found.length
+        format_id(found.first_block_id()) if options.by_id else b"%d" % found.length
     )
 
 
@@ -237,8 +238,8 @@ def xdelex(ctx: Context, key: bytes, *words: bytes) -> Reply:
     Remove entries, and do about groups they are pending to as is asked for. For each entry 1 if it
     was removed, -1 if there is none, 2 if some group still needs it.
     """
-    references, texts = references_and_ids(words)
     found: Stream | None = ctx.write(key, Stream)
+    references, texts = references_and_ids(words)
     if found is None:
         return [-1] * len(texts)
     ids = [strict_id(text) for text in texts]

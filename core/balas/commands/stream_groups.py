@@ -12,10 +12,11 @@ from balas.commands.stream_options import (
 )
 from balas.commands.stream_reading import record_claim, record_progress
 from balas.engine.context import Context
-from balas.errors import SYNTAX, ReplyError, printable
+from balas.errors import SYNTAX, WRONG_TYPE, ReplyError, printable
 from balas.protocol.replies import NULL_ARRAY, OK, Reply, Status
 from balas.registry import Arguments, command, container, integer, key
 from balas.registry.flags import (
+    ACCESS,
     DELETE,
     DENYOOM,
     FAST,
@@ -30,7 +31,7 @@ from balas.registry.flags import (
 )
 from balas.types.stream import Stream
 from balas.types.stream_groups import Consumer, Group
-from balas.types.stream_ids import ID_MAX, format_id
+from balas.types.stream_ids import ID_MAX, format_id, parse_id
 
 KEY_MUST_EXIST = (
     "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use "
@@ -224,7 +225,9 @@ def xgroup_help(ctx: Context) -> Reply:
 # --- acknowledging --------------------------------------------------------------------------------
 
 
-@command("XACK", arity=-4, flags=WRITE | FAST, keys=key(1, RW), group="stream", since="5.0.0")
+@command(
+    "XACK", arity=-4, flags=WRITE | FAST, keys=key(1, RW | UPDATE), group="stream", since="5.0.0"
+)
 def xack(ctx: Context, key: bytes, name: bytes, *texts: bytes) -> Reply:
     """XACK key group id [id ...]
 
@@ -242,7 +245,12 @@ def xack(ctx: Context, key: bytes, name: bytes, *texts: bytes) -> Reply:
 
 
 @command(
-    "XACKDEL", arity=-6, flags=WRITE | FAST, keys=key(1, RW | DELETE), group="stream", since="8.2.0"
+    "XACKDEL",
+    arity=-6,
+    flags=WRITE | FAST,
+    keys=key(1, RW | UPDATE | DELETE),
+    group="stream",
+    since="8.2.0",
 )
 def xackdel(ctx: Context, key: bytes, name: bytes, *words: bytes) -> Reply:
     """XACKDEL key group [KEEPREF | DELREF | ACKED] IDS numids id [id ...]
@@ -250,8 +258,8 @@ def xackdel(ctx: Context, key: bytes, name: bytes, *words: bytes) -> Reply:
     Acknowledge entries and remove them, and do about other groups as is asked for. For each entry 1
     if it was removed, -1 if it was not pending, 2 if another group still needs it.
     """
+    found: Stream | None = ctx.read(key, Stream)
     references, texts = references_and_ids(words)
-    found: Stream | None = ctx.write(key, Stream)
     group = found.groups.get(name) if found is not None else None
     if found is None or group is None:
         return [-1] * len(texts)
@@ -285,6 +293,13 @@ def needed_group(found: Stream | None, key: bytes, name: bytes) -> tuple[Stream,
     return found, group
 
 
+def as_stream(value: object) -> Stream | None:
+    """What was found at a key, if it is a stream or nothing; raises WRONGTYPE otherwise."""
+    if value is None or isinstance(value, Stream):
+        return value
+    raise ReplyError(WRONG_TYPE)
+
+
 def consumer_of(ctx: Context, key: bytes, group: Group, name: bytes) -> Consumer:
     """The consumer, made if it is missing, and seen now."""
     consumer = group.consumers.get(name)
@@ -299,6 +314,7 @@ class ClaimOptions:
     """Ids and options of XCLAIM; -1 and 0 are what is not given.
 
     Attributes:
+        ids: each also as it stands there.
         delivered_ms: the time that is noted as that of the delivery, deliveries: their number.
         last_id: how far the group has come at least.
     """
@@ -306,7 +322,7 @@ class ClaimOptions:
     __slots__ = ("delivered_ms", "deliveries", "force", "ids", "just_id", "last_id")
 
     def __init__(self) -> None:
-        self.ids: list[int] = []
+        self.ids: list[tuple[int, bytes]] = []
         self.delivered_ms = -1
         self.deliveries = -1
         self.last_id = 0
@@ -319,11 +335,11 @@ def claim_options(ctx: Context, words: tuple[bytes, ...]) -> ClaimOptions:
     options = ClaimOptions()
     arguments = Arguments(words)
     while arguments.more:
-        try:
-            options.ids.append(strict_id(arguments.peek() or b""))
-        except ReplyError:
+        text = arguments.peek() or b""
+        id = None if text in (b"-", b"+") else parse_id(text, 0)
+        if id is None:
             break
-        arguments.take()
+        options.ids.append((id, arguments.take()))
     while arguments.more:
         if arguments.eat(b"FORCE"):
             options.force = True
@@ -367,7 +383,7 @@ def xclaim(
 
     Make entries that have been pending for long enough pending to this consumer, and return them.
     """
-    found, group = needed_group(ctx.write(key, Stream), key, name)
+    found, group = needed_group(ctx.read(key, Stream), key, name)
     idle_ms = max(integer(idle, error="ERR Invalid min-idle-time argument for XCLAIM"), 0)
     options = claim_options(ctx, words)
     progress = options.last_id > group.last_id
@@ -376,7 +392,7 @@ def xclaim(
     owner = consumer_of(ctx, key, group, consumer)
     ctx.no_record()
     reply, changes = [], 0
-    for id in options.ids:
+    for id, text in options.ids:
         outcome = found.claim(
             group,
             owner,
@@ -392,7 +408,8 @@ def xclaim(
             continue
         claimed, (_, holder, at_ms, deliveries) = outcome
         if ctx.changes.recording:
-            record_claim(ctx, key, group, format_id(id), holder, at_ms, deliveries)
+            last_id = format_id(group.last_id)
+            record_claim(ctx, key, group, text, holder, at_ms, deliveries, last_id)
         progress = False  # every record of a claim tells of it
         changes += 1
         if claimed:
@@ -427,6 +444,7 @@ def xautoclaim(
     Claim entries from an id on that have been pending for long enough. Return the id to go on from,
     the entries, and the ids of those that are no longer in the stream.
     """
+    value = ctx.read_any(key)  # of what type it is counts only after the options
     idle_ms = max(integer(idle, error="ERR Invalid min-idle-time argument for XAUTOCLAIM"), 0)
     first = take_id(start[1:]) if (opened := exclusive(start)) else take_id(start)
     if opened:
@@ -442,15 +460,16 @@ def xautoclaim(
             just_id = True
         else:
             raise ReplyError(SYNTAX)
-    found, group = needed_group(ctx.write(key, Stream), key, name)
+    found, group = needed_group(as_stream(value), key, name)
     owner = consumer_of(ctx, key, group, consumer)
     ctx.no_record()
     cursor, claimed, gone, deliveries = found.claim_idle(
         group, owner, first, idle_ms, count, ctx.now_ms, just_id
     )
     if ctx.changes.recording:
+        last_id = format_id(group.last_id)
         for id, holder, at_ms, times in deliveries:
-            record_claim(ctx, key, group, format_id(id), holder, at_ms, times)
+            record_claim(ctx, key, group, format_id(id), holder, at_ms, times, last_id)
     if deliveries:
         ctx.changed_by(key, "", len(deliveries))
     entries: list[Reply] = [
@@ -462,7 +481,9 @@ def xautoclaim(
 # --- what is pending ------------------------------------------------------------------------------
 
 
-@command("XPENDING", arity=-3, flags=READONLY, keys=key(1, RO), group="stream", since="5.0.0")
+@command(
+    "XPENDING", arity=-3, flags=READONLY, keys=key(1, RO | ACCESS), group="stream", since="5.0.0"
+)
 def xpending(ctx: Context, key: bytes, name: bytes, *words: bytes) -> Reply:
     """XPENDING key group [[IDLE min-idle-time] start end count [consumer]]
 

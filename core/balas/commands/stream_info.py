@@ -6,7 +6,7 @@ from balas.engine.context import Context
 from balas.errors import NO_SUCH_KEY, ReplyError, printable
 from balas.protocol.replies import Pairs, Reply, Status
 from balas.registry import Arguments, command, container, key
-from balas.registry.flags import LOADING, READONLY, RO, STALE
+from balas.registry.flags import ACCESS, LOADING, READONLY, RO, STALE
 from balas.types.stream import Stream
 from balas.types.stream_groups import Consumer, Group
 from balas.types.stream_ids import ID_MAX, format_id
@@ -38,7 +38,14 @@ def stream_at(ctx: Context, key: bytes) -> Stream:
     return found
 
 
-@command("XINFO STREAM", arity=-3, flags=READONLY, keys=key(2, RO), group="stream", since="5.0.0")
+@command(
+    "XINFO STREAM",
+    arity=-3,
+    flags=READONLY,
+    keys=key(2, RO | ACCESS),
+    group="stream",
+    since="5.0.0",
+)
 def xinfo_stream(ctx: Context, key: bytes, *words: bytes) -> Reply:
     """XINFO STREAM key [FULL [COUNT count]]
 
@@ -128,7 +135,9 @@ def consumer_in_full(group: Group, consumer: Consumer, count: int) -> Reply:
     )
 
 
-@command("XINFO GROUPS", arity=3, flags=READONLY, keys=key(2, RO), group="stream", since="5.0.0")
+@command(
+    "XINFO GROUPS", arity=3, flags=READONLY, keys=key(2, RO | ACCESS), group="stream", since="5.0.0"
+)
 def xinfo_groups(ctx: Context, key: bytes) -> Reply:
     """XINFO GROUPS key
 
@@ -150,7 +159,14 @@ def xinfo_groups(ctx: Context, key: bytes) -> Reply:
     ]
 
 
-@command("XINFO CONSUMERS", arity=4, flags=READONLY, keys=key(2, RO), group="stream", since="5.0.0")
+@command(
+    "XINFO CONSUMERS",
+    arity=4,
+    flags=READONLY,
+    keys=key(2, RO | ACCESS),
+    group="stream",
+    since="5.0.0",
+)
 def xinfo_consumers(ctx: Context, key: bytes, name: bytes) -> Reply:
     """XINFO CONSUMERS key group
 

@@ -6,7 +6,9 @@ XGROUP SETID for how far the group has come: see `record_delivered`.
 
 from __future__ import annotations
 
-from balas.commands.stream_options import INT64_MAX, strict_id
+from typing import Any
+
+from balas.commands.stream_options import INT64_MAX, strict_id, take_id
 from balas.engine.context import Context
 from balas.errors import SYNTAX, TIMEOUT_NEGATIVE, TIMEOUT_OUT_OF_RANGE, ReplyError, printable
 from balas.protocol.replies import NULL_ARRAY, Pairs, Reply
@@ -247,7 +249,6 @@ def read_group(
     count = reading.count or -1
     if after != ID_MAX:
         entries = found.redeliver(group, consumer, after + 1, count, ctx.now_ms)
-        ctx.changed_by(key, "", 1)
         return [[id, NULL_ARRAY if items is None else items] for id, items in entries]
     last_id = group.last_id
     if found.length == 0 or found.last_entry_id() <= last_id:
@@ -255,7 +256,7 @@ def read_group(
     entries = found.deliver(group, consumer, last_id + 1, count, reading.no_ack, ctx.now_ms)
     if ctx.changes.recording:
         if not reading.no_ack:
-            record_delivered(ctx, key, group, consumer, entries)
+            record_delivered(ctx, key, group, consumer, last_id, entries)
         record_progress(ctx, key, group)
     ctx.changed_by(key, "", 1)
     return entries
@@ -270,18 +271,32 @@ def record_consumer(ctx: Context, key: bytes, group: Group, consumer: Consumer) 
 
 
 def record_delivered(
-    ctx: Context, key: bytes, group: Group, consumer: Consumer, entries: list[list[bytes]]
+    ctx: Context,
+    key: bytes,
+    group: Group,
+    consumer: Consumer,
+    last_id: int,
+    entries: list[Any],
 ) -> None:
-    """Tell the log that entries were given to a consumer now."""
-    for entry in entries:
-        record_claim(ctx, key, group, entry[0], consumer.name, ctx.now_ms, 1)
+    """Tell the log that entries were given to a consumer now; the group had come to `last_id`."""
+    for id, _ in entries:
+        last_id = max(last_id, take_id(id))
+        record_claim(ctx, key, group, id, consumer.name, ctx.now_ms, 1, format_id(last_id))
 
 
 def record_claim(
-    ctx: Context, key: bytes, group: Group, id: bytes, name: bytes, at_ms: int, deliveries: int
+    ctx: Context,
+    key: bytes,
+    group: Group,
+    id: bytes,
+    name: bytes,
+    at_ms: int,
+    deliveries: int,
+    last_id: bytes,
 ) -> None:
     """Tell the log that an entry is pending to a consumer, since when, and how often it was given
-    away; if it is no longer there, that it is pending no more.
+    away, and how far the group had come; if the entry is no longer there, that it is pending no
+    more.
     """
     ctx.record(
         b"XCLAIM",
@@ -297,7 +312,7 @@ def record_claim(
         b"FORCE",
         b"JUSTID",
         b"LASTID",
-        format_id(group.last_id),
+        last_id,
     )
 
 

@@ -85,6 +85,13 @@ cdef class Entries(Value):
         """How many blocks there are."""
         return self.blocks.used
 
+    def first_block_id(self) -> int:
+        """The id of the first block: that of an entry which may be marked; the greatest id of all
+        if there is none.
+        """
+        cdef IdCursor cursor
+        return self.blocks.id_at(&cursor) if self.blocks.seek(0, &cursor) else <stream_id>-1
+
     def tree_nodes(self) -> int:
         """How many nodes the radix tree of Redis would have for these blocks.
 
