@@ -11,7 +11,19 @@ from balas.testing.transcript import Step
 from observation import BalasObserver, RealObserver
 
 # Families of transcripts that consist of commands of one client; a new family joins here.
-FAMILIES = ("stream", "string", "generic", "list", "sort", "set", "bitmap", "hyperloglog", "hash", "zset", "geo")
+FAMILIES = (
+    "stream",
+    "string",
+    "generic",
+    "list",
+    "sort",
+    "set",
+    "bitmap",
+    "hyperloglog",
+    "hash",
+    "zset",
+    "geo",
+)
 PATHS = [
     path
     for family in FAMILIES
