@@ -41,6 +41,7 @@ from balas.services.shutdown import Shutdown, final_snapshot, first_base
 from balas.services.slowlog import SlowLog
 from balas.services.snapshots import Snapshots
 from balas.services.targets import Targets
+from balas.services.tracking import Tracking
 from balas.types.limits import OPTIONS
 from balas.types.registry import TypeRegistry, types_of
 
@@ -111,6 +112,7 @@ class Server:
         clients = Clients(engine, config, self.log)
         acl = Acl(engine, config, self.log, clients)
         pubsub = PubSub(engine)
+        self.provide(Tracking(engine, config, clients))
         self.provide(acl, clients, pubsub, Notifications(engine, config, pubsub))
 
     def _add_persistence(self) -> None:

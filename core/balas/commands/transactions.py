@@ -10,6 +10,7 @@ from balas.registry import command, keys
 from balas.registry.flags import ALLOW_BUSY, FAST, LOADING, NOSCRIPT, RO, SKIP_SLOWLOG, STALE
 from balas.registry.spec import CommandSpec
 from balas.services.acl.users import Acl
+from balas.services.tracking import Tracking
 
 RULES_CHANGED = (
     "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC "
@@ -78,10 +79,13 @@ def execute(ctx: Context) -> Reply:
         try:
             if client.attention & attention.RESTRICTED:
                 permit(ctx, spec, argv)
+            if client.attention & attention.TRACKING:
+                ctx.service(Tracking).ran_in_transaction(client, spec, argv)
             reply = ctx.engine.execute(ctx, spec, argv)
         except ReplyError as error:
             reply = error
         ctx.engine.write_reply(client, spec, reply)
+    ctx.service(Tracking).transaction_over(client)
     return NO_REPLY
 
 

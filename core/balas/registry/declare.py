@@ -67,13 +67,15 @@ class Declaration:
 
 
 def split_doc(doc: str) -> tuple[str, str, str]:
-    """Synopsis (first line), summary (first sentence after it) and the whole text after it."""
-    first, _, rest = doc.strip().partition("\n")
-    if SIGNATURE.match(first):
-        first, _, rest = rest.strip().partition("\n")
-    text = " ".join(rest.split())
+    """Synopsis (first paragraph), summary (first sentence after it) and the whole text after it."""
+    signature, _, rest = doc.strip().partition("\n")
+    if SIGNATURE.match(signature):
+        doc = rest
+    lines = [line.strip() for line in doc.strip().splitlines()]
+    end = lines.index("") if "" in lines else len(lines)
+    text = " ".join(" ".join(lines[end:]).split())
     summary = text.partition(". ")[0].rstrip(".")
-    return first.strip(), summary + "." if summary else "", text
+    return " ".join(lines[:end]), summary + "." if summary else "", text
 
 
 def command(

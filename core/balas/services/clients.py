@@ -9,10 +9,9 @@ waits than `client-query-buffer-limit`. Once a second all clients are looked at,
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from balas.engine import attention
 from balas.engine.client import Client, Suspended
 from balas.engine.dispatch import Engine
 from balas.services.config.grammar import decode, quote
@@ -53,13 +52,18 @@ ATTACK = (
 
 
 class Clients:
-    """Keeps the clients of one server within limits."""
+    """Keeps the clients of one server within limits.
+
+    `tracking_letters` and `redirect_of` are set by who caches for clients, for CLIENT LIST.
+    """
 
     def __init__(self, engine: Engine, config: Config, log: Log) -> None:
         self._engine = engine
         self._config = config
         self._log = log
         self._attack_logged_ms = 0
+        self.tracking_letters: Callable[[Client], str] = lambda client: ""
+        self.redirect_of: Callable[[Client], int] = lambda client: -1
         self.follow(config)
         config.on_change(
             ("client-query-buffer-limit", "proto-max-bulk-len", "client-output-buffer-limit"),
@@ -188,7 +192,7 @@ class Clients:
             "name": decode(client.name),
             "age": max(now_ms - client.created_ms, 0) // 1000,
             "idle": max(now_ms - client.active_ms, 0) // 1000,
-            "flags": flags_of(client),
+            "flags": flags_of(client, self.tracking_letters(client)),
             "db": client.db.index,
             "sub": len(client.channels),
             "psub": len(client.patterns),
@@ -208,7 +212,7 @@ class Clients:
             "events": "" if transport is None else "rw" if unsent else "r",
             "cmd": client.last_command.name if client.last_command else "NULL",
             "user": client.user,
-            "redir": -1,
+            "redir": self.redirect_of(client),
             "resp": client.resp,
             "lib-name": decode(client.library_name),
             "lib-ver": decode(client.library_version),
@@ -232,15 +236,15 @@ def may_time_out(client: Client) -> bool:
     return class_of(client) == "normal" and client.blocked is None
 
 
-def flags_of(client: Client) -> str:
-    """The letters of CLIENT LIST; N if there are none."""
+def flags_of(client: Client, tracking: str) -> str:
+    """The letters of CLIENT LIST; N if there are none. `tracking` are those of client caching."""
     letters = (
         ("S", client.kind == "replica"),
         ("M", client.kind == "primary"),
         ("P", client.subscriptions),
         ("x", client.queue is not None),
         ("b", client.suspended & WAITING),
-        ("t", client.attention & attention.TRACKING),
+        (tracking, tracking),
         ("d", client.watch_broken),
         ("c", client.closing),
         ("A", client.closed),

@@ -26,6 +26,7 @@ from balas.services.process import Process
 from balas.services.pubsub import PubSub
 from balas.services.rates import Rates
 from balas.services.targets import Targets
+from balas.services.tracking import Tracking
 
 LRU_CLOCK_MAX = (1 << 24) - 1
 # Counters of services that may not be there yet; `engine.stats.extra` has those that are.
@@ -117,7 +118,7 @@ class ServerInfo:
             "client_recent_max_input_buffer": memory.recent_input_bytes,
             "client_recent_max_output_buffer": memory.recent_output_bytes,
             "blocked_clients": len(engine.blocking.clients),
-            "tracking_clients": 0,
+            "tracking_clients": len(self._service(Tracking)),
             "pubsub_clients": clients.subscribed,
             "watching_clients": clients.watching,
             "clients_in_timeout_table": clients.waiting_with_timeout,
@@ -191,9 +192,7 @@ class ServerInfo:
             "active_defrag_key_misses": 0,
             "total_active_defrag_time": 0,
             "current_active_defrag_time": 0,
-            "tracking_total_keys": 0,
-            "tracking_total_items": 0,
-            "tracking_total_prefixes": 0,
+            **self._service(Tracking).info(),
             "unexpected_error_replies": self._engine.stats.unexpected_errors,
             "total_error_replies": self._engine.stats.error_replies,
             "dump_payload_sanitizations": extra.get("dump_payload_sanitizations", 0),

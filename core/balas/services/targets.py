@@ -58,7 +58,7 @@ class Target:
         """
         self._socket.settimeout(timeout_s)
         try:
-            self._socket.sendall(b"".join(map(hiredis.pack_command, map(tuple, commands))))
+            self._socket.sendall(b"".join(hiredis.pack_command(tuple(one)) for one in commands))
         except OSError as error:
             raise self._lost(error, reading=False) from error
         replies: list[Any] = []
