@@ -5,7 +5,16 @@ How it works is described in docs/search-internals.md.
 
 from __future__ import annotations
 
-from balas_search.commands import dictionaries, indexes, information, search, settings, suggestions
+from balas_search.commands import (
+    dictionaries,
+    documents,
+    indexes,
+    information,
+    profiling,
+    search,
+    settings,
+    suggestions,
+)
 from balas_search.module import SearchBase
 from balas_search.settings import OPTIONS
 from balas_search.suggestions.suggestions import Suggestions
@@ -16,4 +25,13 @@ class Search(SearchBase):
 
     options = OPTIONS
     types = (Suggestions,)
-    commands = (indexes, search, information, dictionaries, suggestions, settings)
+    commands = (
+        indexes,
+        search,
+        profiling,
+        information,
+        dictionaries,
+        suggestions,
+        settings,
+        documents,
+    )

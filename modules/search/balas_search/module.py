@@ -1,12 +1,12 @@
-"""The module itself: what it holds for one server, and the hooks by which the server speaks to it."""
+"""The module itself: what it holds for one server, and the hooks that the server calls."""
 
 from __future__ import annotations
 
 from balas.api import Attachment, LoadStream, Module, SaveStream, hook
 from balas_search.evaluation.evaluation import Limits
 from balas_search.fields.spec import KINDS
-from balas_search.index.indexes import Indexes
 from balas_search.index.index import Index
+from balas_search.index.indexes import Indexes
 from balas_search.persistence import load_all, save_all
 
 TIDY_MS = 1000

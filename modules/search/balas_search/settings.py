@@ -17,9 +17,7 @@ def count(name: str, default: int, low: int, high: int, doc: str, mutable: bool 
 OPTIONS = (
     count("search-min-prefix", 2, 1, 2**31 - 1, "The fewest characters before or behind a `*`."),
     count("search-min-stem-len", 4, 2, 2**32 - 1, "Shorter words have no stem."),
-    count(
-        "search-max-search-results", 1_000_000, 0, UNLIMITED, "The most results of FT.SEARCH."
-    ),
+    count("search-max-search-results", 1_000_000, 0, UNLIMITED, "The most results of FT.SEARCH."),
     count(
         "search-max-aggregate-results",
         UNLIMITED,
@@ -27,9 +25,7 @@ OPTIONS = (
         UNLIMITED,
         "The most results of FT.AGGREGATE.",
     ),
-    count(
-        "search-max-prefix-expansions", 200, 1, 2**31 - 1, "The most terms one word stands for."
-    ),
+    count("search-max-prefix-expansions", 200, 1, 2**31 - 1, "The most terms one word stands for."),
     count("search-timeout", 500, 0, UNLIMITED, "The longest a query may take, in ms; 0: no limit."),
     Option(
         "search-on-timeout",
@@ -67,9 +63,7 @@ LEGACY = (
     Legacy("EXTLOAD", "Load extension scoring/expansion module"),
     Legacy("NOGC", "Disable garbage collection (for this process)", fixed="false"),
     Legacy("MINPREFIX", "Set the minimum prefix for expansions (`*`)", "search-min-prefix"),
-    Legacy(
-        "MINSTEMLEN", "Set the minimum word length to stem (default 4)", "search-min-stem-len"
-    ),
+    Legacy("MINSTEMLEN", "Set the minimum word length to stem (default 4)", "search-min-stem-len"),
     Legacy(
         "FORKGC_SLEEP_BEFORE_EXIT",
         "set the amount of seconds for the fork GC to sleep before exists, should always be set "
@@ -94,9 +88,7 @@ LEGACY = (
     Legacy("MAXEXPANSIONS", _EXPANSIONS, "search-max-prefix-expansions"),
     Legacy("MAXPREFIXEXPANSIONS", _EXPANSIONS, "search-max-prefix-expansions"),
     Legacy("TIMEOUT", "Query (search) timeout", "search-timeout"),
-    Legacy(
-        "FRISOINI", "Path to Chinese dictionary configuration file (for Chinese tokenization)"
-    ),
+    Legacy("FRISOINI", "Path to Chinese dictionary configuration file (for Chinese tokenization)"),
     Legacy(
         "ON_TIMEOUT",
         "Action to perform when search timeout is exceeded (choose RETURN or FAIL)",
@@ -152,9 +144,7 @@ LEGACY = (
         "Relevant only when loading an v1.x rdb, specify argument for upgrading the index.",
         fixed="Upgrade config for upgrading",
     ),
-    Legacy(
-        "_NUMERIC_COMPRESS", "Enable legacy compression of double to float.", fixed="false"
-    ),
+    Legacy("_NUMERIC_COMPRESS", "Enable legacy compression of double to float.", fixed="false"),
     Legacy(
         "_FREE_RESOURCE_ON_THREAD",
         "Determine whether some index resources are free on a second thread.",

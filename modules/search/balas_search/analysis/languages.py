@@ -12,11 +12,37 @@ from functools import cache
 import snowballstemmer
 from whoosh.lang.snowball import classes as whoosh_stemmers
 
-LANGUAGES = (
-    "arabic armenian basque catalan danish dutch english finnish french german greek hindi "
-    "hungarian indonesian irish italian lithuanian nepali norwegian portuguese romanian russian "
-    "serbian spanish swedish tamil turkish yiddish chinese"
-).split()
+LANGUAGES = [
+    "arabic",
+    "armenian",
+    "basque",
+    "catalan",
+    "danish",
+    "dutch",
+    "english",
+    "finnish",
+    "french",
+    "german",
+    "greek",
+    "hindi",
+    "hungarian",
+    "indonesian",
+    "irish",
+    "italian",
+    "lithuanian",
+    "nepali",
+    "norwegian",
+    "portuguese",
+    "romanian",
+    "russian",
+    "serbian",
+    "spanish",
+    "swedish",
+    "tamil",
+    "turkish",
+    "yiddish",
+    "chinese",
+]
 
 WHOOSH_CODES = {
     "danish": "da",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from balas.api import Context, Reply, ReplyError, command
+from balas.api import Context, Reply, ReplyError, SetReply, Status, command
 from balas_search.commands.common import NAME, READING, record, search_module, wrong_number
 from balas_search.index.index import Index
 from balas_search.postings.fuzzy import within
@@ -62,7 +62,7 @@ def ft_dict_dump(ctx: Context, *arguments: bytes) -> Reply:
     known = search_module(ctx).dictionaries.get(arguments[0])
     if known is None:
         raise ReplyError("could not open dict key")
-    return sorted(known)
+    return SetReply(sorted(known))
 
 
 @command("FT.SPELLCHECK", arity=-1, flags=READING, keys=NAME, group="search")
@@ -86,12 +86,13 @@ def ft_spellcheck(ctx: Context, *arguments: bytes) -> Reply:
     }
     if ctx.resp == 3:
         return {
-            "results": {
+            Status("results"): {
                 word: [{term: score} for score, term in pairs] for word, pairs in found.items()
             }
         }
     return [
-        ["TERM", word, [[score, term] for score, term in pairs]] for word, pairs in found.items()
+        [Status("TERM"), word, [[score, term] for score, term in pairs]]
+        for word, pairs in found.items()
     ]
 
 
@@ -109,15 +110,14 @@ class SpellChecker:
     def take_options(self, words: Words) -> None:
         """Read the options."""
         while words.more:
-            if words.eat(b"DISTANCE"):
+            # The original knows these words in capitals only, and takes no offence at others.
+            option = words.take()
+            if option == b"DISTANCE":
                 self.take_distance(words)
-            elif words.eat(b"TERMS"):
+            elif option == b"TERMS":
                 self.take_terms(words)
-            elif words.eat(b"DIALECT"):
+            elif option == b"DIALECT":
                 self.dialect = take_dialect(words)
-            else:
-                # The original takes no offence at what it does not know.
-                words.take()
 
     def take_distance(self, words: Words) -> None:
         """The argument of DISTANCE."""
@@ -125,9 +125,7 @@ class SpellChecker:
             raise ReplyError("DISTANCE argument is given but no DISTANCE comes after")
         given = words.take()
         if not given.isdigit() or not 1 <= int(given) <= DISTANCE_MAX:
-            raise ReplyError(
-                "bad distance given, distance must be a natural number between 1 to 4"
-            )
+            raise ReplyError("bad distance given, distance must be a natural number between 1 to 4")
         self.distance = int(given)
 
     def take_terms(self, words: Words) -> None:
@@ -146,7 +144,7 @@ class SpellChecker:
         """Whether a word needs no suggestion."""
         posting = self.index.terms.get(word)
         return (posting is not None and len(posting) > 0) or any(
-            word in known for known in self.included
+            word in known for known in self.excluded
         )
 
     def suggestions(self, token: Token) -> list[tuple[float, bytes]]:
@@ -155,7 +153,7 @@ class SpellChecker:
         scores: dict[bytes, float] = {}
         order = self.index.vocabulary.in_order()
         for term in within(order, token.text, self.distance, len(order)):
-            if term[:1] not in MARKS and not any(term in known for known in self.excluded):
+            if term[:1] not in MARKS:
                 scores[term] = len(self.index.terms[term].docs_in(token.mask)) / total
         for known in self.included:
             for term in within(sorted(known), token.text, self.distance, len(known)):
@@ -171,5 +169,3 @@ def tokens_of_tree(node: Node) -> list[Token]:
     if isinstance(node, Branch) and not isinstance(node, Tag):
         return [token for child in node.children for token in tokens_of_tree(child)]
     return []
-
-

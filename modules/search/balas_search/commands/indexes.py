@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from balas.api import OK, Context, Reply, ReplyError, command
+from balas.api import OK, Context, Reply, ReplyError, SetReply, Status, command
 from balas_search.commands.common import (
     FILLING,
     NAME,
@@ -16,7 +16,7 @@ from balas_search.commands.common import (
 from balas_search.index.index import Index
 from balas_search.schema.definition import parse_create
 from balas_search.schema.fields import parse_fields
-from balas_search.schema.words import Words
+from balas_search.schema.words import Words, shown
 
 UNKNOWN = "Unknown index name"
 UNKNOWN_TO_DROP = "Unknown Index name"
@@ -24,7 +24,7 @@ UNKNOWN_TO_DROP = "Unknown Index name"
 
 @command("FT.CREATE", arity=-1, flags=FILLING, keys=NAME, group="search")
 def ft_create(ctx: Context, *arguments: bytes) -> Reply:
-    """FT.CREATE index [ON HASH|JSON] [PREFIX count prefix ...] [...] SCHEMA field [AS name] type ...
+    """FT.CREATE index [ON HASH|JSON] [PREFIX count prefix ...] [...] SCHEMA field type ...
 
     Make an index of all hashes or JSON documents whose keys begin with one of the prefixes.
     """
@@ -164,7 +164,8 @@ def ft_list(ctx: Context, *arguments: bytes) -> Reply:
 
     The names of all indexes.
     """
-    return list(search_module(ctx).indexes.by_name)
+    names = search_module(ctx).indexes.by_name
+    return SetReply([Status(shown(name)) for name in names])
 
 
 # --- aliases --------------------------------------------------------------------------------------

@@ -63,7 +63,10 @@ def ft_info(ctx: Context, *arguments: bytes) -> Reply:
                 "dialect_stats",
                 Pairs([(f"dialect_{n}", int(n in index.dialects_used)) for n in DIALECTS]),
             ),
-            ("Index Errors", errors_of(index.failures.count, index.failures.error, index.failures.key)),
+            (
+                "Index Errors",
+                errors_of(index.failures.count, index.failures.error, index.failures.key),
+            ),
             ("field statistics", [statistics_of(spec) for spec in index.specs]),
         ]
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from balas.api import Context, Reply, ReplyError, command
+from balas.api import Context, Reply, ReplyError, Status, command
 from balas_search.commands.common import NAME, READING, search_module, wrong_number
 from balas_search.index.index import Index
 from balas_search.query.explain import explain
@@ -69,4 +69,4 @@ def ft_explain_cli(ctx: Context, *arguments: bytes) -> Reply:
     """
     if len(arguments) < 2:
         raise wrong_number("FT.EXPLAINCLI")
-    return explained(ctx, arguments).encode("utf-8", "surrogateescape").split(b"\n")
+    return [Status(line) for line in explained(ctx, arguments).split("\n")]

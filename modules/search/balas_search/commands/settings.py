@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from balas.api import OK, Context, Reply, ReplyError, command, integer
+from balas.api import OK, Context, Pairs, Reply, ReplyError, Status, command, integer
 from balas_search.commands.common import READING, search_module, wrong_number
 from balas_search.settings import LEGACY, UNLIMITED, Legacy
 
@@ -48,18 +48,24 @@ def value_of(module: SearchBase, setting: Legacy) -> str | None:
 
 def shown_settings(ctx: Context, module: SearchBase, name: bytes) -> Reply:
     """Names and values."""
-    found = [(setting.name, value_of(module, setting)) for setting in named(name)]
-    return dict(found) if ctx.resp == 3 else [list(pair) for pair in found]
+    found = [(Status(setting.name), value_of(module, setting)) for setting in named(name)]
+    return Pairs(found) if ctx.resp == 3 else [list(pair) for pair in found]
 
 
 def described_settings(ctx: Context, module: SearchBase, name: bytes) -> Reply:
     """Names, descriptions and values."""
     found = [
-        (setting.name, {"Description": setting.doc, "Value": value_of(module, setting)})
+        (
+            Status(setting.name),
+            {
+                Status("Description"): Status(setting.doc),
+                Status("Value"): value_of(module, setting),
+            },
+        )
         for setting in named(name)
     ]
     if ctx.resp == 3:
-        return dict(found)
+        return Pairs(found)
     return [
         [name, *(part for pair in described.items() for part in pair)] for name, described in found
     ]

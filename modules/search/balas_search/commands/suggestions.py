@@ -31,7 +31,7 @@ def ft_sug_add(ctx: Context, *arguments: bytes) -> Reply:
             payload = words.take()
         else:
             raise ReplyError(f"Unknown argument `{shown(words.take())}`")
-    score = number(score_text, "invalid score")
+    score = number(score_text, "ERR invalid score")
     suggestions = ctx.write(key, Suggestions)
     if suggestions is None:
         suggestions = Suggestions()

@@ -13,7 +13,7 @@ documents that all parts together have left:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from balas_search.postings.posting import Posting
 
 Docs = NDArray[np.uint32]
 Numbers = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+Flags = NDArray[Any]
 Positions = tuple[NDArray[np.int64], NDArray[np.uint32]]
 
 
@@ -86,16 +86,32 @@ class TermCursor(Cursor):
 
 
 class SetCursor(Cursor):
-    """Documents that match for a reason that has no terms: a range, a place, a key, `*`."""
+    """Documents that match for a reason that has no terms: a range, a place, a key, `*`.
 
-    def __init__(self, docs: Docs, weight: float = 1.0, numeric: bool = False) -> None:
+    `spread` tells that the original finds them in several places, which shows in distances: such a
+    part counts there, though it stands nowhere in the text.
+    """
+
+    def __init__(
+        self, docs: Docs, weight: float = 1.0, numeric: bool = False, spread: bool = False
+    ) -> None:
         self.docs = docs
         self.weight = weight
         self.numeric = numeric
+        self.skippable = not spread
+
+    def positions(self, docs: Docs) -> Positions | None:
+        """None; or, if it is spread, nowhere."""
+        return None if self.skippable else nowhere(docs)
 
     def score(self, docs: Docs, scorer: TermScorer) -> Numbers:
         """A fixed value."""
         return scorer.other(self.weight, self.present(docs).astype(float), docs, self.numeric)
+
+
+def nowhere(docs: Docs) -> Positions:
+    """No positions, in all these documents."""
+    return np.zeros(len(docs) + 1, np.int64), np.empty(0, np.uint32)
 
 
 class NotCursor(SetCursor):
@@ -122,6 +138,14 @@ class OptionalCursor(Cursor):
         """The child's."""
         return self.child.score(docs, scorer)
 
+    def distance(self, docs: Docs) -> Numbers:
+        """The child's, where it matches."""
+        found = np.ones(len(docs))
+        there = self.child.present(docs)
+        if isinstance(self.child, GroupCursor) and there.any():
+            found[there] = self.child.distance(docs[there])
+        return found
+
 
 class GroupCursor(Cursor):
     """Several children together."""
@@ -134,17 +158,18 @@ class GroupCursor(Cursor):
     @property
     def skippable(self) -> bool:  # type: ignore[override]
         """Only if no child is about terms."""
-        return all(isinstance(child, SetCursor) for child in self.children)
+        return all(isinstance(child, SetCursor) and child.skippable for child in self.children)
 
-    def placed(self, docs: Docs) -> tuple[list[Positions], list[bool]]:
-        """The positions of those children that have some, and whether each is skippable."""
-        parts, skippable = [], []
+    def placed(self, docs: Docs) -> tuple[list[Positions], list[Flags | None]]:
+        """The positions of those children that have some, and where each counts without any."""
+        parts: list[Positions] = []
+        counts: list[Flags | None] = []
         for child in self.children:
             found = child.positions(docs)
             if found is not None:
                 parts.append(found)
-                skippable.append(child.skippable)
-        return parts, skippable
+                counts.append(None if child.skippable else child.present(docs).view(np.uint8))
+        return parts, counts
 
     def positions(self, docs: Docs) -> Positions | None:
         """The positions of all children."""
@@ -153,25 +178,45 @@ class GroupCursor(Cursor):
             return parts[0] if len(parts) == 1 else spans.merged(parts, len(docs))
         if self.skippable:
             return None
-        return np.zeros(len(docs) + 1, np.int64), np.empty(0, np.uint32)
+        return nowhere(docs)
 
     def distance(self, docs: Docs) -> Numbers:
         """What scores are divided by if this is the outermost node."""
         if len(self.children) < 2:
             return np.ones(len(docs))
-        parts, skippable = self.placed(docs)
+        parts, counts = self.placed(docs)
         present = [child.present(docs) for child in self.children]
-        if isinstance(self, UnionCursor):
-            # A child that does not match is no part of the document's result.
-            skippable = [True] * len(parts)
-        return spans.distances(parts, skippable, present, len(docs))
+        return spans.distances(parts, counts, present, len(docs))
 
 
 class IntersectionCursor(GroupCursor):
     """What all children match."""
 
+    def positions(self, docs: Docs) -> Positions | None:
+        """The positions of all children, where all match."""
+        if docs is self.docs:
+            return super().positions(docs)
+        there = self.present(docs)
+        if there.all():
+            return super().positions(docs)
+        found = super().positions(docs[there])
+        if found is None:
+            return None
+        counts = np.zeros(len(docs), np.int64)
+        counts[there] = np.diff(found[0])
+        return np.concatenate([[0], np.cumsum(counts)]), found[1]
+
     def score(self, docs: Docs, scorer: TermScorer) -> Numbers:
         """The sum of the children's."""
+        if docs is not self.docs:
+            there = self.present(docs)
+            if not there.all():
+                total = np.zeros(len(docs))
+                total[there] = self._sum(docs[there], scorer)
+                return total
+        return self._sum(docs, scorer)
+
+    def _sum(self, docs: Docs, scorer: TermScorer) -> Numbers:
         total = np.zeros(len(docs))
         for child in self.children:
             total += child.score(docs, scorer)

@@ -7,12 +7,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from balas.api import ReplyError
-from balas_search.evaluation.cursors import Cursor, Docs, GroupCursor, Numbers, TermCursor
+from balas_search.evaluation.cursors import (
+    Cursor,
+    Docs,
+    GroupCursor,
+    Numbers,
+    OptionalCursor,
+    TermCursor,
+)
 from balas_search.schema.words import shown
 
 if TYPE_CHECKING:
@@ -104,12 +112,31 @@ class DisMax:
         return (1.0 if numeric else weight) * frequencies
 
 
-Scorer = Callable[["Index", Cursor, Docs, bytes], Numbers]
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """A way of scoring: `raw(index, cursor, docs, payload)`, which may then have to be divided by
+    the distance between the words, which is 1 or more.
+    """
+
+    raw: Callable[[Index, Cursor, Docs, bytes], Numbers]
+    by_distance: bool = False
+
+    def __call__(self, index: Index, cursor: Cursor, docs: Docs, payload: bytes) -> Numbers:
+        """The scores of these documents."""
+        raw = self.raw(index, cursor, docs, payload)
+        return raw / distances(cursor, docs) if self.by_distance else raw
+
+
+def has_distances(cursor: Cursor) -> bool:
+    """Whether scores have to be divided at all."""
+    if isinstance(cursor, OptionalCursor):
+        return has_distances(cursor.child)
+    return isinstance(cursor, GroupCursor) and len(cursor.children) > 1
 
 
 def distances(cursor: Cursor, docs: Docs) -> Numbers | float:
     """What scores are divided by."""
-    return cursor.distance(docs) if isinstance(cursor, GroupCursor) else 1.0
+    return cursor.distance(docs) if isinstance(cursor, GroupCursor | OptionalCursor) else 1.0
 
 
 def divided(one: Numbers, other: Docs) -> Numbers:
@@ -121,19 +148,18 @@ def divided(one: Numbers, other: Docs) -> Numbers:
 def tfidf(index: Index, cursor: Cursor, docs: Docs, payload: bytes) -> Numbers:
     """TFIDF: divided by the highest frequency in the document."""
     raw = cursor.score(docs, TfIdf()) * index.documents.scores[docs]
-    return divided(raw, index.documents.frequencies[docs]) / distances(cursor, docs)
+    return divided(raw, index.documents.frequencies[docs])
 
 
 def tfidf_docnorm(index: Index, cursor: Cursor, docs: Docs, payload: bytes) -> Numbers:
     """TFIDF.DOCNORM: divided by the document's length."""
     raw = cursor.score(docs, TfIdf()) * index.documents.scores[docs]
-    return divided(raw, index.documents.lengths[docs]) / distances(cursor, docs)
+    return divided(raw, index.documents.lengths[docs])
 
 
 def bm25(index: Index, cursor: Cursor, docs: Docs, payload: bytes) -> Numbers:
     """BM25."""
-    raw = cursor.score(docs, Bm25(index)) * index.documents.scores[docs]
-    return np.asarray(raw / distances(cursor, docs))
+    return cursor.score(docs, Bm25(index)) * index.documents.scores[docs]
 
 
 def bm25_std(index: Index, cursor: Cursor, docs: Docs, payload: bytes) -> Numbers:
@@ -164,13 +190,13 @@ def hamming(index: Index, cursor: Cursor, docs: Docs, payload: bytes) -> Numbers
 
 
 SCORERS: dict[bytes, Scorer] = {
-    b"TFIDF": tfidf,
-    b"TFIDF.DOCNORM": tfidf_docnorm,
-    b"BM25": bm25,
-    b"BM25STD": bm25_std,
-    b"DISMAX": dismax,
-    b"DOCSCORE": docscore,
-    b"HAMMING": hamming,
+    b"TFIDF": Scorer(tfidf, by_distance=True),
+    b"TFIDF.DOCNORM": Scorer(tfidf_docnorm, by_distance=True),
+    b"BM25": Scorer(bm25, by_distance=True),
+    b"BM25STD": Scorer(bm25_std),
+    b"DISMAX": Scorer(dismax),
+    b"DOCSCORE": Scorer(docscore),
+    b"HAMMING": Scorer(hamming),
 }
 
 

@@ -25,9 +25,9 @@ class FieldIndex:
     """The values of one field, found by what they are.
 
     A document is indexed in two steps, so that a bad value leaves no trace: `prepare` for every
-    field, then `add` for every field. Ids given to `add` increase. A document that goes is not taken
-    out at once: queries leave it out by themselves, and `renumber` drops it later. A kind that must
-    know at once sets `wants_removals`.
+    field, then `add` for every field. Ids given to `add` increase. A document that goes is not
+    taken out at once: queries leave it out by themselves, and `renumber` drops it later. A kind
+    that must know at once sets `wants_removals`.
 
     `values` is what the document holds in this field: usually one item, of JSON maybe more.
     """

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from balas_search.evaluation.cursors import Cursor, SetCursor
 from balas_search.fields.base import BadField, Docs, FieldIndex
-from balas_search.fields.numeric import number_of
+from balas_search.fields.numeric import SPREAD_MIN, number_of
 from balas_search.fields.spec import FieldSpec
 from balas_search.index.tables import Pairs
 from balas_search.query.tree import Geo
@@ -54,7 +54,9 @@ class GeoIndex(FieldIndex):
         if not isinstance(node, Geo):
             return super().cursor(node, evaluation)
         radius_m = node.radius * UNIT_M[node.unit]
-        return SetCursor(self.near(node.longitude, node.latitude, radius_m), numeric=True)
+        found = self.near(node.longitude, node.latitude, radius_m)
+        spread = len(self.longitudes) >= SPREAD_MIN
+        return SetCursor(found, numeric=True, spread=spread)
 
     def near(self, longitude: float, latitude: float, radius_m: float) -> Docs:
         """The documents with a place no farther away than that."""

@@ -1,8 +1,8 @@
 """NUMERIC: numbers, found by range.
 
 All numbers stand in one array in the order in which they came, so a wide range is found by looking
-at all of them at once. For narrow ranges there is a second order, by value; it covers what was there
-when it was made, and the few that came later are looked at one and all.
+at all of them at once. For narrow ranges there is a second order, by value; it covers what was
+there when it was made, and the few that came later are looked at one and all.
 """
 
 from __future__ import annotations
@@ -34,6 +34,10 @@ TAIL_MAX = 2048
 TAIL_SHARE = 16
 # A range that holds more than this share is found by looking at all.
 WIDE_SHARE = 8
+# From so many numbers on, the original splits a field into ranges; what is wider than this share is
+# then likely to lie in several of them.
+SPREAD_MIN = 20
+SPREAD_SHARE = 16
 
 
 class NumericIndex(FieldIndex):
@@ -64,7 +68,9 @@ class NumericIndex(FieldIndex):
         if not isinstance(node, Numeric):
             return super().cursor(node, evaluation)
         found = self.between(node.low, node.high, node.with_low, node.with_high)
-        return SetCursor(found, numeric=True)
+        total = len(self.pairs)
+        spread = total >= SPREAD_MIN and len(found) * SPREAD_SHARE > total
+        return SetCursor(found, numeric=True, spread=spread)
 
     def between(self, low: float, high: float, with_low: bool, with_high: bool) -> Docs:
         """The documents with a number in the range."""
@@ -131,5 +137,3 @@ def number_of(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadField(f"Invalid numeric value: '{value}'")
     return float(value)
-
-

@@ -110,9 +110,7 @@ class Index:
             self.specs.append(spec)
             self.fields[spec.name] = KINDS[spec.kind](spec)
             if spec.sortable:
-                self.columns[spec.name] = (
-                    NumericColumn() if spec.kind == NUMERIC else TextColumn()
-                )
+                self.columns[spec.name] = NumericColumn() if spec.kind == NUMERIC else TextColumn()
             if spec.index_missing:
                 self.missing[spec.name] = Posting(spec.name)
         self.identifiers = tuple(spec.identifier for spec in self.specs) + tuple(
@@ -168,9 +166,9 @@ class Index:
 
         `values` are what it has under each of `identifiers`, None where it has nothing.
         """
-        prepared = []
+        prepared: list[Any] = []
         for (spec, field), found in zip(self._plan, values, strict=False):
-            if found is None or spec.no_index and not spec.sortable:
+            if found is None or (spec.no_index and not spec.sortable):
                 prepared.append(None)
                 continue
             try:
@@ -297,9 +295,7 @@ class Index:
             field.renumber(new_ids)
         for column in self.columns.values():
             column.renumber(new_ids)
-        self.missing = {
-            name: posting.renumbered(new_ids) for name, posting in self.missing.items()
-        }
+        self.missing = {name: posting.renumbered(new_ids) for name, posting in self.missing.items()}
         self.documents.renumber(new_ids)
         self.records = sum(map(len, self.terms.values()))
         self.writer = TextWriter(

@@ -1,8 +1,8 @@
 """All indexes of a server: by name, by alias, and by the keys they hold.
 
-They follow the keyspace through one listener. It sees every change of a key, looks which indexes the
-key belongs to, and puts the document in anew or takes it out: so an index is in step with the keys
-after every command, whatever the command was.
+They follow the keyspace through one listener. It sees every change of a key, looks which indexes
+the key belongs to, and puts the document in anew or takes it out: so an index is in step with the
+keys after every command, whatever the command was.
 """
 
 from __future__ import annotations
@@ -66,9 +66,7 @@ class Indexes:
     def drop(self, index: Index) -> None:
         """Forget an index and its aliases."""
         del self.by_name[index.name]
-        self.aliases = {
-            alias: other for alias, other in self.aliases.items() if other is not index
-        }
+        self.aliases = {alias: other for alias, other in self.aliases.items() if other is not index}
         self._sort_out()
 
     def clear(self) -> None:

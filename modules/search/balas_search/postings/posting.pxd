@@ -1,4 +1,4 @@
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 
 cdef class Posting:
@@ -18,7 +18,7 @@ cdef class Posting:
     cdef uint8_t* offsets        # positions: see posting.pyx
     cdef Py_ssize_t offsets_size
     cdef Py_ssize_t offsets_capacity
-    cdef uint64_t* skips
+    cdef uint64_t* skips         # where each 32nd document begins in `offsets`
     cdef Py_ssize_t skips_size
     cdef Py_ssize_t skips_capacity
     cdef uint32_t last_position
@@ -35,8 +35,7 @@ cdef class Posting:
     cdef Py_ssize_t seek(self, uint32_t doc, Py_ssize_t at) noexcept nogil
     cdef Py_ssize_t place_of(self, Py_ssize_t index, Py_ssize_t place,
                              Py_ssize_t reached) noexcept nogil
-    cdef Py_ssize_t skip_varint(self, Py_ssize_t place) noexcept nogil
-    cdef Py_ssize_t decode(self, Py_ssize_t place, uint32_t* out,
-                           Py_ssize_t* count) noexcept nogil
+    cdef Py_ssize_t read_positions(self, const uint32_t* wanted, Py_ssize_t n, int64_t* begin,
+                                   uint32_t* out) noexcept nogil
     cdef int copy_to(self, Posting made, Py_ssize_t i, uint32_t new_id, Py_ssize_t place,
                      Py_ssize_t end) except -1

@@ -22,7 +22,7 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 
 cdef enum:
-    SKIP = 128
+    SKIP = 32
     OBJECT_BYTES = 200     # about what the object, its term and its place in a dict take
 
 # In a mapping of document ids: this document is gone.
@@ -34,6 +34,19 @@ cdef void* resized(void* block, size_t size) except NULL:
     if found == NULL:
         raise MemoryError()
     return found
+
+
+cdef uint64_t read_varint(const uint8_t* data, Py_ssize_t* place) noexcept nogil:
+    cdef uint64_t value = 0
+    cdef int shift = 0
+    cdef uint8_t byte
+    while True:
+        byte = data[place[0]]
+        place[0] += 1
+        value |= <uint64_t> (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value
+        shift += 7
 
 
 cdef class Posting:
@@ -263,14 +276,21 @@ cdef class Posting:
         cdef Py_ssize_t n = wanted.shape[0]
         cdef Py_ssize_t i
         cdef Py_ssize_t at = 0
+        cdef const uint32_t* docs = self.docs
+        cdef Py_ssize_t size = self.size
+        cdef uint32_t doc
         found = np.zeros(n, np.float64)
         cdef double[::1] out = found
         with nogil:
             for i in range(n):
-                at = self.seek(wanted[i], at)
-                if at == self.size:
+                doc = wanted[i]
+                while at < size and docs[at] < doc:
+                    at += 1
+                    if at + 8 < size and docs[at + 8] < doc:
+                        at = self.seek(doc, at + 8)
+                if at >= size:
                     break
-                if self.docs[at] == wanted[i] and self.in_fields(at, lo, hi):
+                if docs[at] == doc and self.in_fields(at, lo, hi):
                     out[i] = self.freq_of(at)
         return found
 
@@ -312,66 +332,75 @@ cdef class Posting:
         found = np.empty(self.offsets_size, np.uint32)
         cdef int64_t[::1] begin = starts
         cdef uint32_t[::1] out = found
-        cdef Py_ssize_t count = 0
-        cdef Py_ssize_t i
-        cdef Py_ssize_t at = 0
-        cdef Py_ssize_t place = 0       # of the document `reached` in the stream
-        cdef Py_ssize_t reached = 0
+        cdef Py_ssize_t count
         with nogil:
-            for i in range(n):
-                begin[i] = count
-                at = self.seek(wanted[i], at)
-                if at < self.size and self.docs[at] == wanted[i]:
-                    place = self.place_of(at, place, reached)
-                    reached = at + 1
-                    place = self.decode(place, &out[0], &count)
-            begin[n] = count
+            count = self.read_positions(&wanted[0], n, &begin[0], &out[0])
         return starts, found[:count]
 
+    cdef Py_ssize_t read_positions(self, const uint32_t* wanted, Py_ssize_t n, int64_t* begin,
+                                   uint32_t* out) noexcept nogil:
+        # All that the loop uses is local, or the compiler would read it anew after each write.
+        cdef const uint32_t* docs = self.docs
+        cdef const uint8_t* offsets = self.offsets
+        cdef Py_ssize_t size = self.size
+        cdef Py_ssize_t end = self.offsets_size
+        cdef Py_ssize_t at = 0
+        cdef Py_ssize_t count = 0
+        cdef Py_ssize_t place = 0       # of the document `reached` in the stream
+        cdef Py_ssize_t reached = 0
+        cdef Py_ssize_t i
+        cdef uint32_t doc
+        cdef uint32_t position
+        cdef uint64_t value
+        cdef uint8_t byte
+        for i in range(n):
+            begin[i] = count
+            doc = wanted[i]
+            while at < size and docs[at] < doc:
+                at += 1
+                if at + 8 < size and docs[at + 8] < doc:
+                    at = self.seek(doc, at + 8)
+            if at >= size or docs[at] != doc:
+                continue
+            if at != reached:
+                place = self.place_of(at, place, reached)
+            reached = at + 1
+            position = 0
+            while True:
+                byte = offsets[place]
+                place += 1
+                if byte < 0x80:
+                    value = byte
+                else:
+                    place -= 1
+                    value = read_varint(offsets, &place)
+                position += <uint32_t> (value >> 1)
+                out[count] = position
+                count += 1
+                if place >= end or offsets[place] & 1:
+                    break
+        begin[n] = count
+        return count
+
     cdef Py_ssize_t place_of(self, Py_ssize_t index, Py_ssize_t place,
-                                    Py_ssize_t reached) noexcept nogil:
+                             Py_ssize_t reached) noexcept nogil:
         """Where the positions of the index-th document begin, coming from those of `reached`."""
+        cdef const uint8_t* offsets = self.offsets
+        cdef Py_ssize_t end = self.offsets_size
         cdef Py_ssize_t skipped = index // SKIP * SKIP
         if skipped > reached:
             place = self.skips[index // SKIP]
             reached = skipped
         while reached < index:
             # On to the next byte that begins a varint which begins a document.
-            place = self.skip_varint(place)
-            while place < self.offsets_size and not self.offsets[place] & 1:
-                place = self.skip_varint(place)
-            reached += 1
-        return place
-
-    cdef Py_ssize_t skip_varint(self, Py_ssize_t place) noexcept nogil:
-        while self.offsets[place] & 0x80:
-            place += 1
-        return place + 1
-
-    cdef Py_ssize_t decode(self, Py_ssize_t place, uint32_t* out,
-                                  Py_ssize_t* count) noexcept nogil:
-        """Read the positions of the document that begins at `place`; return where the next does."""
-        cdef uint32_t position = 0
-        cdef uint64_t value
-        cdef int shift
-        cdef uint8_t byte
-        cdef bint begun = False
-        while place < self.offsets_size:
-            if begun and self.offsets[place] & 1:
-                break
-            begun = True
-            value = 0
-            shift = 0
-            while True:
-                byte = self.offsets[place]
+            while offsets[place] & 0x80:
                 place += 1
-                value |= <uint64_t> (byte & 0x7F) << shift
-                if byte < 0x80:
-                    break
-                shift += 7
-            position += <uint32_t> (value >> 1)
-            out[count[0]] = position
-            count[0] += 1
+            place += 1
+            while place < end and not offsets[place] & 1:
+                while offsets[place] & 0x80:
+                    place += 1
+                place += 1
+            reached += 1
         return place
 
     # --- housekeeping --------------------------------------------------------------------------

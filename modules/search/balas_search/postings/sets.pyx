@@ -197,10 +197,14 @@ def contains(const uint32_t[::1] docs not None, const uint32_t[::1] wanted not N
     cdef uint8_t[::1] out = found
     cdef Py_ssize_t i
     cdef Py_ssize_t at = 0
+    cdef Py_ssize_t size = docs.shape[0]
     with nogil:
         for i in range(wanted.shape[0]):
-            at = seek(docs, wanted[i], at)
-            if at == docs.shape[0]:
+            while at < size and docs[at] < wanted[i]:
+                at += 1
+                if at + 8 < size and docs[at + 8] < wanted[i]:
+                    at = seek(docs, wanted[i], at + 8)
+            if at >= size:
                 break
             out[i] = docs[at] == wanted[i]
     return found.view(np.bool_)

@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 Positions = tuple[NDArray[np.int64], NDArray[np.uint32]]
 
 def near(
-    parts: list[Positions], skippable: list[bool], docs: int, slop: int, in_order: bool
+    parts: list[Positions], counts: list[Any], docs: int, slop: int, in_order: bool
 ) -> NDArray[np.bool_]: ...
 def distances(
-    parts: list[Positions], skippable: list[bool], present: list[Any], docs: int
+    parts: list[Positions], counts: list[Any], present: list[Any], docs: int
 ) -> NDArray[np.float64]: ...
 def merged(parts: list[Positions], docs: int) -> Positions: ...

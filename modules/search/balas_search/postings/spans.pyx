@@ -3,8 +3,9 @@
 Positions come as CSR: those of document i are positions[starts[i]:starts[i + 1]], increasing. Every
 function gets one such pair for each part of a phrase, all for the same documents.
 
-A part may have no positions in a document although it matches there. If the part is `skippable`, it
-is left aside in that document; if not, it stands nowhere, and so near to nothing.
+A part may have no positions in a document although it matches there. It is left aside there, unless
+its `counts` (uint8 for each document, or None) say that it counts: then it stands nowhere, which has
+odd consequences, all of them RediSearch's.
 """
 
 import numpy as np
@@ -20,39 +21,44 @@ cdef class Parts:
     cdef Py_ssize_t count
     cdef const int64_t** starts
     cdef const uint32_t** positions
-    cdef bint* skippable
+    # For each part where it counts although it has no positions; NULL: nowhere.
+    cdef const uint8_t** counts
     # Those parts that count in the current document, where each is read at, and where it ends.
     cdef Py_ssize_t active
     cdef const uint32_t** own
     cdef int64_t* at
     cdef int64_t* end
 
-    def __cinit__(self, parts: list, skippable: list):
+    def __cinit__(self, parts: list, counts: list):
+        cdef const uint8_t[::1] own_counts
         cdef const int64_t[::1] starts
         cdef const uint32_t[::1] positions
         cdef Py_ssize_t i
-        self.held = parts
+        self.held = [parts, counts]
         self.count = len(parts)
         self.starts = <const int64_t**> malloc(self.count * sizeof(void*) + 1)
         self.positions = <const uint32_t**> malloc(self.count * sizeof(void*) + 1)
         self.own = <const uint32_t**> malloc(self.count * sizeof(void*) + 1)
-        self.skippable = <bint*> malloc(self.count * sizeof(bint) + 1)
+        self.counts = <const uint8_t**> malloc(self.count * sizeof(void*) + 1)
         self.at = <int64_t*> malloc(self.count * sizeof(int64_t) + 1)
         self.end = <int64_t*> malloc(self.count * sizeof(int64_t) + 1)
-        if not (self.starts and self.positions and self.own and self.skippable and self.at
+        if not (self.starts and self.positions and self.own and self.counts and self.at
                 and self.end):
             raise MemoryError()
         for i in range(self.count):
             starts, positions = parts[i]
             self.starts[i] = &starts[0]
             self.positions[i] = &positions[0] if positions.shape[0] else NULL
-            self.skippable[i] = skippable[i]
+            self.counts[i] = NULL
+            if counts[i] is not None and len(counts[i]):
+                own_counts = counts[i]
+                self.counts[i] = &own_counts[0]
 
     def __dealloc__(self):
         free(self.starts)
         free(self.positions)
         free(self.own)
-        free(self.skippable)
+        free(self.counts)
         free(self.at)
         free(self.end)
 
@@ -60,7 +66,9 @@ cdef class Parts:
         cdef Py_ssize_t i
         self.active = 0
         for i in range(self.count):
-            if self.skippable[i] and self.starts[i][doc] == self.starts[i][doc + 1]:
+            if self.starts[i][doc] == self.starts[i][doc + 1] and (
+                self.counts[i] == NULL or not self.counts[i][doc]
+            ):
                 continue
             self.own[self.active] = self.positions[i]
             self.at[self.active] = self.starts[i][doc]
@@ -93,13 +101,18 @@ cdef class Parts:
                 return True
 
     cdef bint in_any_order(self, int64_t slop) noexcept nogil:
-        """The same where the order does not matter. One part alone is near to nothing."""
+        """The same where the order does not matter.
+
+        One part alone is near to nothing; what stands nowhere is near to whatever stands somewhere.
+        """
         cdef Py_ssize_t i
         cdef Py_ssize_t lowest
         cdef Py_ssize_t highest
+        cdef Py_ssize_t nowhere = 0
         for i in range(self.active):
-            if self.at[i] >= self.end[i]:
-                return False
+            nowhere += self.at[i] >= self.end[i]
+        if nowhere:
+            return nowhere < self.active
         while True:
             lowest = 0
             highest = 0
@@ -151,10 +164,10 @@ cdef class Parts:
 
 
 def near(
-    parts: list, skippable: list, Py_ssize_t docs, int64_t slop, bint in_order
+    parts: list, counts: list, Py_ssize_t docs, int64_t slop, bint in_order
 ) -> np.ndarray:
     """For each of `docs` documents whether its parts stand near enough to each other (bool)."""
-    cdef Parts all_parts = Parts(parts, skippable)
+    cdef Parts all_parts = Parts(parts, counts)
     cdef Py_ssize_t doc
     found = np.ones(docs, np.uint8)
     cdef uint8_t[::1] out = found
@@ -168,31 +181,31 @@ def near(
     return found.view(np.bool_)
 
 
-def distances(parts: list, skippable: list, present: list, Py_ssize_t docs) -> np.ndarray:
+def distances(parts: list, counts: list, present: list, Py_ssize_t docs) -> np.ndarray:
     """What the score of each of `docs` documents is divided by (float64).
 
     `parts` are those of the outermost node of a query that can have positions, and `present` says
     of all its parts, those included that cannot, in which documents they are (bool arrays).
     """
-    cdef Parts all_parts = Parts(parts, skippable)
+    cdef Parts all_parts = Parts(parts, counts)
     found = np.ones(docs, np.float64)
     cdef double[::1] out = found
     cdef Py_ssize_t doc
     cdef int64_t distance
-    cdef const int64_t[::1] counts = np.sum(present, axis=0, dtype=np.int64)
+    cdef const int64_t[::1] matching = np.sum(present, axis=0, dtype=np.int64)
     with nogil:
         for doc in range(docs):
-            if counts[doc] < 2:
+            if matching[doc] < 2:
                 continue
             all_parts.begin(doc)
             distance = all_parts.distance()
-            out[doc] = distance if distance else counts[doc] - 1
+            out[doc] = distance if distance else matching[doc] - 1
     return found
 
 
 def merged(parts: list, Py_ssize_t docs) -> tuple:
     """The positions of several parts together, as of one part; a position may come twice."""
-    cdef Parts all_parts = Parts(parts, [True] * len(parts))
+    cdef Parts all_parts = Parts(parts, [None] * len(parts))
     cdef Py_ssize_t total = sum([len(positions) for _, positions in parts])
     starts = np.zeros(docs + 1, np.int64)
     found = np.empty(total, np.uint32)

@@ -1,1 +1,1 @@
-"""From the text of a query to a tree: tokens, parser, expansion, and the tree in words (EXPLAIN)."""
+"""From the text of a query to a tree: tokens, parser, expansion, and the tree in words."""

@@ -85,9 +85,7 @@ def lexemes(query: bytes, dialect: int) -> list[Lexeme]:
     return found
 
 
-def _longest(
-    kinds: list[tuple[str, re.Pattern[bytes]]], query: bytes, at: int
-) -> tuple[str, int]:
+def _longest(kinds: list[tuple[str, re.Pattern[bytes]]], query: bytes, at: int) -> tuple[str, int]:
     best, best_end = "", at
     for kind, pattern in kinds:
         match = pattern.match(query, at)

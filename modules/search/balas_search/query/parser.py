@@ -27,7 +27,6 @@ from balas_search.query.ranges import RangeParser
 from balas_search.query.tree import (
     ALL_FIELDS,
     Affix,
-    Branch,
     Everything,
     Fuzzy,
     Missing,
@@ -49,7 +48,9 @@ DEPTH_MAX = 500
 class Fields(Protocol):
     """What the parser asks of a schema."""
 
-    stop_words: frozenset[bytes]
+    @property
+    def stop_words(self) -> frozenset[bytes]:
+        """Words that are left out."""
 
     def mask_of(self, name: bytes) -> int:
         """The bit of a text field, as a mask; 0 if there is no such field."""
@@ -225,6 +226,7 @@ class Parser(RangeParser):
         return self.attributed(found)
 
     def negated_1(self, mask: int) -> Node | None:
+        """`-` or `~`, and what it takes."""
         kind = Not if self.take(self.next.kind).kind == "-" else Optional
 
         def operand() -> Node | None:
@@ -237,6 +239,7 @@ class Parser(RangeParser):
         return None if child is None else kind(children=[child])
 
     def modified_1(self) -> Node | None:
+        """`@field:` and what it is about."""
         lexeme = self.next
         names = self.modifier_names()
         self.take(":")
@@ -386,6 +389,7 @@ class Parser(RangeParser):
         return Phrase(children=words)
 
     def tag_word(self) -> Node:
+        """A part of a value between blanks."""
         lexeme = self.next
         if lexeme.kind == '"' and self.dialect > 1:
             return self.quoted_tag()
@@ -428,9 +432,7 @@ class Parser(RangeParser):
         if operator == b"!=":
             return Not(children=[Numeric(field_name=name, low=value, high=value)])
         if operator in (b">", b">="):
-            return Numeric(
-                field_name=name, low=value, high=math.inf, with_low=operator == b">="
-            )
+            return Numeric(field_name=name, low=value, high=math.inf, with_low=operator == b">=")
         return Numeric(field_name=name, low=-math.inf, high=value, with_high=operator == b"<=")
 
 
@@ -471,6 +473,3 @@ def parse(
         parameters=parameters,
         drop_stop_words=drop_stop_words,
     ).parse()
-
-
-__all__ = ["Branch", "Fields", "parse"]

@@ -47,7 +47,7 @@ class RangeParser:
             """The value of a parameter."""
 
     def range(self, name: bytes) -> Node:
-        """`[low high]`, `[longitude latitude radius unit]`, `[VECTOR_RANGE r $v]`, `[WITHIN $s]`."""
+        """What stands in brackets: numbers, a place, a distance of vectors, or shapes."""
         self.take("[")
         if self.next.kind == "term":
             word = self.next.text.upper()
@@ -85,7 +85,9 @@ class RangeParser:
             value = self.parameter(lexeme.text)
             text = value.lstrip(b"(")
             shown = value.decode("utf-8", "replace")
-            return sign * number(text, f"Invalid numeric value ({shown}) for parameter `{lexeme.text.decode()}`")
+            name = lexeme.text.decode("utf-8", "replace")
+            error = f"Invalid numeric value ({shown}) for parameter `{name}`"
+            return sign * number(text, error)
         if lexeme.kind != "number":
             raise syntax_error(lexeme)
         self.at += 1

@@ -67,8 +67,7 @@ class Optional(Branch):
 
 @dataclass(slots=True)
 class Token(Node):
-    """A term. `expanded` marks what an expander has added; what is taken as it is, it leaves alone.
-    """
+    """A term. `expanded` marks what an expander has added; it leaves alone what is `as_it_is`."""
 
     text: bytes = b""
     expanded: bool = False

@@ -1,7 +1,7 @@
 """HIGHLIGHT and SUMMARIZE: what was found, shown in the text.
 
-The text is cut into tokens again; those that the query asked for are the hits. Summaries are made of
-fragments around them.
+The text is cut into tokens again; those that the query asked for are the hits. Summaries are made
+of fragments around them.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from balas.api import Reply
 from balas_search.evaluation.cursors import (
     Cursor,
@@ -10,9 +12,9 @@ from balas_search.evaluation.cursors import (
     OptionalCursor,
     SetCursor,
     TermCursor,
+    TermScorer,
     UnionCursor,
 )
-from balas_search.evaluation.cursors import TermScorer
 from balas_search.evaluation.scorers import (
     Bm25,
     Bm25Std,
@@ -29,9 +31,11 @@ def explain_score(index: Index, cursor: Cursor, docs: Docs, scorer: bytes, value
     """The explanation for the one document in `docs`."""
     doc = int(docs[0])
     own = float(index.documents.scores[doc])
-    apart = int(float(distances(cursor, docs)[0])) if isinstance(cursor, GroupCursor) else 1
+    apart = int(np.ravel(distances(cursor, docs))[0])
     if scorer in (b"TFIDF", b"TFIDF.DOCNORM"):
-        norm = index.documents.frequencies[doc] if scorer == b"TFIDF" else index.documents.lengths[doc]
+        norm = (
+            index.documents.frequencies[doc] if scorer == b"TFIDF" else index.documents.lengths[doc]
+        )
         words = float(cursor.score(docs, TfIdf())[0])
         head = (
             f"Final TFIDF : words TFIDF {words:.2f} * document score {own:.2f} / norm {norm} "
@@ -51,8 +55,17 @@ def explain_score(index: Index, cursor: Cursor, docs: Docs, scorer: bytes, value
     if scorer == b"DISMAX":
         return _dismax(cursor, docs)
     if scorer == b"HAMMING":
-        return "Payloads provided to scorer vary in length" if not value else f"String length is {len(index.documents.payloads.get(doc, b''))}. Bit count is {round(1 / value) - 1}. Result is (1 / count + 1) = {value:.2f}"
+        return _hamming(index.documents.payloads.get(doc, b""), value)
     return f"Document's score is {own:.2f}"
+
+
+def _hamming(payload: bytes, value: float) -> str:
+    if not value:
+        return "Payloads provided to scorer vary in length"
+    return (
+        f"String length is {len(payload)}. Bit count is {round(1 / value) - 1}. "
+        f"Result is (1 / count + 1) = {value:.2f}"
+    )
 
 
 def _children(cursor: GroupCursor, docs: Docs) -> list[Cursor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -43,19 +43,16 @@ class Loader:
         found = self.peek(key)
         return found if is_document(found, self.index.definition.on_json) else None
 
-    def whole(self, key: bytes, first: Sequence[bytes]) -> list[tuple[bytes, bytes]] | None:
-        """All fields of a document, those named `first` before the others."""
+    def whole(self, key: bytes) -> list[tuple[bytes, Any]] | None:
+        """All fields of a document."""
         value = self.value(key)
         if value is None:
             return None
-        pairs = [pair for pair in read_all(value, self.now_ms) if pair[0] not in self.hidden]
-        if not first:
-            return pairs
-        known = dict(pairs)
-        ahead = [(name, known[name]) for name in dict.fromkeys(first) if name in known]
-        return ahead + [pair for pair in pairs if pair[0] not in first]
+        return [pair for pair in read_all(value, self.now_ms) if pair[0] not in self.hidden]
 
-    def chosen(self, key: bytes, doc: int, fields: list[Returned]) -> list[tuple[bytes, Any]] | None:
+    def chosen(
+        self, key: bytes, doc: int, fields: list[Returned]
+    ) -> list[tuple[bytes, Any]] | None:
         """The fields that RETURN asks for."""
         value = self.value(key)
         if value is None:

@@ -251,7 +251,9 @@ def take_geo_filter(words: Words) -> Geo:
     name = words.take()
     values = []
     for of in ("<lon>", "<lat>", "<radius>"):
-        values.append(number(words.take(), str(bad(of, "Could not convert argument to expected type"))))
+        values.append(
+            number(words.take(), str(bad(of, "Could not convert argument to expected type")))
+        )
     unit = words.take()
     if unit.lower() not in GEO_UNITS:
         raise ReplyError(f"Unknown distance unit {shown(unit)}")

@@ -34,8 +34,9 @@ def first_places(keys: NDArray[np.float64], count: int) -> NDArray[np.int64]:
 
 
 def by_score(scores: NDArray[np.float64], offset: int, count: int) -> NDArray[np.int64]:
-    """Places by score, the highest first, then by id."""
-    return first_places(-scores, offset + count)[offset:]
+    """Places by score, the highest first, then by id; what is no number counts as nothing."""
+    keys = np.nan_to_num(-scores, nan=0.0, posinf=np.inf, neginf=-np.inf)
+    return first_places(keys, offset + count)[offset:]
 
 
 def by_keys(
@@ -85,9 +86,7 @@ def loaded_keys(values: list[Any], numeric: bool) -> NDArray[np.float64]:
         return np.array([np.nan if value is None else value for value in values], float)
     texts = sorted({folded(value) for value in values if value is not None})
     rank = {text: at for at, text in enumerate(texts)}
-    return np.array(
-        [np.nan if value is None else rank[folded(value)] for value in values], float
-    )
+    return np.array([np.nan if value is None else rank[folded(value)] for value in values], float)
 
 
 def number_text(value: float, digits: int = 12) -> bytes:

@@ -10,32 +10,79 @@ from numpy.typing import NDArray
 
 from balas_search.evaluation.cursors import Cursor, Docs
 from balas_search.evaluation.evaluation import Evaluation, Limits
-from balas_search.evaluation.scorers import scorer_named
+from balas_search.evaluation.scorers import Scorer, distances, has_distances, scorer_named
 from balas_search.index.index import Index
 from balas_search.query.expansion import expand
 from balas_search.query.parser import parse
 from balas_search.query.tree import Keys, Knn, Node, Phrase
 from balas_search.results.options import QueryOptions
+from balas_search.results.order import by_score
 
 DEFAULT_SCORER = b"TFIDF"
 
 
+# So many documents have their distances measured at once, while the best are looked for.
+DISTANCES_BATCH = 512
+
+
 @dataclass(slots=True)
 class Found:
-    """What a query has found: documents by id, their scores if they were asked for, distances."""
+    """What a query has found: documents by id, how they are scored, distances of vectors."""
 
     docs: Docs
-    scores: NDArray[np.float64] | None
+    index: Index
     cursor: Cursor
     tree: Node
+    scorer: Scorer
+    payload: bytes = b""
     yielded: dict[bytes, tuple[Docs, NDArray[np.float64]]] = field(default_factory=dict)
+
+    def scores(self, docs: Docs | None = None) -> NDArray[np.float64]:
+        """The scores of all documents found, or of some of them."""
+        wanted = self.docs if docs is None else docs
+        return self.scorer(self.index, self.cursor, wanted, self.payload)
+
+    def best(self, offset: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The places of the best documents, in order, and their scores.
+
+        A score is divided by the distance of the words, which takes time. So the undivided scores,
+        which are no lower, tell whose distances are worth measuring: those above the last of the
+        best found so far.
+        """
+        wanted = offset + count
+        if not (self.scorer.by_distance and has_distances(self.cursor)):
+            scores = self.scores()
+            places = by_score(scores, offset, count)
+            return places, scores[places]
+        bounds = self.scorer.raw(self.index, self.cursor, self.docs, self.payload)
+        scores = np.full(len(bounds), -np.inf)
+        order = by_score(bounds, 0, len(bounds)) if wanted * 4 > len(bounds) else None
+        batch = max(DISTANCES_BATCH, 2 * wanted)
+        measured = 0
+        while measured < len(bounds):
+            batch = min(batch, len(bounds) - measured)
+            if order is None:
+                chosen = by_score(bounds, 0, measured + batch)[measured:]
+            else:
+                chosen = order[measured : measured + batch]
+            places = np.sort(chosen)
+            apart = distances(self.cursor, self.docs[places])
+            scores[places] = bounds[places] / apart
+            measured += batch
+            # The best of the rest is no better than the last that was looked at.
+            limit = bounds[chosen[-1]]
+            if measured >= wanted:
+                last = np.partition(-scores, wanted - 1)[wanted - 1]
+                if -last > limit:
+                    break
+            batch *= 4
+        places = by_score(scores, offset, count)
+        return places, scores[places]
 
 
 def tree_of(index: Index, query: bytes, options: QueryOptions) -> Node:
     """The tree of a query as it will be evaluated; raises ReplyError."""
-    root = parse(
-        query, options.dialect, index, options.parameters, not options.no_stop_words
-    )
+    root = parse(query, options.dialect, index, options.parameters, not options.no_stop_words)
     if options.in_fields is not None:
         mask = 0
         for name in options.in_fields:
@@ -68,7 +115,6 @@ def run(
     query: bytes,
     options: QueryOptions,
     limits: Limits,
-    with_scores: bool,
     check_time: Callable[[], None] = lambda: None,
 ) -> Found:
     """Evaluate a query; raises ReplyError."""
@@ -80,5 +126,4 @@ def run(
     cursor = evaluation.cursor(tree)
     docs = evaluation.documents(cursor)
     check_time()
-    scores = scorer(index, cursor, docs, options.payload) if with_scores else None
-    return Found(docs, scores, cursor, tree, evaluation.yielded)
+    return Found(docs, index, cursor, tree, scorer, options.payload, evaluation.yielded)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from balas.api import Context, Pairs, Reply, ReplyError
+from balas.api import Context, Pairs, Reply, ReplyError, Status
 from balas_search.evaluation.cursors import Cursor, GroupCursor, OptionalCursor, TermCursor
 from balas_search.evaluation.evaluation import Limits
 from balas_search.index.index import Index
@@ -17,7 +17,7 @@ from balas_search.results.excerpts import Excerpter, Hits
 from balas_search.results.explaining import explain_score
 from balas_search.results.loading import Loader
 from balas_search.results.options import SearchOptions
-from balas_search.results.order import SortColumn, by_keys, by_score, number_text
+from balas_search.results.order import SortColumn, by_keys, number_text
 from balas_search.results.query import Found, run
 from balas_search.schema.words import shown
 
@@ -41,6 +41,10 @@ class Searcher:
         self.index = index
         self.options = options
         self.limits = limits
+        self.found: Found | None = None
+        self._best: Any = None
+        # The fields that came up so far, and their places: rows show them all in one order.
+        self._known: dict[bytes, int] = {}
         self.loader = Loader(index, ctx.peek_any, ctx.now_ms)
 
     def reply(self, query: bytes) -> Reply:
@@ -48,6 +52,19 @@ class Searcher:
         self.check()
         total, rows = self.find(query)
         return self.as_map(total, rows) if self.ctx.resp == 3 else self.as_list(total, rows)
+
+    def stages(self) -> list[str]:
+        """What is done with documents after they are found."""
+        options = self.options
+        made = ["Index"]
+        if options.sort_by is None or options.with_scores:
+            made.append("Scorer")
+        made.append("Sorter")
+        if not options.no_content:
+            made.append("Loader")
+        if options.highlight is not None or options.summarize is not None:
+            made.append("Highlighter")
+        return made
 
     def check(self) -> None:
         """Raise ReplyError where the options do not go with the index."""
@@ -63,20 +80,20 @@ class Searcher:
         """How many documents match, and the rows that are wanted."""
         options = self.options
         sorts = options.sort_by is not None
-        found = run(
-            self.index,
-            query,
-            options,
-            self.limits,
-            with_scores=options.with_scores or not sorts,
-        )
+        found = run(self.index, query, options, self.limits)
+        self.found = found
         if sorts:
             self.check_sort_field(found)
         total = len(found.docs)
         if options.count == 0 or options.offset >= total:
             return total, []
+        self._known = {name: place for place, name in enumerate(dict.fromkeys(self.ahead()))}
         places, column = self.places(found)
-        return total, [self.row(found, int(place), column) for place in places]
+        scores = self.scores(found, places) if options.with_scores else [None] * len(places)
+        return total, [
+            self.row(found, place, column, score)
+            for place, score in zip(places.tolist(), scores, strict=True)
+        ]
 
     def check_sort_field(self, found: Found) -> None:
         """Raise ReplyError unless the documents can be sorted so."""
@@ -92,8 +109,8 @@ class Searcher:
             if isinstance(found.tree, Knn) and found.yielded:
                 _, distances = next(iter(found.yielded.values()))
                 return by_keys(distances, False, options.offset, options.count), None
-            assert found.scores is not None
-            return by_score(found.scores, options.offset, options.count), None
+            places, self._best = found.best(options.offset, options.count)
+            return places, None
         if name in found.yielded:
             keys = self.distances(found, name)
             return by_keys(keys, options.descending, options.offset, options.count), None
@@ -117,16 +134,29 @@ class Searcher:
 
     # --- rows ------------------------------------------------------------------------------------
 
-    def row(self, found: Found, place: int, column: SortColumn | None) -> Row:
+    def scores(self, found: Found, places: Any) -> list[Any]:
+        """The scores of the wanted rows, perhaps with how they came about."""
+        scores = self._best
+        if scores is None:
+            # Documents are scored in the order of their ids.
+            order = np.argsort(places)
+            scores = np.empty(len(places))
+            scores[order] = found.scores(found.docs[places[order]])
+        if not self.options.explain_score:
+            return list(scores.tolist())
+        scorer = self.options.scorer or b"TFIDF"
+        return [
+            [value, explain_score(self.index, found.cursor, found.docs[[place]], scorer, value)]
+            for place, value in zip(places.tolist(), scores.tolist(), strict=True)
+        ]
+
+    def row(self, found: Found, place: int, column: SortColumn | None, score: Any) -> Row:
         """One document."""
         options = self.options
         doc = int(found.docs[place])
         key = self.index.documents.keys[doc]
         assert key is not None
-        made = Row(key)
-        if options.with_scores:
-            assert found.scores is not None
-            made.score = self.score(found, place)
+        made = Row(key, score)
         if options.with_payloads:
             made.payload = self.index.documents.payloads.get(doc)
         if options.with_sort_keys and column is not None:
@@ -134,16 +164,6 @@ class Searcher:
         if not options.no_content:
             made.fields = self.contents(found, doc, key)
         return made
-
-    def score(self, found: Found, place: int) -> Reply:
-        """A score, perhaps with how it came about."""
-        assert found.scores is not None
-        value = float(found.scores[place])
-        if not self.options.explain_score:
-            return value
-        docs = found.docs[place : place + 1].copy()
-        scorer = self.options.scorer or b"TFIDF"
-        return [value, explain_score(self.index, found.cursor, docs, scorer, value)]
 
     def contents(self, found: Found, doc: int, key: bytes) -> list[tuple[bytes, Any]] | None:
         """The fields of a document that are wanted, as they are to be shown."""
@@ -156,13 +176,22 @@ class Searcher:
             )
             extra = [(labels[name], value) for name, value in extra if name in labels]
         else:
-            fields = self.loader.whole(key, self.ahead())
+            fields = self.ordered(self.loader.whole(key))
         if fields is None:
             return None
         if options.highlight is not None or options.summarize is not None:
             excerpter = self.excerpter(found)
             fields = [(name, excerpter.show(name, text)) for name, text in fields]
         return extra + fields
+
+    def ordered(self, fields: list[tuple[bytes, Any]] | None) -> list[tuple[bytes, Any]] | None:
+        """Fields in the order in which they came up first in any row."""
+        if fields is None:
+            return None
+        known = self._known
+        for name, _ in fields:
+            known.setdefault(name, len(known))
+        return sorted(fields, key=lambda pair: known[pair[0]])
 
     def measured(self, found: Found, doc: int) -> list[tuple[bytes, Any]]:
         """The distances of a document."""
@@ -187,9 +216,7 @@ class Searcher:
         """Shows the hits of the query."""
         hits = Hits([(term.posting.term, term.mask) for term in terms_of(found.cursor)])
         language = self.options.language or self.index.definition.language
-        return Excerpter(
-            self.index, hits, self.options.summarize, self.options.highlight, language
-        )
+        return Excerpter(self.index, hits, self.options.summarize, self.options.highlight, language)
 
     # --- replies ---------------------------------------------------------------------------------
 
@@ -213,27 +240,27 @@ class Searcher:
     def as_map(self, total: int, rows: list[Row]) -> Reply:
         """The reply in RESP3."""
         return {
-            "attributes": [],
-            "total_results": total,
-            "format": "EXPAND" if self.options.expand_format else "STRING",
-            "results": [self.row_map(row) for row in rows],
-            "warning": [],
+            Status("attributes"): [],
+            Status("total_results"): total,
+            Status("format"): Status("EXPAND" if self.options.expand_format else "STRING"),
+            Status("results"): [self.row_map(row) for row in rows],
+            Status("warning"): [],
         }
 
     def row_map(self, row: Row) -> Reply:
         """A row of it."""
         options = self.options
-        made: list[tuple[Reply, Reply]] = [("id", row.key)]
+        made: list[tuple[Reply, Reply]] = [(Status("id"), row.key)]
         if options.with_scores:
-            made.append(("score", row.score))
+            made.append((Status("score"), row.score))
         if options.with_payloads:
-            made.append(("payload", row.payload))
+            made.append((Status("payload"), row.payload))
         if options.with_sort_keys:
-            made.append(("sortkey", row.sort_key))
+            made.append((Status("sortkey"), row.sort_key))
         if not options.no_content:
             fields = None if row.fields is None else Pairs(row.fields)
-            made.append(("extra_attributes", fields))
-        made.append(("values", []))
+            made.append((Status("extra_attributes"), fields))
+        made.append((Status("values"), []))
         return Pairs(made)
 
 

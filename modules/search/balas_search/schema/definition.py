@@ -65,9 +65,7 @@ def parse_create(arguments: Sequence[bytes]) -> tuple[Definition, list[FieldSpec
     while words.more and not words.eat(b"SCHEMA"):
         _option(made, words)
     if not words.more:
-        raise ReplyError(
-            "Fields arguments are missing" if words.at else "No schema found"
-        )
+        raise ReplyError("Fields arguments are missing" if words.at else "No schema found")
     return made, parse_fields(words, [], made.on_json)
 
 

@@ -125,9 +125,7 @@ def _tag_option(spec: FieldSpec, words: Words, option: bytes) -> bool:
             raise ReplyError("SEPARATOR requires an argument")
         separator = words.take()
         if len(separator) != 1:
-            raise ReplyError(
-                f"Tag separator must be a single character. Got `{shown(separator)}`"
-            )
+            raise ReplyError(f"Tag separator must be a single character. Got `{shown(separator)}`")
         spec.separator = separator
     elif words.eat(b"CASESENSITIVE"):
         spec.case_sensitive = True
@@ -150,6 +148,3 @@ def _vector(spec: FieldSpec, words: Words) -> None:
     for _ in range(count // 2):
         name = words.take().upper()
         spec.attributes[name] = words.take()
-
-
-

@@ -177,8 +177,9 @@ def prefix_distance(text: str, wanted: str) -> int:
     for place, letter in enumerate(text[: len(wanted) + 1], 1):
         previous, row[0] = row[0], place
         for at, other in enumerate(wanted, 1):
-            previous, row[at] = row[at], min(
-                previous + (letter != other), row[at] + 1, row[at - 1] + 1
+            previous, row[at] = (
+                row[at],
+                min(previous + (letter != other), row[at] + 1, row[at - 1] + 1),
             )
         best = min(best, row[-1])
     return min(best, 2)

@@ -1,0 +1,147 @@
+"""FT.PROFILE: a query with how it was evaluated, and how long it took."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from balas.api import Context, Pairs, Reply, ReplyError, Status, command
+from balas_search.commands.common import NAME, READING, search_module, wrong_number
+from balas_search.evaluation.cursors import (
+    Cursor,
+    IntersectionCursor,
+    NotCursor,
+    OptionalCursor,
+    SetCursor,
+    TermCursor,
+    UnionCursor,
+)
+from balas_search.results.options import parse_search
+from balas_search.results.search import Searcher
+
+
+@dataclass(slots=True)
+class Timing:
+    """How long each stage took, in ms."""
+
+    parsing_ms: float
+    total_ms: float
+
+
+@command("FT.PROFILE", arity=-1, flags=READING, keys=NAME, group="search")
+def ft_profile(ctx: Context, *arguments: bytes) -> Reply:
+    """FT.PROFILE index SEARCH|AGGREGATE [LIMITED] QUERY query [options ...]
+
+    Run a query, and show how it was evaluated. With LIMITED long lists of terms are left out.
+    """
+    if len(arguments) < 4:
+        raise wrong_number("FT.PROFILE")
+    kind = arguments[1].upper()
+    if kind not in (b"SEARCH", b"AGGREGATE"):
+        raise ReplyError("No `SEARCH` or `AGGREGATE` provided")
+    limited = arguments[2].upper() == b"LIMITED"
+    rest = arguments[3:] if limited else arguments[2:]
+    if not rest or rest[0].upper() != b"QUERY":
+        raise ReplyError("The QUERY keyword is expected")
+    if len(rest) < 2:
+        raise wrong_number("FT.PROFILE")
+    return profile_search(ctx, arguments[0], rest[1], rest[2:], limited)
+
+
+def profile_search(
+    ctx: Context, name: bytes, query: bytes, arguments: tuple[bytes, ...], limited: bool
+) -> Reply:
+    """A search, and how it went."""
+    started = time.perf_counter()
+    module = search_module(ctx)
+    options = parse_search(
+        arguments,
+        module.setting("search-default-dialect"),
+        module.setting("search-max-search-results"),
+    )
+    index = module.indexes.for_query(name)
+    parsing_ms = (time.perf_counter() - started) * 1000
+    searcher = Searcher(ctx, index, options, module.limits())
+    reply = searcher.reply(query)
+    timing = Timing(parsing_ms, (time.perf_counter() - started) * 1000)
+    assert searcher.found is not None
+    report = _report(searcher, timing, limited, ctx.resp)
+    if ctx.resp == 3:
+        assert isinstance(reply, dict)
+        return {**reply, Status("profile"): report}
+    return [reply, report]
+
+
+def _report(searcher: Searcher, timing: Timing, limited: bool, resp: int) -> Reply:
+    """The report itself."""
+    found = searcher.found
+    assert found is not None
+    tree = describe(found.cursor, limited, resp)
+    steps = [processor(kind, len(found.docs)) for kind in searcher.stages()]
+    pairs: list[tuple[Reply, Reply]] = [
+        (Status("Total profile time"), timing.total_ms),
+        (Status("Parsing time"), timing.parsing_ms),
+        (Status("Pipeline creation time"), 0.0),
+    ]
+    if resp == 3:
+        return Pairs(
+            [
+                *pairs,
+                (Status("Warning"), "None"),
+                (Status("Iterators profile"), [tree]),
+                (Status("Result processors profile"), steps),
+            ]
+        )
+    return [
+        *[list(pair) for pair in pairs],
+        [Status("Warning")],
+        [Status("Iterators profile"), tree],
+        [Status("Result processors profile"), *steps],
+    ]
+
+
+def processor(kind: str, count: int) -> Reply:
+    """One stage after the evaluation."""
+    return Pairs([(Status("Type"), kind), (Status("Time"), 0.0), (Status("Counter"), count)])
+
+
+def describe(cursor: Cursor, limited: bool, resp: int) -> Reply:
+    """A cursor and those below it."""
+    count = len(cursor.docs)
+    counted: list[tuple[Reply, Reply]] = [(Status("Time"), 0.0), (Status("Counter"), count)]
+    if isinstance(cursor, TermCursor):
+        kind = "TAG" if not cursor.posting.offsets_bytes() else "TEXT"
+        head: list[tuple[Reply, Reply]] = [
+            (Status("Type"), kind),
+            (Status("Term"), cursor.posting.term),
+        ]
+        return Pairs([*head, *counted, (Status("Size"), len(cursor.posting))])
+    if isinstance(cursor, UnionCursor):
+        if not cursor.children:
+            return Pairs([(Status("Type"), "EMPTY"), *counted])
+        head = [(Status("Type"), "UNION"), (Status("Query type"), "UNION")]
+        if limited and cursor.first_only:
+            text = f"The number of iterators in the union is {len(cursor.children)}"
+            return Pairs([*head, *counted, (Status("Child iterators"), text)])
+        return _with_children([*head, *counted], list(cursor.children), limited, resp)
+    if isinstance(cursor, IntersectionCursor):
+        return _with_children(
+            [(Status("Type"), "INTERSECT"), *counted], list(cursor.children), limited, resp
+        )
+    if isinstance(cursor, OptionalCursor):
+        child = describe(cursor.child, limited, resp)
+        return Pairs([(Status("Type"), "OPTIONAL"), *counted, (Status("Child iterator"), child)])
+    if isinstance(cursor, NotCursor):
+        return Pairs([(Status("Type"), "NOT"), *counted])
+    assert isinstance(cursor, SetCursor)
+    kind = "NUMERIC" if cursor.numeric else "WILDCARD" if count else "EMPTY"
+    return Pairs([(Status("Type"), kind), *counted])
+
+
+def _with_children(
+    head: list[tuple[Reply, Reply]], children: list[Cursor], limited: bool, resp: int
+) -> Reply:
+    below = [describe(child, limited, resp) for child in children]
+    if resp == 3:
+        return Pairs([*head, (Status("Child iterators"), below)])
+    return [part for pair in head for part in pair] + [Status("Child iterators"), *below]
