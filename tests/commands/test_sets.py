@@ -37,6 +37,8 @@ def pair(real_redis_for_sets: RealRedis) -> Iterator[Both]:
             ("set-max-intset-entries", 5),
             ("set-max-listpack-entries", 4),
             ("set-max-listpack-value", 6),
+            # Payloads are compared, and not every text is worth compressing to both.
+            ("rdbcompression", "no"),
         ):
             pair("CONFIG", "SET", name, value)
         yield pair
