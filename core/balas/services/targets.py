@@ -58,7 +58,7 @@ class Target:
         """
         self._socket.settimeout(timeout_s)
         try:
-            self._socket.sendall(b"".join(hiredis.pack_command(tuple(one)) for one in commands))
+            self._socket.sendall(b"".join(map(as_request, commands)))
         except OSError as error:
             raise self._lost(error, reading=False) from error
         replies: list[Any] = []
@@ -81,6 +81,11 @@ class Target:
         return TargetLost(
             reading=reading, retry=not self.fresh and not isinstance(error, TimeoutError)
         )
+
+
+def as_request(words: Sequence[bytes]) -> bytes:
+    """A command as it is sent."""
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(w), w) for w in words)
 
 
 class Targets:
