@@ -64,6 +64,14 @@ def judge(user: User, spec: CommandSpec, argv: Sequence[bytes]) -> Denial | None
     return worst
 
 
+def may_read_all(user: User, spec: CommandSpec, argv: Sequence[bytes]) -> bool:
+    """Whether a selector that allows a request allows to read whatever key, too."""
+    return any(
+        selector.reads_all_keys and judge_by(selector, user, spec, argv) is None
+        for selector in user.every_selector()
+    )
+
+
 def judge_by(
     selector: Selector, user: User, spec: CommandSpec, argv: Sequence[bytes]
 ) -> Denial | None:

@@ -96,6 +96,13 @@ class Selector:
         """Whether nothing at all is forbidden."""
         return self.all_commands and self.all_keys and self.all_channels
 
+    @property
+    def reads_all_keys(self) -> bool:
+        """Whether every key may be read."""
+        return self.all_keys or any(
+            one.pattern == b"*" and one.permissions & READ for one in self.keys
+        )
+
     # --- what is allowed -------------------------------------------------------------------------
 
     def allows_command(self, spec: CommandSpec, argv: Sequence[bytes]) -> bool:

@@ -19,7 +19,7 @@ from balas.engine.gates import ORDER_ACL
 from balas.errors import ReplyError, printable
 from balas.protocol.replies import Reply
 from balas.registry.spec import CommandSpec
-from balas.services.acl.check import COMMAND, Denial, judge
+from balas.services.acl.check import COMMAND, Denial, judge, may_read_all
 from balas.services.acl.log import AclLog
 from balas.services.acl.rules import BadRule, User, hashed, joined
 from balas.services.clients import Clients
@@ -129,6 +129,12 @@ class Acl:
         if not client.attention & attention.RESTRICTED:
             return None
         return judge(self.user_of(client), spec, argv)
+
+    def may_read_all(self, client: Client, spec: CommandSpec, argv: Sequence[bytes]) -> bool:
+        """Whether a client that sends this request may read keys that it does not name."""
+        if not client.attention & attention.RESTRICTED:
+            return True
+        return may_read_all(self.user_of(client), spec, argv)
 
     def permit(
         self, client: Client, spec: CommandSpec, argv: Sequence[bytes], context: str = ""
