@@ -1,0 +1,3 @@
+# Compiled with the text of sorted_set_ranges.py unchanged; `ctx: Context` then means this type.
+from balas.engine.context cimport Context
+from balas.types.sorted_set cimport SortedSet
