@@ -17,8 +17,12 @@ from balas.errors import SYNTAX, WRONG_TYPE, ReplyError
 from balas.protocol.replies import Reply
 from balas.registry import Arguments, KeySpec, command, key
 from balas.registry.flags import ACCESS, DENYOOM, OW, READONLY, RO, UPDATE, WRITE
+from balas.services.acl.users import Acl
 from balas.structures.numbers import parse_float
+from balas.types.hash import Hash
 from balas.types.list import List
+from balas.types.set import Set
+from balas.types.sorted_set import SortedSet
 
 NOT_DOUBLES = "ERR One or more scores can't be converted into double"
 
@@ -110,7 +114,7 @@ def sort(ctx: Context, key: bytes, *words: bytes) -> Reply:
     Return the elements of a list, set or sorted set in the order of their numbers, or with ALPHA of
     their texts; or what GET finds for each. With STORE keep it as a list and return its length.
     """
-    return sort_or_store(ctx, key, sort_options(words, may_store=True))
+    return sort_or_store(ctx, key, sort_options(ctx, "sort", key, words))
 
 
 @command(
@@ -129,11 +133,13 @@ def sort_ro(ctx: Context, key: bytes, *words: bytes) -> Reply:
 
     SORT without STORE.
     """
-    return sort_or_store(ctx, key, sort_options(words, may_store=False))
+    return sort_or_store(ctx, key, sort_options(ctx, "sort_ro", key, words))
 
 
-def sort_options(words: tuple[bytes, ...], may_store: bool) -> Options:
-    """Read the options; raises an error for what makes no sense."""
+def sort_options(ctx: Context, name: str, key: bytes, words: tuple[bytes, ...]) -> Options:
+    """Read the options of the command `name`; raises an error for what makes no sense, and for
+    keys that only their patterns tell of where the client may not read them all.
+    """
     arguments = Arguments(words)
     options = Options()
     while arguments.more:
@@ -145,22 +151,38 @@ def sort_options(words: tuple[bytes, ...], may_store: bool) -> Options:
             options.alphabetic = True
         elif word == b"LIMIT" and left >= 2:
             options.start, options.count = arguments.take_int(), arguments.take_int()
-        elif word == b"STORE" and may_store and left >= 1:
+        elif word == b"STORE" and name == "sort" and left >= 1:
             options.target = arguments.take()
         elif word == b"BY" and left >= 1:
             options.by = Pattern(arguments.take())
+            if options.by.has_place:
+                check_access(ctx, name, key, words, "BY")
         elif word == b"GET" and left >= 1:
             options.gets.append(Pattern(arguments.take()))
+            check_access(ctx, name, key, words, "GET")
         else:
             raise ReplyError(SYNTAX)
     return options
 
 
+def check_access(
+    ctx: Context, name: str, key: bytes, words: tuple[bytes, ...], option: str
+) -> None:
+    """Refuse an option that looks at other keys to who may not read them all."""
+    spec = ctx.engine.commands.by_full_name(name)
+    argv = (name.encode(), key, *words)
+    if spec is not None and not ctx.service(Acl).may_read_all(ctx.client, spec, argv):
+        raise ReplyError(f"ERR {option} option of SORT denied due to insufficient ACL permissions.")
+
+
 def sort_or_store(ctx: Context, key: bytes, options: Options) -> Reply:
     """Sort what is at the key, and return or store it."""
     value = ctx.read_any(key)
-    if value is not None and not isinstance(value, List):
+    if value is not None and not isinstance(value, List | Set | SortedSet):
         raise ReplyError(WRONG_TYPE)
+    if options.unsorted and options.target is not None and isinstance(value, Set):
+        # What a set gives first is chance, and must not decide what is stored.
+        options.by, options.alphabetic = None, True
     length = len(value) if value is not None else 0
     start = min(max(options.start, 0), length)
     count = length - start if options.count < 0 else min(options.count, length - start)
@@ -178,8 +200,16 @@ def sort_or_store(ctx: Context, key: bytes, options: Options) -> Reply:
     return store_sorted(ctx, options.target, [text or b"" for text in found])
 
 
-def as_they_come(value: List, start: int, count: int, descending: bool) -> list[bytes]:
+def as_they_come(
+    value: List | Set | SortedSet, start: int, count: int, descending: bool
+) -> list[bytes]:
     """Some elements in the order they have, if any: from the last on, if that is wanted."""
+    if isinstance(value, Set):
+        return value.members()[start : start + count]
+    if isinstance(value, SortedSet):
+        first = len(value) - start - count if descending else start
+        found: list[bytes] = value.range(first, first + count, descending, 0)  # of members alone
+        return found
     if descending:
         return value.backwards(-1 - start, count)
     return value.range(start, count)
@@ -204,7 +234,7 @@ def look_up(ctx: Context, pattern: Pattern, element: bytes) -> bytes | None:
     value = ctx.read_any(pattern.prefix + element + pattern.suffix)
     if not pattern.field:
         return text_or_none(value)
-    return None
+    return value.get(pattern.field, ctx.now_ms) if isinstance(value, Hash) else None
 
 
 # --- the order ------------------------------------------------------------------------------------
