@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Self
+from typing import Any, Self
 
 from balas.api import BadData, Digest, LoadStream, ReplyError, SaveStream, Value
 from balas_json._document import Document, parsed
+from balas_json._paths import Path, compiled
 
 # What this object takes, with the garbage collector's part.
 VALUE_BYTES = 64
@@ -52,6 +53,21 @@ class JsonValue(Value):
             return cls(parsed(text, "", True))
         except ReplyError as error:
             raise BadData(f"JSON document: {error.text}") from error
+
+    @staticmethod
+    def path(text: bytes) -> Path:
+        """A path for `select` and `texts`, which other modules call: they follow this value's
+        changes and have no other way to what it holds. Raises ReplyError.
+        """
+        return compiled(text)
+
+    def select(self, path: Path) -> list[Any]:
+        """What a path selects, as replies."""
+        return self.document.values(path, None)
+
+    def texts(self, path: Path) -> list[bytes]:
+        """What a path selects, as JSON."""
+        return self.document.texts(path)
 
     def aof_rewrite(self, key: bytes) -> Iterator[Sequence[bytes]]:
         """One JSON.SET, and one more for every part that is nested too deep for a text."""

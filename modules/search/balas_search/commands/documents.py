@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from balas.api import OK, Context, Reply, ReplyError, command, keys, number
 from balas_search.commands.common import (
     FILLING,
@@ -11,7 +13,6 @@ from balas_search.commands.common import (
     search_module,
     wrong_number,
 )
-from balas_search.index.documents import is_document, read_all
 from balas_search.index.index import Index
 from balas_search.schema.words import Words, shown
 
@@ -25,10 +26,10 @@ def index_of(ctx: Context, name: bytes) -> Index:
 
 def contents(ctx: Context, index: Index, key: bytes) -> Reply:
     """What a document holds, flat; None if it is not in the index."""
-    value = ctx.peek_any(key)
-    if key not in index.documents.ids or not is_document(value, on_json=False):
+    value: Any = ctx.peek_any(key)
+    if key not in index.documents.ids or not index.reader.is_document(value):
         return None
-    return [part for pair in read_all(value, ctx.now_ms) for part in pair]
+    return [part for pair in index.reader.whole(value, ctx.now_ms) for part in pair]
 
 
 @command("FT.ADD", arity=-1, flags=FILLING, keys=TWO_NAMES, group="search")

@@ -103,7 +103,7 @@ def attribute_of(spec: FieldSpec, resp: int) -> Reply:
     if spec.kind == TEXT:
         made.append(("WEIGHT", spec.weight))
     elif spec.kind == TAG:
-        made.append(("SEPARATOR", spec.separator))
+        made.append(("SEPARATOR", spec.separator.strip(b"\0")))
     elif spec.kind == VECTOR:
         made.append(("algorithm", spec.algorithm))
         made += [

@@ -20,11 +20,13 @@ from balas_search.analysis.phonetics import sounds
 from balas_search.analysis.tokens import TextWriter
 from balas_search.fields.base import BadField, FieldIndex
 from balas_search.fields.geo import GeoIndex
+from balas_search.fields.json_values import json_items
 from balas_search.fields.numeric import NumericIndex
 from balas_search.fields.spec import GEO, NUMERIC, TAG, TEXT, FieldSpec
 from balas_search.fields.tag import TagIndex
 from balas_search.fields.text import TextIndex
 from balas_search.index.columns import Column, NumericColumn, TextColumn
+from balas_search.index.documents import DocumentReader
 from balas_search.index.synonyms import Synonyms
 from balas_search.index.tables import DocumentTable
 from balas_search.index.vocabulary import Vocabulary
@@ -73,6 +75,7 @@ class Index:
         self.columns: dict[bytes, Column] = {}
         self.missing: dict[bytes, Posting] = {}
         self.synonyms = Synonyms()
+        self.reader = DocumentReader(definition.on_json)
         self.failures = Failures()
         self.uses = 0
         self.dialects_used: set[int] = set()
@@ -172,7 +175,9 @@ class Index:
                 prepared.append(None)
                 continue
             try:
-                prepared.append(field.prepare(found))
+                if self.definition.on_json:
+                    found = json_items(found, spec.kind)
+                prepared.append(field.prepare(found) if found else None)
             except BadField as error:
                 self._failed(key, spec, str(error))
                 return False

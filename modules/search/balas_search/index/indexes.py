@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 
 from balas.api import Attachment, Change, ReplyError
-from balas_search.index.documents import is_document, read_fields
 from balas_search.index.index import Index
 from balas_search.schema.words import shown
 
@@ -109,12 +108,12 @@ class Indexes:
     def put(self, index: Index, key: bytes, value: object) -> None:
         """Index a value, or take its document out if the value is not of the kind."""
         self.changed_since = True
-        if not is_document(value, index.definition.on_json):
+        if not index.reader.is_document(value):
             index.remove(key)
             return
         started = time.perf_counter()
         assert self.server is not None
-        index.put(key, read_fields(value, index.identifiers, self.server.now_ms))
+        index.put(key, index.reader.fields(value, index.identifiers, self.server.now_ms))
         index.indexing_ms += (time.perf_counter() - started) * 1000
 
     # --- scanning --------------------------------------------------------------------------------
@@ -136,7 +135,7 @@ class Indexes:
             for key in keys:
                 if key.startswith(prefixes) and key not in index.documents.ids:
                     value = server.peek(key)
-                    if is_document(value, index.definition.on_json):
+                    if index.reader.is_document(value):
                         self.put(index, key, value)
             if not cursor or seen >= until:
                 break

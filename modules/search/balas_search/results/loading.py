@@ -11,8 +11,7 @@ from balas_search.evaluation.cursors import Docs
 from balas_search.fields.base import BadField
 from balas_search.fields.numeric import number_of
 from balas_search.fields.spec import NUMERIC, FieldSpec
-from balas_search.index.columns import NumericColumn
-from balas_search.index.documents import is_document, read_all, read_fields
+from balas_search.index.columns import NumericColumn, TextColumn
 from balas_search.index.index import Index
 from balas_search.results.options import Returned
 from balas_search.results.order import number_text
@@ -23,10 +22,15 @@ Peek = Callable[[bytes], object]
 class Loader:
     """Reads documents of one index. `peek(key)` is the value of a key."""
 
-    def __init__(self, index: Index, peek: Peek, now_ms: int) -> None:
+    def __init__(
+        self, index: Index, peek: Peek, now_ms: int, dialect: int = 1, expand: bool = False
+    ) -> None:
         self.index = index
+        self.reader = index.reader
         self.peek = peek
         self.now_ms = now_ms
+        self.dialect = dialect
+        self.expand = expand
         definition = index.definition
         self.hidden = {
             name
@@ -41,14 +45,18 @@ class Loader:
     def value(self, key: bytes) -> Any:
         """The document's value; None if there is none of the right kind."""
         found = self.peek(key)
-        return found if is_document(found, self.index.definition.on_json) else None
+        return found if self.reader.is_document(found) else None
 
     def whole(self, key: bytes) -> list[tuple[bytes, Any]] | None:
-        """All fields of a document."""
+        """All that a document holds."""
         value = self.value(key)
         if value is None:
             return None
-        return [pair for pair in read_all(value, self.now_ms) if pair[0] not in self.hidden]
+        if self.reader.on_json:
+            shown = self.reader.shown(value, b"$", self.now_ms, self.dialect, self.expand)
+            return [(b"$", shown)]
+        pairs = self.reader.whole(value, self.now_ms)
+        return [pair for pair in pairs if pair[0] not in self.hidden]
 
     def chosen(
         self, key: bytes, doc: int, fields: list[Returned]
@@ -57,27 +65,33 @@ class Loader:
         value = self.value(key)
         if value is None:
             return None
-        specs = [self.index.spec_of(field.name) for field in fields]
-        names = tuple(
-            field.name if spec is None else spec.identifier
-            for field, spec in zip(fields, specs, strict=True)
-        )
-        values = read_fields(value, names, self.now_ms)
         found = []
-        for field, spec, read in zip(fields, specs, values, strict=True):
-            shown = self._sorted_number(spec, doc) or (read[0] if read else None)
+        for field in fields:
+            shown = self.field(value, doc, field.name)
             if shown is not None:
                 found.append((field.label, shown))
         return found
 
-    def _sorted_number(self, spec: FieldSpec | None, doc: int) -> bytes | None:
-        """The number of a SORTABLE field, which is printed in its own way."""
-        if spec is None or not spec.sortable or spec.kind != NUMERIC:
-            return None
-        column = self.index.columns[spec.name]
-        assert isinstance(column, NumericColumn)
-        value = float(column.at(np.array([doc], np.uint32))[0])
-        return None if np.isnan(value) else number_text(value)
+    def field(self, value: Any, doc: int, name: bytes) -> Any:
+        """One field of a document, as it is shown; None if it has none."""
+        spec = self.index.spec_of(name)
+        if spec is None:
+            return self.reader.shown(value, name, self.now_ms, self.dialect, self.expand)
+        kept = None if self.expand else self.kept(spec, doc)
+        if kept is not None:
+            return kept
+        return self.reader.shown(value, spec.identifier, self.now_ms, self.dialect, self.expand)
+
+    def kept(self, spec: FieldSpec, doc: int) -> bytes | None:
+        """What is shown of a SORTABLE field because the index has it: numbers, and JSON's texts."""
+        column = self.index.columns.get(spec.name)
+        docs = np.array([doc], np.uint32)
+        if isinstance(column, NumericColumn):
+            number = float(column.at(docs)[0])
+            return None if np.isnan(number) else number_text(number)
+        if isinstance(column, TextColumn) and self.reader.on_json and spec.unnormalized:
+            return column.at(docs)[0]
+        return None
 
     def column(self, docs: Docs, spec: FieldSpec) -> list[Any]:
         """A field of many documents: numbers of a NUMERIC field, else bytes; None for none."""
@@ -86,13 +100,13 @@ class Loader:
         found: list[Any] = []
         for doc in docs.tolist():
             value = self.value(keys[doc] or b"")
-            read = None if value is None else read_fields(value, names, self.now_ms)[0]
+            read = None if value is None else self.reader.fields(value, names, self.now_ms)[0]
             found.append(self._converted(read[0], spec) if read else None)
         return found
 
     def _converted(self, value: Any, spec: FieldSpec) -> Any:
         if spec.kind != NUMERIC:
-            return value
+            return value if isinstance(value, bytes) else None
         try:
             return number_of(value)
         except BadField:

@@ -45,7 +45,9 @@ class Searcher:
         self._best: Any = None
         # The fields that came up so far, and their places: rows show them all in one order.
         self._known: dict[bytes, int] = {}
-        self.loader = Loader(index, ctx.peek_any, ctx.now_ms)
+        self.loader = Loader(
+            index, ctx.peek_any, ctx.now_ms, options.dialect, options.expand_format
+        )
 
     def reply(self, query: bytes) -> Reply:
         """Everything; raises ReplyError."""
@@ -176,13 +178,26 @@ class Searcher:
             )
             extra = [(labels[name], value) for name, value in extra if name in labels]
         else:
-            fields = self.ordered(self.loader.whole(key))
+            fields = self.ordered(self.with_sort_field(self.loader.whole(key), doc, key))
         if fields is None:
             return None
         if options.highlight is not None or options.summarize is not None:
             excerpter = self.excerpter(found)
-            fields = [(name, excerpter.show(name, text)) for name, text in fields]
+            fields = [
+                (name, excerpter.show(name, text) if isinstance(text, bytes) else text)
+                for name, text in fields
+            ]
         return extra + fields
+
+    def with_sort_field(
+        self, fields: list[tuple[bytes, Any]] | None, doc: int, key: bytes
+    ) -> list[tuple[bytes, Any]] | None:
+        """Of JSON, the field that was sorted by stands beside the document."""
+        name = self.options.sort_by
+        if fields is None or name is None or not self.loader.reader.on_json:
+            return fields
+        shown = self.loader.field(self.loader.value(key), doc, name)
+        return fields if shown is None else [(name, shown), *fields]
 
     def ordered(self, fields: list[tuple[bytes, Any]] | None) -> list[tuple[bytes, Any]] | None:
         """Fields in the order in which they came up first in any row."""

@@ -15,6 +15,8 @@ from balas_search.fields.spec import (
 from balas_search.schema.words import NOT_CONVERTED, Words, bad, shown
 
 FIELDS_MAX = 1024
+# A text of JSON is one tag, unless a separator is given.
+NO_SEPARATOR = b"\0"
 TEXT_FIELDS_MAX = 128
 PHONETIC_MATCHERS = (b"dm:en", b"dm:fr", b"dm:pt", b"dm:es")
 
@@ -51,10 +53,12 @@ def _field(words: Words, on_json: bool) -> FieldSpec:
     if kind not in KINDS:
         raise ReplyError(f"Invalid field type for field `{shown(name)}`")
     spec = FieldSpec(identifier, name, kind, [])
+    if on_json and kind == TAG:
+        spec.separator = NO_SEPARATOR
     if kind == VECTOR:
         _vector(spec, words)
     _options(spec, words)
-    if kind == NUMERIC and spec.sortable:
+    if (kind == NUMERIC or on_json) and spec.sortable:
         spec.unnormalized = True
     if kind == VECTOR and (spec.sortable or spec.no_index):
         raise ReplyError("Vector field cannot be sortable")

@@ -1,0 +1,15 @@
+"""Indexes over JSON documents need two modules on both sides."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from balas.testing import Both, InProcessServer, RealRedis
+
+FOLDER = Path(__file__).parent / "json"
+
+
+def test_json_documents_are_found_as_the_real_modules_find_them(
+    balas_server: InProcessServer, real_servers: Callable[..., RealRedis]
+) -> None:
+    with Both(balas_server, real_servers("json", "search")) as both:
+        both.transcript(FOLDER / "json.txt")
