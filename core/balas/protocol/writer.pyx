@@ -19,11 +19,14 @@ from balas.protocol.replies import (
 )
 from balas.protocol.replies cimport Status
 from balas.structures.numbers import format_double
+from balas.structures.numbers cimport int64_to_string
 
 cdef enum:
     INITIAL = 16 * 1024
     # A buffer that one batch made larger than this is freed after it is sent.
     KEEP_MAX = 256 * 1024
+    # What a bulk string takes beside its text: a mark, a number of 20 digits, two line ends.
+    BULK_MARKS = 25
 
 cdef object ok = OK
 cdef object null_array = NULL_ARRAY
@@ -78,13 +81,26 @@ cdef class ReplyWriter:
         return self.put(text + at, 32 - at)
 
     cdef int put_bulk(self, const char *data, Py_ssize_t size) except -1:
-        cdef char *place
-        self.put_number(b"$", size)
-        place = self.room(size + 2)
-        memcpy(place, data, size)
-        place[size] = b"\r"
-        place[size + 1] = b"\n"
-        self.size += size + 2
+        """A bulk string. Replies of many short ones are frequent: room is asked for once."""
+        cdef char *place = self.room(size + BULK_MARKS)
+        cdef char *start = place
+        place[0] = b"$"
+        if size < 10:
+            place[1] = <char> (48 + size)
+            place += 2
+        elif size < 100:
+            place[1] = <char> (48 + size // 10)
+            place[2] = <char> (48 + size % 10)
+            place += 3
+        else:
+            place += 1 + int64_to_string(size, place + 1)
+        place[0] = b"\r"
+        place[1] = b"\n"
+        memcpy(place + 2, data, size)
+        place += size + 2
+        place[0] = b"\r"
+        place[1] = b"\n"
+        self.size += place + 2 - start
         return 0
 
     cpdef int reply(self, object value) except -1:
@@ -104,7 +120,10 @@ cdef class ReplyWriter:
         if type(value) is list:
             self.put_number(b"*", len(<list> value))
             for item in <list> value:
-                self.reply(item)
+                if PyBytes_CheckExact(item):
+                    self.put_bulk(PyBytes_AS_STRING(item), PyBytes_GET_SIZE(item))
+                else:
+                    self.reply(item)
             return 0
         return self.reply_other(value)
 
