@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t
 from balas.engine.changes cimport Changes
 from balas.engine.client cimport Client
 from balas.keyspace.database cimport Database, Entry
+from balas.types.fields cimport Fields
 from balas.types.limits cimport Limits
 
 cdef class Context:
@@ -44,3 +45,5 @@ cdef class Context:
     cdef int measure(self, Database db, bytes key) except -1
     cpdef int64_t expire_at(self, bytes key) except? -9
     cpdef bint set_expire(self, bytes key, int64_t at_ms) except -1
+    cdef Fields peek_fields(self, bytes key)
+    cdef int64_t fields_time(self) except? -1

@@ -21,6 +21,7 @@ from balas.keyspace.database cimport (
     entry_memory, integer_of, is_string, object_of, payload, string_of, value_of,
 )
 from balas.structures.numbers cimport string_to_int64
+from balas.types.fields cimport Fields
 from balas.types.limits cimport Limits
 from balas.types.value cimport Value
 
@@ -206,6 +207,37 @@ cdef class Context:
         """The same, without touching the access clock or counting a hit or a miss."""
         cdef Entry *entry = self.live(key)
         return value_of(entry) if entry != NULL else None
+
+    def read_fields(self, key: bytes, names: object) -> list[bytes | None] | None:
+        """The values of these fields of a hash, None for one that is missing; None if there is no
+        hash at the key. For indexes: nothing is touched, counted or told, and no field is removed.
+        """
+        cdef Fields found = self.peek_fields(key)
+        if found is None:
+            return None
+        return found.get_all(names if type(names) is tuple else tuple(names), self.fields_time())
+
+    def read_pairs(self, key: bytes) -> list[tuple[bytes, bytes]] | None:
+        """All fields of a hash with their values, in no order; otherwise the same."""
+        cdef Fields found = self.peek_fields(key)
+        return found.pairs(self.fields_time()) if found is not None else None
+
+    cdef Fields peek_fields(self, bytes key):
+        """The hash at a key, without touching it; None if there is none."""
+        cdef Entry *entry = self.live(key)
+        cdef object value
+        if entry == NULL or entry.kind != OBJECT:
+            return None
+        value = <object> object_of(entry)
+        return <Fields> value if isinstance(value, Fields) else None
+
+    cdef int64_t fields_time(self) except? -1:
+        """By which time fields of hashes are seen. Before all others: while data are loaded no
+        field's time comes, and for what a primary sends its word is waited for.
+        """
+        if self.changes.loading or (self.client is not None and self.client.kind == "primary"):
+            return 0
+        return self.changes.clock.now_ms
 
     cpdef bint exists(self, bytes key) except -1:
         """Whether the key is there; counts as a hit or a miss, but does not touch the key."""

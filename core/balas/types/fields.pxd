@@ -69,3 +69,5 @@ cdef class Fields(Value):
     cdef int to_table(self, uint64_t seed) except -1
     cdef bint sound(self) except -1
     cdef bint has_twins(self) except -1
+
+    cpdef list pairs(self, int64_t now_ms)

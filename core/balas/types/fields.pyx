@@ -249,6 +249,12 @@ cdef class Fields(Value):
         """All fields and values in one list, each value after its field."""
         return self.walk(BOTH, now_ms)
 
+    cpdef list pairs(self, int64_t now_ms):
+        """All fields with their values, as tuples."""
+        cdef list flat = self.walk(BOTH, now_ms)
+        cdef Py_ssize_t i
+        return [(flat[2 * i], flat[2 * i + 1]) for i in range(len(flat) // 2)]
+
     cpdef tuple scan(self, uint64_t cursor, size_t count, int64_t now_ms, bint values):
         """The next cursor and some fields, with their values in between if asked for; a pack is
         walked in one step.
