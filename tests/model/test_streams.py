@@ -41,6 +41,7 @@ class Author:
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
         self.top = 1
+        self.destroyed = False
 
     def id(self) -> str:
         ms = self.rng.randint(0, self.top + 1)
@@ -58,6 +59,10 @@ class Author:
 
     def pick(self, *choices: list[str]) -> list[str]:
         return self.rng.choice(choices)
+
+    def references(self) -> list[str]:
+        """Not what asks for groups once one was destroyed: the real server remembers it."""
+        return self.rng.choice(REFERENCES[:-1] if self.destroyed else REFERENCES)
 
     def trim(self) -> list[str]:
         word = self.pick(["MAXLEN"], ["MINID"])
@@ -78,10 +83,10 @@ class Author:
                 self.new_id(),
                 *self.fields(),
             ],
-            "XTRIM": [*self.trim(), *rng.choice(REFERENCES)],
+            "XTRIM": [*self.trim(), *self.references()],
             "XDEL": self.ids(),
-            "XDELEX": [*rng.choice(REFERENCES), *counted],
-            "XACKDEL": [group, *rng.choice(REFERENCES), *counted],
+            "XDELEX": [*self.references(), *counted],
+            "XACKDEL": [group, *self.references(), *counted],
             "XLEN": [],
             "XRANGE": [*self.pick(["-", "+"], [self.id(), self.id()]), *count],
             "XREVRANGE": [*self.pick(["+", "-"], [self.id(), self.id()]), *count],
@@ -125,7 +130,7 @@ class Author:
         after = self.pick([">"], [">"], [">"], [self.id()])
         no_ack = self.pick([], [], ["NOACK"])
         reading = [*count, *no_ack, "STREAMS", key, *after]
-        return self.rng.choices(
+        (made,) = self.rng.choices(
             [
                 ["XREADGROUP", "GROUP", group, consumer, *reading],
                 ["XREAD", *count, "STREAMS", key, *self.pick([self.id()], ["$"], ["+"])],
@@ -136,7 +141,9 @@ class Author:
                 ["XGROUP", "DESTROY", key, group],
             ],
             [20, 3, 5, 2, 1, 1, 0.6],
-        )[0]
+        )
+        self.destroyed |= made[1] == "DESTROY"
+        return made
 
 
 @pytest.mark.parametrize("seed", range(RUNS))

@@ -20,7 +20,7 @@ def a_stream(entries: int = 300) -> Stream:
     """Entries of several shapes in several blocks, some deleted, and two groups of readers."""
     limits, made = Limits(), Stream()
     for i in range(entries):
-        words = (b"name", b"n%d" % i, b"size", b"%d" % (i * 1000))
+        words: tuple[bytes, ...] = (b"name", b"n%d" % i, b"size", b"%d" % (i * 1000))
         if i % 7 == 3:
             words += (b"extra", b"x" * (i % 90))
         made.add((i << 64) + i % 3 + 1, words, 0, limits)
@@ -138,7 +138,7 @@ def test_damaged_payloads_are_refused_or_sound(seed: int) -> None:
         dump(loaded)
 
 
-def payloads(server: InProcessServer) -> list[tuple[bytes, list[list[bytes]]]]:
+def payloads(server: InProcessServer | RealRedis) -> list[tuple[bytes, list[list[bytes]]]]:
     """Streams made by commands, as DUMP gives them."""
     made = []
     with server.client() as client:

@@ -104,13 +104,6 @@ def stream_and_group(ctx: Context, key: bytes, name: bytes) -> tuple[Stream, Gro
     return found, group
 
 
-def position(found: Stream | None, text: bytes) -> int:
-    """The id after which a group begins: `$` is the last one of the stream."""
-    if text == b"$":
-        return found.last_id if found is not None else 0
-    return strict_id(text)
-
-
 @command(
     "XGROUP CREATE",
     arity=-5,
@@ -126,7 +119,10 @@ def xgroup_create(ctx: Context, key: bytes, name: bytes, id: bytes, *words: byte
     """
     make, entries_read = group_options("CREATE", words, True)
     found: Stream | None = ctx.write(key, Stream) if make else stream_at(ctx, key)
-    last_id = position(found, id)
+    if id == b"$":
+        last_id = found.last_id if found is not None else 0
+    else:
+        last_id = strict_id(id)
     if found is None:
         found = Stream()
         ctx.store(key, found)
@@ -147,7 +143,7 @@ def xgroup_setid(ctx: Context, key: bytes, name: bytes, id: bytes, *words: bytes
     """
     _, entries_read = group_options("SETID", words, False)
     found, group = stream_and_group(ctx, key, name)
-    group.last_id = position(found, id)
+    group.last_id = found.last_id if id == b"$" else take_id(id)
     group.entries_read = min(entries_read, found.entries_added)
     ctx.changed(key, "xgroup-setid")
     return OK

@@ -325,7 +325,11 @@ cdef class Entries(Value):
         return 0
 
     cdef bint is_referenced(self, stream_id id) except -1:
-        """Whether some group has still to read or to acknowledge the entry."""
+        """Whether some group has still to read or to acknowledge the entry.
+
+        Differs from Redis: there, a group that was the slowest goes on counting for a while after
+        it was destroyed.
+        """
         cdef Group group
         for group in self.groups.values():
             if id > group.last_id or group.find(id) != NULL:
