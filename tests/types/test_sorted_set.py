@@ -15,7 +15,7 @@ from balas.services.rdb.format import dump_open, dump_seal
 from balas.services.rdb.writer import RdbWriter
 from balas.structures.listpack import ListPack
 from balas.testing import InProcessServer
-from balas.testing.laws import check_laws, digest_of, loaded_as
+from balas.testing.laws import check_laws, loaded_as
 from balas.types.limits import Limits
 from balas.types.set import Set
 from balas.types.sorted_set import ONLY_GREATER, ONLY_LESS, ONLY_NEW, ONLY_OLD, SortedSet
@@ -152,7 +152,8 @@ class AgainstPython(RuleBasedStateMachine):
             loaded = loaded_as(dump(self.value), SortedSet)
             assert isinstance(loaded, SortedSet)
             loaded.check_invariants()
-            assert digest_of(loaded) == digest_of(self.value)
+            # Not the digests: an index that becomes a pack makes 0 of -0.0, as in Redis.
+            assert loaded.range(0, 99, False, PAIRS) == in_order(self.twin)
 
     @rule()
     def start_again(self) -> None:

@@ -2,6 +2,7 @@ from libc.stdint cimport int64_t, uint64_t, uintptr_t
 
 from balas.structures.ordered cimport OrderedIndex, Outcome
 from balas.types.limits cimport Limits
+from balas.types.scored cimport Scored, take_scored_t
 from balas.types.value cimport Value
 
 # What a range gives: members, members and scores in one list, or a pair of both for each.
@@ -9,16 +10,6 @@ cdef enum Shape:
     MEMBERS = 0
     FLAT = 1
     PAIRS = 2
-
-# A member with its score; `text` may point to the digits of the same item.
-cdef struct Scored:
-    const char *text
-    size_t size
-    double score
-    char[24] digits
-
-# Takes a member: 0, 1 to end the walk, -1 with an exception.
-ctypedef int (*take_scored_t)(void *context, Scored *item) except -1
 
 cdef class SortedSet(Value):
     cdef uintptr_t body

@@ -13,19 +13,13 @@ before `stop`, which `count_scores` and `count_members` find.
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
-from libc.stdint cimport INT64_MAX
-from libc.string cimport memcmp
 
 from balas.structures.chance cimport draw, draw_below
 from balas.structures.listpack cimport (
     LISTPACK_SAFE_MAX,
-    Element,
     Encoded,
     Needle,
-    encode_number,
     encode_text,
-    listpack_append,
-    listpack_append_number,
     listpack_at,
     listpack_at_end,
     listpack_copy,
@@ -40,13 +34,12 @@ from balas.structures.listpack cimport (
     listpack_new,
     listpack_next,
     listpack_previous,
-    listpack_read,
     listpack_safe_to_add,
     listpack_size,
     listpack_valid,
     set_needle,
 )
-from balas.structures.numbers cimport double_to_string, int64_to_string, string_to_double
+from balas.structures.numbers cimport double_to_string, string_to_double
 from balas.structures.ordered cimport ADDED, SAME, UPDATED
 from balas.structures.ranked cimport (
     Position,
@@ -58,6 +51,15 @@ from balas.structures.ranked cimport (
 )
 from balas.structures.ziplist cimport ziplist_to_listpack
 from balas.types.items cimport ItemReader, ItemWriter
+from balas.types.scored cimport (
+    SCORE_TEXT,
+    append_scored,
+    encode_score,
+    is_score,
+    order_of,
+    read_member,
+    read_score,
+)
 
 cdef enum:
     # How RDB files hold a sorted set: scores as text, scores as doubles, compact in two ways.
@@ -75,12 +77,8 @@ cdef enum:
     OBJECT_SIZE = 32
     INDEX_OBJECTS = 240
     MEMBERS_PER_COMMAND = 64
-    # Longer than any text of a double.
-    SCORE_TEXT = 32
 
 cdef double INFINITE = float("inf")
-# Up to here a score that is a whole number is kept as one.
-cdef double WHOLE_MAX = <double>(INT64_MAX // 2)
 
 # What ZADD's options ask of `put` and `increase`, added up.
 ONLY_NEW = 1
@@ -95,72 +93,6 @@ cdef enum Demand:
     DEMAND_LESS = 8
     # What `put` returns: what was done, or that an option has forbidden it.
     FORBIDDEN = 3
-
-
-# --- elements of a pack ---------------------------------------------------------------------------
-
-
-cdef inline void read_member(const unsigned char *entry, Scored *item) noexcept:
-    """The text of a member; `item` must stay where it is while the text is used."""
-    cdef Element element
-    listpack_read(entry, &element)
-    if element.text == NULL:
-        item.size = int64_to_string(element.number, item.digits)
-        item.text = item.digits
-    else:
-        item.text = element.text
-        item.size = element.size
-
-
-cdef inline double read_score(const unsigned char *entry) except? -7:
-    cdef Element element
-    cdef double score = 0
-    listpack_read(entry, &element)
-    if element.text == NULL:
-        return <double>element.number
-    string_to_double(element.text, element.size, &score)
-    return score
-
-
-cdef inline bint is_score(const unsigned char *entry) except -1:
-    """Whether a loaded element can be read as a score."""
-    cdef Element element
-    cdef double score = 0
-    listpack_read(entry, &element)
-    return element.text == NULL or (
-        string_to_double(element.text, element.size, &score) and score == score
-    )
-
-
-cdef inline size_t encode_score(double score, char *text, Encoded *out) noexcept:
-    """Encode a score, of which `text` has to be kept until it is written."""
-    cdef int64_t whole
-    if -WHOLE_MAX <= score <= WHOLE_MAX:
-        whole = <int64_t>score
-        if <double>whole == score:
-            encode_number(whole, out)
-            return 0
-    encode_text(text, double_to_string(score, text), out)
-    return 0
-
-
-cdef inline int order_of(
-    const char *one, size_t size, const char *other, size_t other_size
-) noexcept:
-    """The order of two members: negative if the first is less."""
-    cdef int order = memcmp(one, other, min(size, other_size))
-    if order == 0:
-        return (size > other_size) - (size < other_size)
-    return order
-
-
-cdef unsigned char *append_scored(unsigned char *pack, Scored *item) except NULL:
-    cdef char[SCORE_TEXT] text
-    cdef double score = item.score
-    pack = listpack_append(pack, item.text, item.size)
-    if -WHOLE_MAX <= score <= WHOLE_MAX and <double><int64_t>score == score:
-        return listpack_append_number(pack, <int64_t>score)
-    return listpack_append(pack, text, double_to_string(score, text))
 
 
 # --- where members are taken to -------------------------------------------------------------------
@@ -817,7 +749,7 @@ cdef int check_order(void *context, Scored *item) except -1:
 cdef int load_pack(ItemReader reader, SortedSet made, bint is_ziplist) except -1:
     """Give a sorted set a pack for its body, after having looked at every element."""
     cdef const char *text
-    cdef size_t size, i, count
+    cdef size_t size, count
     cdef unsigned char *entry
     cdef Seen seen
     seen.any = seen.wrong = False
@@ -833,7 +765,7 @@ cdef int load_pack(ItemReader reader, SortedSet made, bint is_ziplist) except -1
     if count % 2:
         raise reader.bad("a sorted set has a member without a score")
     entry = listpack_first(made.pack())
-    for i in range(count // 2):
+    for _ in range(count // 2):
         entry = listpack_next(entry)
         if not is_score(entry):
             raise reader.bad("a score that is no number")

@@ -9,8 +9,9 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 
 from balas.structures.ordered cimport OrderedIndex
 from balas.types.limits cimport Limits
+from balas.types.scored cimport Scored, take_scored_t
 from balas.types.set cimport Item, Set, item_set_text, item_write_out
-from balas.types.sorted_set cimport Scored, SortedSet, take_scored_t
+from balas.types.sorted_set cimport SortedSet
 
 cdef enum Aggregate:
     SUM = 0

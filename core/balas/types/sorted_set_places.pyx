@@ -12,7 +12,8 @@ from balas.structures.geohash cimport (
     geo_distance_within,
 )
 from balas.structures.geohash cimport Shape as Area
-from balas.types.sorted_set cimport Scored, SortedSet
+from balas.types.scored cimport Scored
+from balas.types.sorted_set cimport SortedSet
 
 
 cdef struct Search:
