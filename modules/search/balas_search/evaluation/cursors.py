@@ -227,6 +227,8 @@ class UnionCursor(GroupCursor):
     """What at least one child matches.
 
     `first_only` is for expansions to many terms: the first child that matches a document decides.
+    `alone` are documents for which this holds, too, because of how the original comes upon them
+    (see `sets.zigzag`); sorted, or None.
     """
 
     def __init__(
@@ -234,21 +236,57 @@ class UnionCursor(GroupCursor):
     ) -> None:
         super().__init__(children, docs, weight)
         self.first_only = first_only
+        self.alone: Docs | None = None
+
+    def left_out(self, docs: Docs) -> list[Flags | None]:
+        """For each child in which of these documents it does not count; None: in none."""
+        if self.first_only:
+            alone = np.ones(len(docs), bool)
+        elif self.alone is not None and len(self.alone):
+            alone = sets.contains(self.alone, docs)
+        else:
+            return [None] * len(self.children)
+        found: list[Flags | None] = []
+        taken = np.zeros(len(docs), bool)
+        for child in self.children:
+            found.append(alone & taken)
+            taken |= child.present(docs)
+        return found
+
+    def placed(self, docs: Docs) -> tuple[list[Positions], list[Flags | None]]:
+        """The same, without the children that do not count."""
+        parts: list[Positions] = []
+        counts: list[Flags | None] = []
+        for child, out in zip(self.children, self.left_out(docs), strict=True):
+            found = child.positions(docs)
+            if found is None:
+                continue
+            count = None if child.skippable else child.present(docs)
+            if out is not None:
+                found = without(found, out)
+                count = None if count is None else count & ~out
+            parts.append(found)
+            counts.append(None if count is None else count.view(np.uint8))
+        return parts, counts
 
     def score(self, docs: Docs, scorer: TermScorer) -> Numbers:
         """The sum of the children's, or the highest."""
         total = np.zeros(len(docs))
-        if self.first_only:
-            left = np.ones(len(docs), bool)
-            for child in self.children:
-                there = child.present(docs) & left
-                if there.any():
-                    total[there] = child.score(docs[there], scorer)
-                    left &= ~there
-        elif scorer.highest_child:
-            for child in self.children:
-                np.maximum(total, child.score(docs, scorer), out=total)
-        else:
-            for child in self.children:
-                total += child.score(docs, scorer)
+        for child, out in zip(self.children, self.left_out(docs), strict=True):
+            value = child.score(docs, scorer)
+            if out is not None:
+                value[out] = 0.0
+            if scorer.highest_child:
+                np.maximum(total, value, out=total)
+            else:
+                total += value
         return self.weight * total
+
+
+def without(positions: Positions, out: Flags) -> Positions:
+    """Positions without those in some documents."""
+    starts, found = positions
+    counts = np.diff(starts)
+    kept = found[np.repeat(~out, counts)]
+    counts[out] = 0
+    return np.concatenate([[0], np.cumsum(counts)]), kept

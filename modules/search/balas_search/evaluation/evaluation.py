@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 NO_DOCS = np.empty(0, np.uint32)
 # As good as any distance: what "in order" means where no slop is given.
 ANY_SLOP = 2**31 - 1
+# As many lists `sets.zigzag` can walk.
+ZIGZAG_MAX = 64
 
 
 @dataclass(slots=True)
@@ -178,13 +180,30 @@ class Evaluation:
         if not in_order:
             # Distances go from neighbour to neighbour, so this order shows in scores.
             children = sorted(children, key=estimate)
-        docs = children[0].docs
-        for child in sorted(children[1:], key=lambda cursor: len(cursor.docs)):
-            docs = sets.intersect(docs, child.docs)
+        docs = self.common(children)
         if slop >= 0 and len(docs):
             whole = IntersectionCursor(children, docs, weight)
             docs = docs[spans.near(*whole.placed(docs), len(docs), slop, in_order)]
         return IntersectionCursor(children, docs, weight)
+
+    def common(self, children: list[Cursor]) -> Docs:
+        """The documents that all of some cursors have."""
+        unions = [
+            isinstance(child, UnionCursor) and not child.first_only and len(child.children) > 1
+            for child in children
+        ]
+        if len(children) > ZIGZAG_MAX or not any(unions):
+            docs = children[0].docs
+            for child in sorted(children[1:], key=lambda cursor: len(cursor.docs)):
+                docs = sets.intersect(docs, child.docs)
+            return docs
+        steps = [isinstance(child, NotCursor) for child in children]
+        docs, landed = sets.zigzag([child.docs for child in children], steps)
+        for place, child in enumerate(children):
+            if unions[place]:
+                assert isinstance(child, UnionCursor)
+                child.alone = docs[landed & np.uint64(1 << place) != 0]
+        return docs
 
     def negation(self, node: Not) -> Cursor:
         """All but the child's."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 
 def intersect(const uint32_t[::1] one not None, const uint32_t[::1] other not None) -> np.ndarray:
@@ -76,6 +76,75 @@ cdef Py_ssize_t seek(const uint32_t[::1] where, uint32_t doc, Py_ssize_t at) noe
         else:
             high = middle
     return low
+
+
+def zigzag(sets: list, steps: list) -> tuple:
+    """What is in all of `sets`, and how the original came upon it.
+
+    It walks all lists in turn, and skips each to the highest document met so far. A list that has
+    that document is met exactly; one that has not lands on a later document. Returns the documents,
+    and for each a mask (uint64) of the lists that had landed on it. At most 64 lists. A list of
+    `steps` does not land: it makes the walk go on by one document.
+    """
+    cdef Py_ssize_t n = len(sets)
+    cdef const uint32_t* lists[64]
+    cdef Py_ssize_t sizes[64]
+    cdef Py_ssize_t at[64]
+    cdef uint32_t current[64]
+    cdef bint stepping[64]
+    cdef const uint32_t[::1] one
+    cdef Py_ssize_t least = 0xFFFFFFFF
+    cdef Py_ssize_t i
+    cdef Py_ssize_t count = 0
+    cdef Py_ssize_t met
+    cdef uint64_t landed = 0
+    cdef uint32_t last = 0
+    cdef uint32_t doc
+    for i in range(n):
+        one = sets[i]
+        if one.shape[0] == 0:
+            return np.empty(0, np.uint32), np.empty(0, np.uint64)
+        lists[i] = &one[0]
+        sizes[i] = one.shape[0]
+        stepping[i] = steps[i]
+        at[i] = 0
+        current[i] = 0
+        least = min(least, sizes[i])
+    found = np.empty(least, np.uint32)
+    marks = np.empty(least, np.uint64)
+    cdef uint32_t[::1] out = found
+    cdef uint64_t[::1] mask = marks
+    with nogil:
+        while True:
+            met = 0
+            for i in range(n):
+                if current[i] != last or last == 0:
+                    while at[i] < sizes[i] and lists[i][at[i]] < last:
+                        at[i] += 1
+                    if at[i] == sizes[i]:
+                        break
+                    doc = lists[i][at[i]]
+                    landed &= ~(<uint64_t> 1 << i)
+                    if doc != last and last:
+                        if stepping[i]:
+                            current[i] = last
+                            last += 1
+                            continue
+                        landed |= <uint64_t> 1 << i
+                    current[i] = doc
+                if current[i] > last:
+                    last = current[i]
+                    met = -1
+                    break
+                met += 1
+            if met == n:
+                out[count] = last
+                mask[count] = landed
+                count += 1
+                last += 1
+            elif met >= 0 and i < n and at[i] == sizes[i]:
+                break
+    return found[:count], marks[:count]
 
 
 def union_two(const uint32_t[::1] one not None, const uint32_t[::1] other not None) -> np.ndarray:

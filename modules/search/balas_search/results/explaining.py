@@ -25,6 +25,7 @@ from balas_search.evaluation.scorers import (
     smooth_idf_of,
 )
 from balas_search.index.index import Index
+from balas_search.postings import sets
 
 
 def explain_score(index: Index, cursor: Cursor, docs: Docs, scorer: bytes, value: float) -> Reply:
@@ -70,8 +71,11 @@ def _hamming(payload: bytes, value: float) -> str:
 
 def _children(cursor: GroupCursor, docs: Docs) -> list[Cursor]:
     there = [child for child in cursor.children if child.present(docs)[0]]
-    if isinstance(cursor, UnionCursor) and cursor.first_only:
-        return there[:1]
+    if isinstance(cursor, UnionCursor):
+        alone = cursor.first_only or (
+            cursor.alone is not None and bool(sets.contains(cursor.alone, docs)[0])
+        )
+        return there[:1] if alone else there
     return there
 
 
