@@ -57,6 +57,7 @@ cdef enum:
     MAPPED_FROM = 1 << 20
     RELEASE_STEP = 1 << 16
     TRIES_MAX = 200
+    DRAWN_AT_ONCE = 8
 
 cdef uint64_t ONES = 0x0101010101010101ULL
 cdef uint64_t LOWS = 0x7F7F7F7F7F7F7F7FULL
@@ -602,14 +603,24 @@ cdef class HashTable:
         that is not allowed to shrink) the next bucket that holds entries is taken.
         """
         cdef uint64_t state = chance
+        cdef Bucket *drawn[DRAWN_AT_ONCE]
         cdef Bucket *bucket
         cdef Bucket *part
-        cdef unsigned int entries, wanted, tries = 0
+        cdef unsigned int entries, wanted, tries = 0, at = 0
         cdef unsigned int slots
+        cdef uint64_t count
         if self.used == 0:
             return NULL
+        # In a sparse table most draws are in vain: the lines of several are fetched together.
+        count = min(1 + self.buckets() * 8 // self.used, <uint64_t> DRAWN_AT_ONCE)
         while True:
-            bucket = self.random_bucket(&state)
+            if at % count == 0:
+                for at in range(count):
+                    drawn[at] = self.random_bucket(&state)
+                    prefetch(drawn[at])
+                at = 0
+            bucket = drawn[at]
+            at += 1
             if tries >= TRIES_MAX:
                 bucket = self.next_in_use(bucket)
             tries += 1
