@@ -5,7 +5,7 @@ Bit 0 is the highest bit of the first byte. What is beyond the end of a string c
 
 from __future__ import annotations
 
-from balas.commands.in_place import editable, put_back
+from balas.commands.in_place import editable, put_back, stored_form
 from balas.engine.context import Context
 from balas.errors import SYNTAX, ReplyError
 from balas.protocol.replies import Reply
@@ -182,10 +182,9 @@ def bitop(ctx: Context, operation: bytes, destkey: bytes, *names: bytes) -> Repl
         raise ReplyError("ERR BITOP NOT must be called with a single source key.")
     if name in NEED_TWO and len(names) < 2:
         raise ReplyError(f"ERR BITOP {name} must be called with at least two source keys.")
-    texts = [bytes(ctx.read_buffer(source) or b"") for source in names]
-    result = combine(name, texts)
+    result = combine(name, [ctx.read_buffer(source) or b"" for source in names])
     if result:
-        ctx.store(destkey, result, -1, False, True)
+        ctx.store(destkey, stored_form(result), -1, False, True)
         ctx.changed(destkey, "set")
     elif ctx.delete(destkey):
         ctx.changed(destkey, "del")

@@ -22,7 +22,10 @@ def editable(ctx: Context, key: bytes) -> bytearray | None:
 
 def put_back(ctx: Context, key: bytes, text: bytearray) -> None:
     """Store what `editable` gave, or a new string; the expiry time stays."""
-    if len(text) <= SHORT:
-        ctx.store(key, bytes(text), -1, True, True)
-    elif ctx.write_buffer(key) is not text:
-        ctx.store(key, text, -1, True, True)
+    if len(text) <= SHORT or ctx.write_buffer(key) is not text:
+        ctx.store(key, stored_form(text), -1, True, True)
+
+
+def stored_form(text: bytearray) -> bytes | bytearray:
+    """What a string is to be stored as: nobody else may change it afterwards."""
+    return bytes(text) if len(text) <= SHORT else text

@@ -6,7 +6,8 @@ lie inside the data; what lies outside of a field's data reads as zeros.
 The functions named `bits_...` work on bare pointers; those below them are the same for Python.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
+from cpython.bytes cimport PyBytes_AsString
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.string cimport memcpy, memset
 
@@ -305,14 +306,15 @@ def find(const unsigned char[::1] data not None, bint bit, uint64_t first, uint6
 
 
 def combine(str operation not None, inputs):
-    """The bytes that AND, OR, XOR, NOT, DIFF, DIFF1, ANDOR or ONE make of at least one byte string;
-    NOT looks at the first alone.
+    """The bytes, as a bytearray, that AND, OR, XOR, NOT, DIFF, DIFF1, ANDOR or ONE make of at least
+    one bytes or bytearray; NOT looks at the first alone.
     """
     cdef size_t n = len(inputs), size = 0, i
     cdef int code = OPERATIONS.index(operation)
     cdef const unsigned char **pointers
     cdef size_t *sizes
-    cdef bytes text, made
+    cdef object text
+    cdef bytearray made
     if n == 0:
         raise ValueError("nothing to combine")
     pointers = <const unsigned char **>PyMem_Malloc(n * (sizeof(void *) + sizeof(size_t)))
@@ -322,12 +324,16 @@ def combine(str operation not None, inputs):
         sizes = <size_t *>(pointers + n)
         for i in range(n if operation != "NOT" else 1):
             text = inputs[i]
-            pointers[i] = <const unsigned char *>PyBytes_AS_STRING(text)
-            sizes[i] = PyBytes_GET_SIZE(text)
+            if isinstance(text, bytearray):
+                pointers[i] = <const unsigned char *>PyByteArray_AS_STRING(text)
+            else:
+                pointers[i] = <const unsigned char *>PyBytes_AsString(text)
+            sizes[i] = len(text)
             size = max(size, sizes[i])
-        made = PyBytes_FromStringAndSize(NULL, size)
+        made = PyByteArray_FromStringAndSize(NULL, size)
         bits_combine(
-            <BitOperation>code, pointers, sizes, n, <unsigned char *>PyBytes_AS_STRING(made), size
+            <BitOperation>code, pointers, sizes, n, <unsigned char *>PyByteArray_AS_STRING(made),
+            size,
         )
     finally:
         PyMem_Free(pointers)
