@@ -15,11 +15,11 @@ from balas_json._cells cimport (
     release, reserve, set_count, share, signed_cell, text_cell, text_of, unpack,
 )
 from balas_json._document cimport Document, expanded
-from balas_json._names cimport leave_name, share_name, take_name
+from balas_json._names cimport NO_NAME, find_name, leave_name, share_name, take_name
 from balas_json._numbers cimport NUMBER_SIZE, put_double, put_integer
 from balas_json._paths cimport INDEX, Path, Selector
 from balas_json._printer cimport Printer, new_printer, printed
-from balas_json._search cimport Found, Match, search
+from balas_json._search cimport NOWHERE, Found, Match, search
 
 from balas.api import ReplyError
 
@@ -81,7 +81,8 @@ def assign(document: Document, path: Path, value: Document) -> int:
 def create(document: Document, path: Path, value: Document) -> bool:
     """Add a member to the object that a path without its last step selects.
 
-    False if there is no such object; ReplyError if the path cannot name a new member.
+    False if there is no such object, or it has that member; ReplyError if the path cannot name a
+    new one.
     """
     cdef Document mine = document, new = value
     cdef Path whole = path
@@ -89,7 +90,8 @@ def create(document: Document, path: Path, value: Document) -> bool:
     cdef Selector *last
     cdef Cell cell
     cdef uint64_t at
-    if not whole.is_static() or not whole.count:
+    cdef uint32_t name
+    if not whole.selects_one() or not whole.count:
         raise ReplyError(WRONG_STATIC_PATH)
     last = &whole.selectors[whole.steps[whole.count - 1].first]
     if last.choice == INDEX:
@@ -101,8 +103,11 @@ def create(document: Document, path: Path, value: Document) -> bool:
         whole.count += 1
     if not found.size or kind_of(found.items[0].cell) != OBJECT:
         return False
-    check_depth(found, depth_of(&new.doc, new.root()) + 1)
     at = found.items[0].at
+    name = find_name(last.key, last.length, last.hashed)
+    if name != NO_NAME and member(&mine.doc, found.items[0].cell, name) >= 0:
+        return False
+    check_depth(found, depth_of(&new.doc, new.root()) + 1)
     cell = grafted(mine, new)
     add_member(&mine.doc, at, take_name(last.key, last.length), cell)
     mine.settle()
@@ -227,7 +232,7 @@ def delete(document: Document, path: Path) -> int:
     cdef list order
     if not found.size:
         return 0
-    order = outermost(mine, found)
+    order = [i for i in outermost(mine, found) if found.items[<Py_ssize_t>i].parent != NOWHERE]
     if len(order) > 1:
         order.sort(key=lambda i: removal_order(found, i))
     for i in order:

@@ -72,11 +72,12 @@ cdef class Path:
     cdef Selector *selectors
     cdef uint32_t count
     cdef uint32_t selector_count
+    cdef bint filters                # whether any selector is a FILTER
     cdef list held
 
     cdef int add_step(self, bint deep) except -1
     cdef Selector *add_selector(self, Choice choice) except NULL
     cdef int add_key(self, bytes key) except -1
-    cdef bint is_static(self) noexcept
+    cdef bint selects_one(self) noexcept
 
 cpdef Path compiled(bytes text)

@@ -6,8 +6,9 @@ paths, which mean one value: `.` is the root, `.a` and `a` are `$.a`.
 The grammar is that of RedisJSON. What it refuses and RFC 9535 allows is allowed here as well:
 `!` in filters; the functions length, count, value, match and search; slices backwards; unions of
 different selectors; names and escapes beyond ASCII. Where the two contradict each other it is
-RedisJSON's way: an index before the first item means the first item, and a filter's path that
-selects several values is as good as none.
+RedisJSON's way: an index before the first item means the first item; a filter's path that selects
+several values is as good as none; and a filter may choose a scalar itself, where the RFC looks at
+children only, so that `$..[?(@>1)]` selects most numbers twice.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -71,8 +72,12 @@ cdef class Path:
         """Whether it selects the whole document."""
         return self.count == 0
 
-    cdef bint is_static(self) noexcept:
+    @property
+    def is_static(self) -> bool:
         """Whether it can select one value at most."""
+        return self.selects_one()
+
+    cdef bint selects_one(self) noexcept:
         cdef uint32_t i
         for i in range(self.count):
             if self.steps[i].deep or self.steps[i].count != 1:
@@ -108,6 +113,7 @@ cdef class Path:
         made = &self.selectors[self.selector_count]
         memset(made, 0, sizeof(Selector))
         made.choice = choice
+        self.filters = self.filters or choice == FILTER
         self.selector_count += 1
         self.steps[self.count - 1].count += 1
         return made

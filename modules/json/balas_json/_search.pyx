@@ -16,7 +16,7 @@ from balas_json._cells cimport (
 )
 from balas_json._names cimport NO_NAME, find_name
 from balas_json._paths cimport (
-    ALL, AND, COUNT, CURRENT, EQ, GE, GT, INDEX, KEY, LE, LITERAL, LT, MATCH,
+    ALL, AND, COUNT, CURRENT, EQ, FILTER, GE, GT, INDEX, KEY, LE, LITERAL, LT, MATCH,
     MATCHES, NE, NOT, OR, ROOT, SEARCH, SLICE, TRUTH, VALUE, Condition, Operation, Selector, Source,
     Step, Term,
 )
@@ -26,6 +26,8 @@ from balas.api import ReplyError
 cdef enum:
     # `$..*..*..*` of a small document selects more than any memory holds.
     MATCHES_MAX = 5000000
+    # And `$..*..*..*.x` looks at more values than there is time for: about a second of work.
+    LOOKS_MAX = 50000000
 
 
 cdef class Found:
@@ -34,7 +36,7 @@ cdef class Found:
     def __cinit__(self):
         self.items = self.first
         self.capacity = 4
-        self.limit = MATCHES_MAX
+        self.limit = MATCHES_MAX + 1
 
     def __dealloc__(self):
         if self.items != self.first:
@@ -43,9 +45,9 @@ cdef class Found:
 
 cdef int add(Found found, const Match *match) except -1:
     cdef Match *moved
+    if found.size == MATCHES_MAX:
+        raise ReplyError("ERR the path selects too many values")
     if found.size == found.capacity:
-        if found.size >= MATCHES_MAX:
-            raise ReplyError("ERR the path selects too many values")
         moved = <Match *>PyMem_Malloc(found.capacity * 2 * sizeof(Match))
         if moved == NULL:
             raise MemoryError
@@ -70,6 +72,15 @@ cdef class Search:
     cdef Doc *doc
     cdef Found found
     cdef bint writing
+    cdef uint64_t looks
+    cdef uint64_t *all_looks      # those of the search that this one is a part of
+
+    cdef inline int look(self) except -1:
+        """Count a value that is looked at."""
+        self.all_looks[0] += 1
+        if self.all_looks[0] > LOOKS_MAX:
+            raise ReplyError("ERR the path takes too much time")
+        return 0
 
     cdef inline int step_into(self, const Match *here, uint32_t index, Match *to) except -1:
         """The match of a child; `to` may be `here`."""
@@ -97,17 +108,24 @@ cdef class Search:
         index = place_in_array(selector.start, count_of(self.doc, here.cell))
         return index if index < count_of(self.doc, here.cell) else -1
 
+    cdef inline int give_places(self, Path path, uint32_t number, Match *here) except -1:
+        """In a search for writing, unpack an array whose items may become matches."""
+        if self.writing and kind_of(here.cell) == PACKED:
+            if number + 1 == path.count or path.filters:
+                unpack(self.doc, here.at)
+                here.cell = cell_at(self.doc, here.at)[0]
+        return 0
+
     cdef int walk(self, Path path, uint32_t number, Match here) except -1:
         """Take the steps from this one on."""
         cdef Step *step
         cdef int64_t index
+        self.look()
         while number < path.count:
             step = &path.steps[number]
             if step.deep:
                 return self.descend(path, number, &here)
-            if self.writing and kind_of(here.cell) == PACKED and number + 1 == path.count:
-                unpack(self.doc, here.at)
-                here.cell = cell_at(self.doc, here.at)[0]
+            self.give_places(path, number, &here)
             if step.count != 1 or path.selectors[step.first].choice > INDEX:
                 return self.branch(path, number, &here)
             index = self.chosen(&here, &path.selectors[step.first])
@@ -121,30 +139,35 @@ cdef class Search:
         """A step among all descendants."""
         cdef Match below
         cdef uint32_t i
-        if not is_container(here.cell):
-            return 0
-        if self.writing and kind_of(here.cell) == PACKED and number + 1 == path.count:
-            unpack(self.doc, here.at)
-            here.cell = cell_at(self.doc, here.at)[0]
+        self.look()
+        self.give_places(path, number, here)
         self.branch(path, number, here)
-        if kind_of(here.cell) == PACKED:
+        if not is_container(here.cell) or (kind_of(here.cell) == PACKED and not path.filters):
             return 0
         for i in range(count_of(self.doc, here.cell)):
             if self.found.size >= self.found.limit:
                 return 0
             self.step_into(here, i, &below)
-            if is_container(below.cell):
+            if is_container(below.cell) or path.filters:
                 self.descend(path, number, &below)
         return 0
 
     cdef int branch(self, Path path, uint32_t number, const Match *here) except -1:
-        """Follow every selector of a step to every child it chooses."""
+        """Follow every selector of a step to every child it chooses.
+
+        A filter may choose a scalar itself, which has no children, as in RedisJSON.
+        """
         cdef Step *step = &path.steps[number]
         cdef Selector *selector
         cdef Match below
         cdef int64_t index
         cdef uint32_t i
         if not is_container(here.cell):
+            for i in range(step.count if path.filters else 0):
+                selector = &path.selectors[step.first + i]
+                if selector.choice == FILTER:
+                    if self.fulfils(<Condition>selector.condition, here):
+                        self.walk(path, number + 1, here[0])
             return 0
         for i in range(step.count):
             if self.found.size >= self.found.limit:
@@ -263,7 +286,7 @@ cdef class Search:
         if source == COUNT:
             if term.first.path is None:
                 return False
-            found = self.selected(term.first, here, MATCHES_MAX)
+            found = self.selected(term.first, here, MATCHES_MAX + 1)
             cell[0] = integer_cell(found.size)
             return True
         if source == MATCH or source == SEARCH:
@@ -298,6 +321,7 @@ cdef class Search:
         """What a term's path selects, up to `limit` matches or a little more."""
         cdef Search inner = Search.__new__(Search)
         inner.doc = self.doc
+        inner.all_looks = self.all_looks
         inner.found = Found.__new__(Found)
         inner.found.limit = limit
         inner.walk(term.path, 0, here[0] if term.source == CURRENT else root_of(self.doc))
@@ -379,6 +403,7 @@ cdef Found search(Doc *doc, Path path, bint writing, Py_ssize_t limit):
     made.doc = doc
     made.found = Found.__new__(Found)
     made.writing = writing
+    made.all_looks = &made.looks
     if limit:
         made.found.limit = limit
     made.walk(path, 0, root_of(doc))

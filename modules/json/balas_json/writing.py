@@ -101,7 +101,7 @@ def json_set(ctx: Context, *arguments: bytes) -> Reply:
 def put(document: Document, path: Path, value: Document, when: int) -> bool:
     """Put a value at a path that is not the root; whether anything changed."""
     if when == NEW:
-        if _changes.exists(document, path):
+        if path.is_static and _changes.exists(document, path):
             return False
     elif _changes.assign(document, path, value):
         return True

@@ -52,9 +52,7 @@ comparisons = st.builds(
 )
 conditions = st.recursive(
     comparisons | st.sampled_from(["@.a", "@", '@.b=~"a"', "$.c", "@.d[0]"]),
-    lambda inner: st.builds(
-        "({}{}{})".format, inner, st.sampled_from([" && ", "||", "&&"]), inner
-    ),
+    lambda inner: st.builds("({}{}{})".format, inner, st.sampled_from([" && ", "||", "&&"]), inner),
     max_leaves=3,
 )
 steps = (
@@ -152,7 +150,7 @@ class Documents(RuleBasedStateMachine):
 
     def _both(self, *argv: str) -> Typed:
         ours, theirs = (client(*argv) for client in self._pair)
-        same = ours.is_error and theirs.is_error or ours == theirs
+        same = (ours.is_error and theirs.is_error) or ours == theirs
         assert same, f"{argv}\n  real  {theirs}\n  balas {ours}"
         reply: Typed = ours
         return reply
