@@ -238,6 +238,22 @@ class UnionCursor(GroupCursor):
         self.first_only = first_only
         self.alone: Docs | None = None
 
+    def skipped_to(self, targets: Docs) -> None:
+        """Note how an intersection came upon the documents: it skipped to these, one by one.
+
+        Where a document was not asked for, but landed on, the original notes one child only.
+        """
+        before = np.concatenate([[0], self.docs[:-1]]).astype(np.uint32)
+        place = np.searchsorted(targets, before, "right")
+        place[place == len(targets)] = len(targets) - 1
+        asked = targets[place] if len(targets) else before
+        exact = asked == self.docs
+        exact[:1] |= bool(len(targets)) and targets[0] == 0
+        self.alone = self.docs[~exact]
+        for child in self.children:
+            if isinstance(child, UnionCursor) and len(child.docs):
+                child.skipped_to(targets)
+
     def left_out(self, docs: Docs) -> list[Flags | None]:
         """For each child in which of these documents it does not count; None: in none."""
         if self.first_only:

@@ -198,11 +198,10 @@ class Evaluation:
                 docs = sets.intersect(docs, child.docs)
             return docs
         steps = [isinstance(child, NotCursor) for child in children]
-        docs, landed = sets.zigzag([child.docs for child in children], steps)
-        for place, child in enumerate(children):
-            if unions[place]:
-                assert isinstance(child, UnionCursor)
-                child.alone = docs[landed & np.uint64(1 << place) != 0]
+        docs, targets = sets.zigzag([child.docs for child in children], steps)
+        for child, asked in zip(children, targets, strict=True):
+            if isinstance(child, UnionCursor):
+                child.skipped_to(asked)
         return docs
 
     def negation(self, node: Not) -> Cursor:

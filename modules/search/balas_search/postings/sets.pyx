@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t
 
 
 def intersect(const uint32_t[::1] one not None, const uint32_t[::1] other not None) -> np.ndarray:
@@ -79,12 +79,12 @@ cdef Py_ssize_t seek(const uint32_t[::1] where, uint32_t doc, Py_ssize_t at) noe
 
 
 def zigzag(sets: list, steps: list) -> tuple:
-    """What is in all of `sets`, and how the original came upon it.
+    """What is in all of `sets`, and how the original comes upon it.
 
-    It walks all lists in turn, and skips each to the highest document met so far. A list that has
-    that document is met exactly; one that has not lands on a later document. Returns the documents,
-    and for each a mask (uint64) of the lists that had landed on it. At most 64 lists. A list of
-    `steps` does not land: it makes the walk go on by one document.
+    It walks all lists in turn, and skips each to the highest document met so far. Returns the
+    documents, and for each list the targets it was skipped to (uint32, increasing; 0 stands for
+    "the first there is"). At most 64 lists. A list of `steps` does not land on a later document
+    where it lacks its target: it makes the walk go on by one.
     """
     cdef Py_ssize_t n = len(sets)
     cdef const uint32_t* lists[64]
@@ -93,27 +93,33 @@ def zigzag(sets: list, steps: list) -> tuple:
     cdef uint32_t current[64]
     cdef bint stepping[64]
     cdef const uint32_t[::1] one
+    cdef uint32_t[::1] own
     cdef Py_ssize_t least = 0xFFFFFFFF
     cdef Py_ssize_t i
     cdef Py_ssize_t count = 0
     cdef Py_ssize_t met
-    cdef uint64_t landed = 0
+    cdef uint32_t* targets[64]
+    cdef Py_ssize_t asked[64]
     cdef uint32_t last = 0
     cdef uint32_t doc
+    noted = []
     for i in range(n):
         one = sets[i]
         if one.shape[0] == 0:
-            return np.empty(0, np.uint32), np.empty(0, np.uint64)
+            return np.empty(0, np.uint32), [np.empty(0, np.uint32)] * n
         lists[i] = &one[0]
         sizes[i] = one.shape[0]
         stepping[i] = steps[i]
         at[i] = 0
+        asked[i] = 0
         current[i] = 0
+        # A list moves on each time it is skipped, but for the steps.
+        noted.append(np.empty(0 if stepping[i] else sizes[i] + 2, np.uint32))
+        own = noted[i]
+        targets[i] = &own[0] if own.shape[0] else NULL
         least = min(least, sizes[i])
     found = np.empty(least, np.uint32)
-    marks = np.empty(least, np.uint64)
     cdef uint32_t[::1] out = found
-    cdef uint64_t[::1] mask = marks
     with nogil:
         while True:
             met = 0
@@ -124,13 +130,14 @@ def zigzag(sets: list, steps: list) -> tuple:
                     if at[i] == sizes[i]:
                         break
                     doc = lists[i][at[i]]
-                    landed &= ~(<uint64_t> 1 << i)
-                    if doc != last and last:
-                        if stepping[i]:
+                    if stepping[i]:
+                        if doc != last and last:
                             current[i] = last
                             last += 1
                             continue
-                        landed |= <uint64_t> 1 << i
+                    else:
+                        targets[i][asked[i]] = last
+                        asked[i] += 1
                     current[i] = doc
                 if current[i] > last:
                     last = current[i]
@@ -139,12 +146,11 @@ def zigzag(sets: list, steps: list) -> tuple:
                 met += 1
             if met == n:
                 out[count] = last
-                mask[count] = landed
                 count += 1
                 last += 1
             elif met >= 0 and i < n and at[i] == sizes[i]:
                 break
-    return found[:count], marks[:count]
+    return found[:count], [noted[i][:asked[i]] for i in range(n)]
 
 
 def union_two(const uint32_t[::1] one not None, const uint32_t[::1] other not None) -> np.ndarray:

@@ -5,7 +5,8 @@ The grammar of dialect 2 and above:
     query    = union ["=>" "[" KNN ... "]" ["=>" attributes]]
     union    = sequence ("|" sequence)*
     sequence = unary+
-    unary    = ("-" | "~") unary | [modifier ":"] atom ["=>" attributes]
+    unary    = ("-" | "~") unary | [modifier ":"] text
+    text     = atom ["=>" attributes] [text, if that begins with an affix, a pattern, a near miss]
 
 In dialect 1 "|" binds more tightly than juxtaposition, except between plain words; "-" and "~" take
 all that follows up to the next of them; a modifier holds for all the words that follow:
@@ -155,7 +156,30 @@ class Parser(RangeParser):
             return None if child is None else kind(children=[child])
         if self.next.kind == "modifier":
             return self.attributed(self.modified())
-        return self.attributed(self.atom())
+        return self.text()
+
+    def text(self) -> Node | None:
+        """A part that is text; an affix, a pattern or a near miss behind it belongs to it."""
+        found = self.attributed(self.atom())
+        if self.at_expansion():
+            found = both(found, self.deeper(self.text))
+        return found
+
+    def at_expansion(self) -> bool:
+        """Whether a word comes next that stands for several terms."""
+        kind = self.next.kind
+        if kind in ("%", "pattern"):
+            return True
+        if kind == "end":
+            return False
+        behind = self.tokens[self.at + 1]
+        if kind == "*":
+            return behind.kind in ("term", "number", "attribute") and behind.at == self.next.end
+        return (
+            kind in ("term", "number", "attribute")
+            and behind.kind == "*"
+            and behind.at == self.next.end
+        )
 
     def modified(self) -> Node | None:
         """`@field:` and what it is about."""
@@ -184,7 +208,7 @@ class Parser(RangeParser):
             return None if child is None else kind(children=[child])
         if self.next.kind == "(":
             self.refuse_modifiers_inside()
-        return self.atom()
+        return self.text()
 
     def refuse_modifiers_inside(self) -> None:
         """Between the parentheses that open here no modifier may stand."""
@@ -386,6 +410,10 @@ class Parser(RangeParser):
             return words[0]
         if not all(isinstance(word, Token) for word in words):
             raise syntax_error(self.tokens[self.at - 1])
+        for word in words:
+            # The original's own way: several words are looked for in lower case, whatever the field.
+            assert isinstance(word, Token)
+            word.text = word.text.lower()
         return Phrase(children=words)
 
     def tag_word(self) -> Node:
