@@ -34,6 +34,8 @@ UNTOLD, RANKS, SCORES, TEXTS = 0, 1, 2, 3
 LOWEST = (-1, b"", False)
 HIGHEST = (1, b"", False)
 
+USUAL_DIGITS = frozenset(b"+-.0123456789eE")
+
 NOT_A_SCORE = "ERR min or max is not a float"
 NOT_A_TEXT = "ERR min or max not valid string range item"
 LIMIT_OF_RANKS = (
@@ -49,11 +51,25 @@ def score_end(text: bytes) -> tuple[float, bool]:
     """A score, and whether `(` before it leaves it out."""
     left_out = text.startswith(b"(")
     digits = text[1:] if left_out else text
-    # Nothing at all is 0, and only decimal digits count here.
-    score = parse_float(digits) if digits else 0.0
+    score = parse_float(digits)
     if score is None or b"x" in digits or b"X" in digits:
-        raise ReplyError(NOT_A_SCORE)
+        score = unusual_score(digits)
     return score, left_out
+
+
+def unusual_score(digits: bytes) -> float:
+    """An end that ZADD does not take for a score: one too large for a double is infinite, one too
+    small is 0, as nothing at all is. What stands behind a zero byte does not count.
+    """
+    digits = digits.partition(b"\0")[0]
+    if not digits:
+        return 0.0
+    if not USUAL_DIGITS.issuperset(digits):
+        raise ReplyError(NOT_A_SCORE)
+    try:
+        return float(digits)
+    except ValueError:
+        raise ReplyError(NOT_A_SCORE) from None
 
 
 def text_end(text: bytes) -> tuple[int, bytes, bool]:

@@ -202,6 +202,15 @@ cdef size_t lay_out(
 
 cdef size_t double_to_string(double value, char *text) noexcept nogil:
     """Write a double as Redis replies with it into 32 bytes, unterminated; returns its size."""
+    # Whole numbers up to 2**62 are written with all their digits, exact or not.
+    if -4611686018427387904.0 <= value <= 4611686018427387904.0:
+        if value != 0 and value == <double><int64_t>value:
+            return int64_to_string(<int64_t>value, text)
+    return digits_to_string(value, text)
+
+
+cdef size_t digits_to_string(double value, char *text) noexcept nogil:
+    """Write a double with its shortest digits into 32 bytes, unterminated; returns its size."""
     cdef char[18] digits
     cdef int count, decimal
     cdef size_t sign = 0
@@ -213,9 +222,6 @@ cdef size_t double_to_string(double value, char *text) noexcept nogil:
         if not signbit(value):
             text[0] = c"0"
         return 2 if signbit(value) else 1
-    # Whole numbers up to 2**62 are written with all their digits, exact or not.
-    if -4611686018427387904.0 <= value <= 4611686018427387904.0 and value == <double><int64_t>value:
-        return int64_to_string(<int64_t>value, text)
     if value < 0:
         text[0] = c"-"
         sign = 1
@@ -239,6 +245,13 @@ def format_double(double value):
     """The text of a double in replies: `1.5`, `3`, `1e-7`, `-inf`, `nan`."""
     cdef char[32] text
     cdef size_t n = double_to_string(value, text)
+    return text[:n]
+
+
+def format_digits(double value):
+    """The same in as few digits as possible for whole numbers, too: 1e+9."""
+    cdef char[32] text
+    cdef size_t n = digits_to_string(value, text)
     return text[:n]
 
 

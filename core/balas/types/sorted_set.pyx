@@ -39,6 +39,7 @@ from balas.structures.listpack cimport (
     listpack_valid,
     set_needle,
 )
+from balas.structures.numbers import format_digits
 from balas.structures.numbers cimport double_to_string, string_to_double
 from balas.structures.ordered cimport ADDED, SAME, UPDATED
 from balas.structures.ranked cimport (
@@ -625,7 +626,7 @@ cdef class SortedSet(Value):
         for member, score in self.range(0, self.length(), False, PAIRS):
             inner = type(digest)()
             inner.add(member)
-            inner.add(b"%.17g" % score)
+            inner.add(format_digits(score))
             digest.add_unordered(inner.value)
 
     def aof_rewrite(self, key):
