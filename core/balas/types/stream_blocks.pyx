@@ -327,7 +327,7 @@ cdef unsigned char *block_append(
     cdef int64_t fields = (len(words) - start) // 2, elements = fields + 3
     cdef int64_t ms = <int64_t>(id_ms(id) - id_ms(master))
     cdef int64_t seq = <int64_t>(id_seq(id) - id_seq(master))
-    cdef Py_ssize_t i, by
+    cdef Py_ssize_t i, by, end = len(words)
     cdef size_t size = listpack_size(pack), added
     cdef unsigned char *at
     block_open(pack, master, &block)
@@ -338,8 +338,10 @@ cdef unsigned char *block_append(
         elements += fields + 1
         added += number_size(fields)
     added += number_size(elements)
-    for i in range(start + same, len(words), by):
+    i = start + same
+    while i < end:
         added += word_size(words[i])
+        i += by
     pack = resized(pack, size, size + added)
     at = pack + size - 1
     put_number(&at, SAME_FIELDS if same else 0)
@@ -347,8 +349,10 @@ cdef unsigned char *block_append(
     put_number(&at, seq)
     if not same:
         put_number(&at, fields)
-    for i in range(start + same, len(words), by):
+    i = start + same
+    while i < end:
         put_word(&at, words[i])
+        i += by
     put_number(&at, elements)
     at[0] = LISTPACK_END
     set_listpack_size(pack, size + added)
