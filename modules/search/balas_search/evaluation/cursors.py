@@ -185,12 +185,19 @@ class GroupCursor(Cursor):
         if len(self.children) < 2:
             return np.ones(len(docs))
         parts, counts = self.placed(docs)
-        present = [child.present(docs) for child in self.children]
-        return spans.distances(parts, counts, present, len(docs))
+        return spans.distances(parts, counts, self.matching(docs))
+
+    def matching(self, docs: Docs) -> NDArray[np.int64]:
+        """How many children match each of these documents."""
+        return np.sum([child.present(docs) for child in self.children], axis=0, dtype=np.int64)
 
 
 class IntersectionCursor(GroupCursor):
     """What all children match."""
+
+    def matching(self, docs: Docs) -> NDArray[np.int64]:
+        """All of them."""
+        return np.full(len(docs), len(self.children))
 
     def positions(self, docs: Docs) -> Positions | None:
         """The positions of all children, where all match."""
@@ -237,36 +244,38 @@ class UnionCursor(GroupCursor):
         super().__init__(children, docs, weight)
         self.first_only = first_only
         self.alone: Docs | None = None
+        # For each child the documents in which it does not count.
+        self._left_out: list[Docs | None] | None = None
 
-    def skipped_to(self, targets: Docs) -> None:
-        """Note how an intersection came upon the documents: it skipped to these, one by one.
+    def skipped_to(self, targets: Docs, wanted: Docs) -> None:
+        """Note how an intersection came upon the documents `wanted`: it skipped to `targets`.
 
         Where a document was not asked for, but landed on, the original notes one child only.
         """
-        before = np.concatenate([[0], self.docs[:-1]]).astype(np.uint32)
-        place = np.searchsorted(targets, before, "right")
-        place[place == len(targets)] = len(targets) - 1
-        asked = targets[place] if len(targets) else before
-        exact = asked == self.docs
-        exact[:1] |= bool(len(targets)) and targets[0] == 0
-        self.alone = self.docs[~exact]
+        self.alone = sets.landings(self.docs, targets, wanted)
+        out = self._later(self.alone)
+        self._left_out = [None if flags is None else self.alone[flags] for flags in out]
         for child in self.children:
-            if isinstance(child, UnionCursor) and len(child.docs):
-                child.skipped_to(targets)
+            if isinstance(child, UnionCursor):
+                child.skipped_to(targets, wanted)
 
     def left_out(self, docs: Docs) -> list[Flags | None]:
         """For each child in which of these documents it does not count; None: in none."""
         if self.first_only:
-            alone = np.ones(len(docs), bool)
-        elif self.alone is not None and len(self.alone):
-            alone = sets.contains(self.alone, docs)
-        else:
+            return self._later(docs)
+        if self._left_out is None:
             return [None] * len(self.children)
+        return [None if out is None else sets.contains(out, docs) for out in self._left_out]
+
+    def _later(self, docs: Docs) -> list[Flags | None]:
+        """For each child in which of these documents an earlier child is, too; None: in none."""
         found: list[Flags | None] = []
-        taken = np.zeros(len(docs), bool)
+        taken: Flags | None = None
         for child in self.children:
-            found.append(alone & taken)
-            taken |= child.present(docs)
+            there = child.present(docs)
+            out = None if taken is None else taken & there
+            found.append(out if out is not None and out.any() else None)
+            taken = there if taken is None else taken | there
         return found
 
     def placed(self, docs: Docs) -> tuple[list[Positions], list[Flags | None]]:

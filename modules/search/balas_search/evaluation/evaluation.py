@@ -201,7 +201,7 @@ class Evaluation:
         docs, targets = sets.zigzag([child.docs for child in children], steps)
         for child, asked in zip(children, targets, strict=True):
             if isinstance(child, UnionCursor):
-                child.skipped_to(asked)
+                child.skipped_to(asked, docs)
         return docs
 
     def negation(self, node: Not) -> Cursor:

@@ -153,6 +153,40 @@ def zigzag(sets: list, steps: list) -> tuple:
     return found[:count], [noted[i][:asked[i]] for i in range(n)]
 
 
+def landings(const uint32_t[::1] docs not None, const uint32_t[::1] targets not None,
+             const uint32_t[::1] wanted not None) -> np.ndarray:
+    """Those of `wanted` that a list with `docs` came upon by landing on them, not by being asked.
+
+    `targets` are what it was skipped to, as `zigzag` says. A document is landed on if the first
+    target behind the document before it is a lower one.
+    """
+    found = np.empty(wanted.shape[0], np.uint32)
+    cdef uint32_t[::1] out = found
+    cdef Py_ssize_t count = 0
+    cdef Py_ssize_t i
+    cdef Py_ssize_t at = 0
+    cdef Py_ssize_t asked = 0
+    cdef uint32_t before
+    with nogil:
+        for i in range(wanted.shape[0]):
+            while at < docs.shape[0] and docs[at] < wanted[i]:
+                at += 1
+                if at + 8 < docs.shape[0] and docs[at + 8] < wanted[i]:
+                    at = seek(docs, wanted[i], at + 8)
+            if at == docs.shape[0]:
+                break
+            if docs[at] != wanted[i] or at == 0 and targets.shape[0] and targets[0] == 0:
+                continue
+            before = docs[at - 1] if at else 0
+            while asked < targets.shape[0] and targets[asked] <= before:
+                asked += 1
+                if asked + 8 < targets.shape[0] and targets[asked + 8] <= before:
+                    asked = seek(targets, before, asked + 8)
+            out[count] = wanted[i]
+            count += asked < targets.shape[0] and targets[asked] < wanted[i]
+    return found[:count]
+
+
 def union_two(const uint32_t[::1] one not None, const uint32_t[::1] other not None) -> np.ndarray:
     """What is in one of the two."""
     found = np.empty(one.shape[0] + other.shape[0], np.uint32)

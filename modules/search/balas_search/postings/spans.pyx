@@ -181,18 +181,18 @@ def near(
     return found.view(np.bool_)
 
 
-def distances(parts: list, counts: list, present: list, Py_ssize_t docs) -> np.ndarray:
-    """What the score of each of `docs` documents is divided by (float64).
+def distances(parts: list, counts: list, const int64_t[::1] matching not None) -> np.ndarray:
+    """What the score of each of some documents is divided by (float64).
 
-    `parts` are those of the outermost node of a query that can have positions, and `present` says
-    of all its parts, those included that cannot, in which documents they are (bool arrays).
+    `parts` are those of the outermost node of a query that can have positions, and `matching` says
+    for each document how many of all its parts match it.
     """
     cdef Parts all_parts = Parts(parts, counts)
+    cdef Py_ssize_t docs = matching.shape[0]
     found = np.ones(docs, np.float64)
     cdef double[::1] out = found
     cdef Py_ssize_t doc
     cdef int64_t distance
-    cdef const int64_t[::1] matching = np.sum(present, axis=0, dtype=np.int64)
     with nogil:
         for doc in range(docs):
             if matching[doc] < 2:

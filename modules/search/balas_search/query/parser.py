@@ -411,7 +411,7 @@ class Parser(RangeParser):
         if not all(isinstance(word, Token) for word in words):
             raise syntax_error(self.tokens[self.at - 1])
         for word in words:
-            # The original's own way: several words are looked for in lower case, whatever the field.
+            # The original's way: several words are looked for in lower case, whatever the field.
             assert isinstance(word, Token)
             word.text = word.text.lower()
         return Phrase(children=words)
