@@ -119,10 +119,8 @@ def xgroup_create(ctx: Context, key: bytes, name: bytes, id: bytes, *words: byte
     """
     make, entries_read = group_options("CREATE", words, True)
     found: Stream | None = ctx.write(key, Stream) if make else stream_at(ctx, key)
-    if id == b"$":
-        last_id = found.last_id if found is not None else 0
-    else:
-        last_id = strict_id(id)
+    newest = found.last_id if found is not None else 0
+    last_id = newest if id == b"$" else strict_id(id)
     if found is None:
         found = Stream()
         ctx.store(key, found)

@@ -29,7 +29,7 @@ from balas.types.stream_blocks cimport (
     field_names,
 )
 from balas.types.stream_groups cimport Group
-from balas.types.stream_ids cimport id_ms, id_seq, id_text, id_to_bytes, make_id
+from balas.types.stream_ids cimport id_ms, id_text, id_to_bytes, make_id
 
 KEEP = KEEP_REFERENCES
 DELETE = DELETE_REFERENCES

@@ -4,8 +4,8 @@ An id is written `ms-seq`, two unsigned numbers of 64 bits. Python sees it as on
 `ms << 64 | seq`, which compares as ids do.
 
 The map holds pointers by id in order: packed blocks by the id of their first entry, pending entries
-by their own. Ids nearly always come at the end and go at the front, so the map is a row of chunks of
-up to 256 ids, above which stands one array with the first id of each: a search is two binary
+by their own. Ids nearly always come at the end and go at the front, so the map is a row of chunks
+of up to 256 ids, above which stands one array with the first id of each: a search is two binary
 searches in plain arrays, 24 bytes an id is all that is stored, and what moves when a chunk comes or
 goes is 24 bytes for 256 ids. A row of ids that only grows at its end fills its chunks.
 
