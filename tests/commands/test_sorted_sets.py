@@ -89,7 +89,7 @@ def test_random_commands_give_what_redis_gives(pair: Both, commands: list[tuple[
     for key in (b"k1", b"k2", b"k3"):
         pair("ZRANGE", key, 0, -1, "WITHSCORES")
         pair("DEBUG", "DIGEST-VALUE", key)
-        if pair("OBJECT", "ENCODING", key) == b"listpack":
+        if pair("OBJECT", "ENCODING", key).value == b"listpack":
             pair("DUMP", key)
 
 
