@@ -1,3 +1,4 @@
+cimport cython
 from libc.stdint cimport int64_t, uint64_t
 
 from balas.structures.members cimport FieldTable, Part
@@ -18,6 +19,8 @@ cdef extern from *:
     const int64_t EXPIRY_MAX_MS "BALAS_EXPIRY_MAX_MS"
 
 
+# Said here, too, or `Hash`, which is compiled apart, would be an object of the collector.
+@cython.no_gc
 cdef class Fields(Value):
     # Unix ms at which the first of the fields expires; below 0 if none does.
     cdef readonly int64_t next_expiry_ms
