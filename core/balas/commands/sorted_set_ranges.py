@@ -210,8 +210,12 @@ def show_range(
     reverse: bool | None,
 ) -> Reply:
     """What ZRANGE and its like reply; the options say what is UNTOLD or None."""
-    if not options and kind <= RANKS:
-        return show_ranks(ctx, key, integer(low), integer(high), bool(reverse))
+    if kind <= RANKS and len(options) < 2:
+        if not options:
+            return show_ranks(ctx, key, integer(low), integer(high), bool(reverse), MEMBERS)
+        if options[0].upper() == b"WITHSCORES":
+            shape = with_scores(ctx)
+            return show_ranks(ctx, key, integer(low), integer(high), bool(reverse), shape)
     wanted = Range(low, high, kind, reverse, False)
     wanted.read(options)
     found: SortedSet | None = ctx.read(key, SortedSet)
@@ -222,13 +226,13 @@ def show_range(
     return found.range(start, stop, bool(wanted.reverse), shape)
 
 
-def show_ranks(ctx: Context, key: bytes, first: int, last: int, reverse: bool) -> Reply:
-    """ZRANGE without options."""
+def show_ranks(ctx: Context, key: bytes, first: int, last: int, reverse: bool, shape: int) -> Reply:
+    """ZRANGE with no other option than WITHSCORES."""
     found: SortedSet | None = ctx.read(key, SortedSet)
     if found is None:
         return []
     start, stop = ranks_between(found.length(), first, last, reverse)
-    return found.range(start, stop, reverse, MEMBERS)
+    return found.range(start, stop, reverse, shape)
 
 
 @command(

@@ -111,8 +111,11 @@ cdef class OrderedIndex(EntryTable):
 
     cdef void take_out(self, Ranked *entry) noexcept:
         """Remove an entry from the tree and the table, and free it."""
+        cdef uint64_t hashed = self.table.hash_entry(entry)
+        # The bucket arrives while the tree is changed.
+        self.table.prefetch_bucket(hashed)
         tree_remove(&self.tree, entry)
-        self.table.remove(entry.member, entry.length, self.table.hash_entry(entry))
+        self.table.remove(entry.member, entry.length, hashed)
         self.release(entry)
 
     cdef bint drop_member(self, const char *key, size_t size) noexcept:

@@ -27,7 +27,9 @@ cdef class SortedSet(Value):
     cdef Outcome put_score(
         self, const char *text, size_t size, double score, Limits limits
     ) except *
-    cdef int insert_in_pack(self, const char *text, size_t size, double score) except -1
+    cdef int insert_in_pack(
+        self, unsigned char *entry, const char *text, size_t size, double score
+    ) except -1
     cdef int each(
         self, int64_t start, int64_t stop, bint reverse, take_scored_t take, void *context
     ) except -1
