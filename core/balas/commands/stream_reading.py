@@ -132,12 +132,14 @@ def xread(ctx: Context, *words: bytes) -> Reply:
     for the last entry. With BLOCK, wait until there is one.
     """
     reading = arguments(ctx, words, False)
-    after = [start_of(ctx, key, id) for key, id in zip(reading.keys, reading.ids, strict=True)]
+    names = reading.keys
+    after = [start_of(ctx, names[i], reading.ids[i]) for i in range(len(names))]
     reply = []
-    for key, id in zip(reading.keys, after, strict=True):
-        found: Stream | None = ctx.read(key, Stream)
-        if found is not None and found.last_entry_id() > id:
-            reply.append((key, found.range(id + 1, ID_MAX, reading.count or -1, False)))
+    for i in range(len(names)):
+        found: Stream | None = ctx.read(names[i], Stream)
+        if found is not None and found.last_entry_id() > after[i]:
+            entries = found.range(after[i] + 1, ID_MAX, reading.count or -1, False)
+            reply.append([names[i], entries])
     if reply:
         return by_stream(ctx, reply)
     if reading.timeout_ms < 0:
@@ -164,9 +166,9 @@ def resolved(reading: Reading, after: list[int]) -> list[bytes]:
     ]
 
 
-def by_stream(ctx: Context, found: list[tuple[bytes, Reply]]) -> Reply:
+def by_stream(ctx: Context, found: list[Any]) -> Reply:
     """Keys with their entries, as either protocol has them."""
-    return Pairs(found) if ctx.resp == 3 else [list(pair) for pair in found]
+    return Pairs([(key, entries) for key, entries in found]) if ctx.resp == 3 else found
 
 
 def wait(ctx: Context, reading: Reading, kind: type[Stream] | None, argv: list[bytes]) -> Reply:
@@ -199,19 +201,18 @@ def xreadgroup(ctx: Context, *words: bytes) -> Reply:
     """
     reading = arguments(ctx, words, True)
     assert reading.group is not None
-    places = [
-        place_of(ctx, reading.group, key, id)
-        for key, id in zip(reading.keys, reading.ids, strict=True)
-    ]
+    names = reading.keys
+    places = [place_of(ctx, reading.group, names[i], reading.ids[i]) for i in range(len(names))]
     ctx.no_record()  # what is to be known is told entry by entry
     reply = []
-    for key, (group, after) in zip(reading.keys, places, strict=True):
-        found: Stream | None = ctx.read(key, Stream)
+    for i in range(len(names)):
+        group, after = places[i]
+        found: Stream | None = ctx.read(names[i], Stream)
         if found is None:
             continue
-        entries = read_group(ctx, reading, key, found, group, after)
+        entries = read_group(ctx, reading, names[i], found, group, after)
         if entries is not None:
-            reply.append((key, entries))
+            reply.append([names[i], entries])
     if reply:
         return by_stream(ctx, reply)
     if reading.timeout_ms < 0:

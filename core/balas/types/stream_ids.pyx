@@ -42,6 +42,13 @@ cdef enum:
     CHUNK_MIN = 4
     ID_TEXT_MAX = 127     # a longer text is no id
 
+# How much of an id a text gives.
+cdef enum IdForm:
+    NO_ID
+    TIME_ALONE
+    TIME_AND_STAR
+    WHOLE_ID
+
 
 # --- text -----------------------------------------------------------------------------------------
 
@@ -92,45 +99,58 @@ cdef bint text_to_unsigned(const char *text, unsigned long long *number) noexcep
     return balas_read_unsigned(text, number)
 
 
-def parse_given_id(text: bytes) -> tuple | None:
-    """An id as XADD takes it, and whether its sequence is given: `ms-*` asks for one.
-
-    None if the text is no id.
-    """
+cdef IdForm read_id(bytes text, stream_id *id) noexcept:
+    """Read an id, as far as it is given; what is not is 0."""
     cdef char[ID_TEXT_MAX + 1] room
     cdef char *dash
     cdef unsigned long long ms, seq
     cdef size_t size = PyBytes_GET_SIZE(text)
     if size > ID_TEXT_MAX:
-        return None
+        return NO_ID
     memcpy(room, PyBytes_AS_STRING(text), size + 1)
     dash = strchr(room, 45)
-    if dash == NULL:
-        return (make_id(ms, 0), True) if text_to_unsigned(room, &ms) else None
-    dash[0] = 0
+    if dash != NULL:
+        dash[0] = 0
     if not text_to_unsigned(room, &ms):
-        return None
+        return NO_ID
+    id[0] = make_id(ms, 0)
+    if dash == NULL:
+        return TIME_ALONE
     if dash[1] == 42 and dash[2] == 0:
-        return make_id(ms, 0), False
+        return TIME_AND_STAR
     if not text_to_unsigned(dash + 1, &seq):
-        return None
-    return make_id(ms, seq), True
+        return NO_ID
+    id[0] = make_id(ms, seq)
+    return WHOLE_ID
 
 
-def parse_id(text: bytes, missing_seq: int) -> int | None:
+def parse_given_id(bytes text) -> tuple | None:
+    """An id as XADD takes it, and whether its sequence is given: `ms-*` asks for one.
+
+    None if the text is no id.
+    """
+    cdef stream_id id
+    cdef IdForm form = read_id(text, &id)
+    return None if form == NO_ID else (id, form != TIME_AND_STAR)
+
+
+def parse_id(bytes text, missing_seq: int) -> int | None:
     """An id in full, or `ms` alone to be completed by a sequence; "-" and "+" are the least and the
     greatest. None if the text is no id.
     """
-    if text == b"-":
-        return 0
-    if text == b"+":
-        return ID_MAX
-    found = parse_given_id(text)
-    if found is None or not found[1]:
+    cdef stream_id id
+    cdef IdForm form
+    if PyBytes_GET_SIZE(text) == 1:
+        if text[0] == 45:
+            return 0
+        if text[0] == 43:
+            return ID_MAX
+    form = read_id(text, &id)
+    if form == WHOLE_ID:
+        return id
+    if form != TIME_ALONE:
         return None
-    if b"-" not in text:
-        return found[0] | missing_seq
-    return found[0]
+    return make_id(id_ms(id), <unsigned long long>missing_seq)
 
 
 def format_id(id: int) -> bytes:
