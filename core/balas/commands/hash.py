@@ -103,7 +103,18 @@ def hset(ctx: Context, key: bytes, *pairs: bytes) -> Reply:
     """
     if len(pairs) % 2:
         raise ReplyError("ERR wrong number of arguments for 'hset' command")
-    return put(ctx, key, pairs)
+    found: Hash | None = ctx.write(key, Hash)
+    if found is None:
+        found = Hash()
+        new = found.put_pairs(pairs, ctx.limits)
+        ctx.store(key, found)
+    else:
+        new = found.put_pairs(pairs, ctx.limits)
+    if len(pairs) == 2:
+        ctx.changed(key, "hset")
+    else:
+        ctx.changed_by(key, "hset", len(pairs) // 2)
+    return new
 
 
 @command(
@@ -121,24 +132,8 @@ def hmset(ctx: Context, key: bytes, *pairs: bytes) -> Reply:
     """
     if len(pairs) % 2:
         raise ReplyError("ERR wrong number of arguments for 'hmset' command")
-    put(ctx, key, pairs)
+    hset(ctx, key, *pairs)
     return OK
-
-
-def put(ctx: Context, key: bytes, pairs: tuple[bytes, ...]) -> int:
-    """Set fields of a hash, which is made if it is missing; how many of them are new."""
-    found: Hash | None = ctx.write(key, Hash)
-    if found is None:
-        found = Hash()
-        new = found.put_pairs(pairs, ctx.limits)
-        ctx.store(key, found)
-    else:
-        new = found.put_pairs(pairs, ctx.limits)
-    if len(pairs) == 2:
-        ctx.changed(key, "hset")
-    else:
-        ctx.changed_by(key, "hset", len(pairs) // 2)
-    return new
 
 
 @command(
