@@ -17,8 +17,8 @@ from balas_json._search cimport search
 from balas.api import Status
 
 cdef enum:
-    # The objects around an arena, and what the allocator keeps for itself.
-    OBJECT_BYTES = 128
+    # The object, and what the allocator keeps for it and its arena.
+    OBJECT_BYTES = 72
     # Garbage below this is not worth a move.
     GARBAGE_MIN = 64
 

@@ -10,7 +10,7 @@ from balas_json._document import Document, parsed
 from balas_json._paths import Path, compiled
 
 # What this object takes, with the garbage collector's part.
-VALUE_BYTES = 64
+VALUE_BYTES = 48
 
 
 class JsonValue(Value):

@@ -8,6 +8,8 @@ Differs from Redis:
 - JSON.SET takes EX, PX and KEEPTTL. Without them the expiry time stays, as in RedisJSON.
 - JSON.DEL removes everything that its path selects. RedisJSON forgets some: of `$[1,10,11]` the
   items 10 and 11, because their paths begin like that of item 1.
+- A filter selects members of objects for changes as it does for reading. RedisJSON loses track of
+  which they are, and changes nothing, or fails.
 - JSON.SET creates a member of the very name that the path gives; RedisJSON keeps the backslashes.
 - A command that changes nothing breaks no WATCH.
 - BSON is not read.
