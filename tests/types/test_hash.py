@@ -65,8 +65,11 @@ def content(value: Hash) -> dict[bytes, tuple[bytes, int]]:
     }
 
 
-@pytest.mark.parametrize("timed", [False, True])
-@pytest.mark.parametrize("sample", SAMPLES[1:], ids=len)
+@pytest.mark.parametrize(
+    ("sample", "timed"),
+    [(SAMPLES[1], False), (SAMPLES[1], True), (SAMPLES[2], True)],
+    ids=["pack", "triplets", "table"],
+)
 def test_a_hash_obeys_the_laws(sample: Pairs, timed: bool, balas_server: InProcessServer) -> None:
     count = iter(range(10**9))
     check_laws(
