@@ -31,6 +31,7 @@ class Blocked:
     """What a client waits for, and how to run its command again.
 
     With a `kind`, a change that leaves a value of another type, or none, does not wake it.
+    `argv` is the request, unless the command has put another in its place, as XREAD does for `$`.
     """
 
     client: Client
