@@ -1,6 +1,7 @@
 """The type stream by itself: the map of ids, blocks, files, damaged payloads, the laws."""
 
 import random
+from pathlib import Path
 
 import pytest
 
@@ -205,3 +206,26 @@ def test_a_cut_payload_is_refused(balas_server: InProcessServer) -> None:
             for cut in range(2, len(body)):
                 with pytest.raises(ReplyError):
                     client("RESTORE", "s", 0, dump_seal(body[:cut]))
+
+
+def test_a_limited_trim_is_read_from_the_log(tmp_path: Path) -> None:
+    """Its record names the exact threshold and keeps LIMIT, which no client may send together."""
+    with InProcessServer({"appendonly": "yes"}, directory=tmp_path) as server:
+        client = server.client()
+        client("CONFIG", "SET", "stream-node-max-entries", 4)
+        for i in range(20):
+            client("XADD", "s", "*", "n", i)
+        assert client("XTRIM", "s", "MAXLEN", "~", 2, "LIMIT", 9) == 8
+        client("XADD", "s", "MAXLEN", "~", 2, "LIMIT", 5, "*", "n", 20)
+        client("XGROUP", "CREATE", "s", "g", 0)
+        client("XREADGROUP", "GROUP", "g", "c", "COUNT", 3, "STREAMS", "s", ">")
+        before = (
+            client("XRANGE", "s", "-", "+"),
+            client("XPENDING", "s", "g"),
+            client("XINFO", "GROUPS", "s"),
+        )
+        server.restart()
+        client = server.client()
+        assert client("XPENDING", "s", "g") == before[1]
+        assert client("XINFO", "GROUPS", "s") == before[2]
+        assert client("XRANGE", "s", "-", "+") == before[0]
