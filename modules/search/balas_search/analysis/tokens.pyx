@@ -99,8 +99,8 @@ cdef class TextWriter:
     """Adds the texts of one document after another to the posting lists of an index.
 
     `terms` maps a term to its Posting. `stop_words` is a set of bytes. `begin` starts a document;
-    `add` takes one text of it; then `length` is the sum of the frequencies of its words, and `frequency_max` the
-    highest of any term.
+    `add` takes one text of it; then `length` is the sum of the frequencies of its words, and
+    `frequency_max` the highest frequency of any term.
     """
 
     cdef dict terms
@@ -137,8 +137,8 @@ cdef class TextWriter:
         """Add a text that belongs to `field` (its bit).
 
         `stem(token)` returns the stem as a term, or None; `sound(token)` the phonetic terms;
-        `groups` maps a token to the terms of its synonyms. Each may be None. `language` names what `stem` does: the stem of a term is remembered for the
-        last one asked for.
+        `groups` maps a token to the terms of its synonyms. Each may be None. `language` names what
+        `stem` does: the stem of a term is remembered for the last one asked for.
         """
         cdef Tokens walk = Tokens(text)
         cdef uint32_t freq = <uint32_t> weight if weight >= 1 else 1

@@ -74,7 +74,7 @@ class TermCursor(Cursor):
         """Where the term stands; None if nobody has noted that."""
         if not self.posting.offsets_bytes():
             return None
-        return self.posting.positions_at(docs)
+        return self.posting.positions_at(docs, self.mask)
 
     def frequencies(self, docs: Docs) -> Numbers:
         """How often it stands there, weighted by field; 0 where it does not."""
@@ -115,7 +115,14 @@ def nowhere(docs: Docs) -> Positions:
 
 
 class NotCursor(SetCursor):
-    """All documents but some: it matches without adding to the score."""
+    """All documents but some: it matches without adding to the score.
+
+    `estimated` is how many the original takes it to have.
+    """
+
+    def __init__(self, docs: Docs, estimated: int) -> None:
+        super().__init__(docs, 0.0)
+        self.estimated = estimated
 
     def score(self, docs: Docs, scorer: TermScorer) -> Numbers:
         """Nothing."""
@@ -189,7 +196,8 @@ class GroupCursor(Cursor):
 
     def matching(self, docs: Docs) -> NDArray[np.int64]:
         """How many children match each of these documents."""
-        return np.sum([child.present(docs) for child in self.children], axis=0, dtype=np.int64)
+        present = [child.present(docs) for child in self.children]
+        return np.asarray(np.sum(present, axis=0, dtype=np.int64))
 
 
 class IntersectionCursor(GroupCursor):

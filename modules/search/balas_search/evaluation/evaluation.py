@@ -207,7 +207,8 @@ class Evaluation:
     def negation(self, node: Not) -> Cursor:
         """All but the child's."""
         child = self.cursor(node.children[0])
-        return NotCursor(sets.without(self.everything, child.docs), 0.0)
+        left = sets.without(self.everything, child.docs)
+        return NotCursor(left, self.index.documents.last_id)
 
     def optional(self, node: Optional) -> Cursor:
         """All, those of the child before others."""
@@ -271,7 +272,7 @@ def estimate(cursor: Cursor) -> int:
         return sum(map(estimate, cursor.children))
     if isinstance(cursor, GroupCursor):
         return min(map(estimate, cursor.children), default=0)
-    return len(cursor.docs)
+    return cursor.estimated if isinstance(cursor, NotCursor) else len(cursor.docs)
 
 
 def affixed(vocabulary: Vocabulary, node: Affix, at_most: int) -> list[bytes]:

@@ -1,7 +1,7 @@
 """Growing arrays: the table of documents, columns by document id, and pairs of id and number.
 
-Views that are handed out show memory that moves when the table grows: use them up before anything is
-added.
+Views that are handed out show memory that moves when the table grows: use them up before anything
+is added.
 """
 
 import numpy as np

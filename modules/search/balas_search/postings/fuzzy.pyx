@@ -1,8 +1,8 @@
 """Terms within a few edits of a word.
 
 Walks the terms in order and keeps, for every length of the term before, the row of the edit
-distance: a term only needs new rows for what it does not share with its predecessor, and is given up
-as soon as a row holds nothing small enough.
+distance: a term only needs new rows for what it does not share with its predecessor, and is given
+up as soon as a row holds nothing small enough.
 """
 
 cdef enum:

@@ -36,6 +36,6 @@ cdef class Posting:
     cdef Py_ssize_t place_of(self, Py_ssize_t index, Py_ssize_t place,
                              Py_ssize_t reached) noexcept nogil
     cdef Py_ssize_t read_positions(self, const uint32_t* wanted, Py_ssize_t n, int64_t* begin,
-                                   uint32_t* out) noexcept nogil
+                                   uint32_t* out, uint64_t lo, uint64_t hi) noexcept nogil
     cdef int copy_to(self, Posting made, Py_ssize_t i, uint32_t new_id, Py_ssize_t place,
                      Py_ssize_t end) except -1

@@ -4,13 +4,13 @@ Document ids only ever increase, so a list is sorted by being appended to. Each 
 as its content allows: frequencies take no room while all are 1, field masks none while all are
 equal. Positions are one stream of bytes: for each occurrence a varint of
 
-    2 * (distance to the occurrence before, in the same document) + (1 if it is the document's first)
+    2 * (distance to the occurrence before, in the same document) + (1 if there is none before)
 
 so that the stream says itself where a document begins. `skips` holds where every SKIP-th document
 begins.
 
-The arrays that are handed out are views of memory that moves when the list grows: use them up before
-anything is added.
+The arrays that are handed out are views of memory that moves when the list grows: use them up
+before anything is added.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy as np
 from cpython.buffer cimport PyBUF_READ
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc, realloc
+from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 
 cdef enum:
@@ -300,8 +300,8 @@ cdef class Posting:
         cdef Py_ssize_t low
         cdef Py_ssize_t high
         cdef Py_ssize_t middle
-        cdef int near
-        for near in range(4):
+        cdef int _step
+        for _step in range(4):
             if at >= self.size or self.docs[at] >= doc:
                 return at
             at += 1
@@ -318,12 +318,15 @@ cdef class Posting:
                 high = middle
         return low
 
-    def positions_at(self, const uint32_t[::1] wanted) -> tuple:
+    def positions_at(self, const uint32_t[::1] wanted, fields: int) -> tuple:
         """The positions in each of the documents `wanted` (sorted).
 
         Returns (starts, positions): those of wanted[i] are positions[starts[i]:starts[i + 1]],
-        increasing (int64 and uint32). A document without the term has none.
+        increasing (int64 and uint32). A document without the term in one of `fields` has none; one
+        that has it there has its positions in all fields.
         """
+        cdef uint64_t lo = fields & 0xFFFFFFFFFFFFFFFF
+        cdef uint64_t hi = (fields >> 64) & 0xFFFFFFFFFFFFFFFF
         cdef Py_ssize_t n = wanted.shape[0]
         starts = np.zeros(n + 1, np.int64)
         if not self.offsets_size or not n:
@@ -334,11 +337,11 @@ cdef class Posting:
         cdef uint32_t[::1] out = found
         cdef Py_ssize_t count
         with nogil:
-            count = self.read_positions(&wanted[0], n, &begin[0], &out[0])
+            count = self.read_positions(&wanted[0], n, &begin[0], &out[0], lo, hi)
         return starts, found[:count]
 
     cdef Py_ssize_t read_positions(self, const uint32_t* wanted, Py_ssize_t n, int64_t* begin,
-                                   uint32_t* out) noexcept nogil:
+                                   uint32_t* out, uint64_t lo, uint64_t hi) noexcept nogil:
         # All that the loop uses is local, or the compiler would read it anew after each write.
         cdef const uint32_t* docs = self.docs
         cdef const uint8_t* offsets = self.offsets
@@ -360,7 +363,7 @@ cdef class Posting:
                 at += 1
                 if at + 8 < size and docs[at + 8] < doc:
                     at = self.seek(doc, at + 8)
-            if at >= size or docs[at] != doc:
+            if at >= size or docs[at] != doc or not self.in_fields(at, lo, hi):
                 continue
             if at != reached:
                 place = self.place_of(at, place, reached)

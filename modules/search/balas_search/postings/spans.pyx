@@ -4,8 +4,8 @@ Positions come as CSR: those of document i are positions[starts[i]:starts[i + 1]
 function gets one such pair for each part of a phrase, all for the same documents.
 
 A part may have no positions in a document although it matches there. It is left aside there, unless
-its `counts` (uint8 for each document, or None) say that it counts: then it stands nowhere, which has
-odd consequences, all of them RediSearch's.
+its `counts` (uint8 for each document, or None) say that it counts: then it stands nowhere, which
+has odd consequences, all of them RediSearch's.
 """
 
 import numpy as np
