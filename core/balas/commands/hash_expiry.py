@@ -322,6 +322,9 @@ FIELDS numfields field [field ...]
         return values
     if at_ms >= 0:
         let_expire(ctx, key, found, names, at_ms)
+        if ctx.is_past(at_ms):
+            # A field that is named twice is removed before it is read again.
+            values = [None if name in names[:i] else values[i] for i, name in enumerate(names)]
     elif option == b"PERSIST":
         found.expect_expiry()
         done = sum([take_expiry(found, field, 0) == DONE for field in names])
