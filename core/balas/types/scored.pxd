@@ -1,10 +1,11 @@
-# Members with scores as they stand in a pack: how they are read, compared and written.
+# Members with scores on their way, and as they stand in a pack: read, compared and written.
 #
 # An item may point into itself, where a member is a number: pass it on by its address only.
 
 from libc.stdint cimport INT64_MAX, int64_t
 from libc.string cimport memcmp
 
+from balas.structures.hashing cimport prefetch
 from balas.structures.listpack cimport (
     Element,
     Encoded,
@@ -15,6 +16,7 @@ from balas.structures.listpack cimport (
     listpack_read,
 )
 from balas.structures.numbers cimport double_to_string, int64_to_string, string_to_double
+from balas.structures.ranked cimport Position
 
 cdef enum:
     # Longer than any text of a double.
@@ -99,3 +101,35 @@ cdef inline unsigned char *append_scored(unsigned char *pack, Scored *item) exce
     if whole_score(item.score, &whole):
         return listpack_append_number(pack, whole)
     return listpack_append(pack, text, double_to_string(item.score, text))
+
+
+cdef inline void ask_ahead(Position position, bint reverse) noexcept:
+    """Prefetch the entry that comes four steps later, if it is in the same leaf."""
+    if reverse:
+        if position.index >= 4:
+            prefetch(position.leaf.entries[position.index - 4])
+    elif position.index + 4 < position.leaf.count:
+        prefetch(position.leaf.entries[position.index + 4])
+
+
+# What a walk that checks the order has seen.
+cdef struct Seen:
+    Scored last
+    bint any
+    bint wrong
+
+
+cdef inline int check_order(void *context, Scored *item) except -1:
+    """Note whether a member does not come behind the one before."""
+    cdef Seen *seen = <Seen *>context
+    if seen.any:
+        seen.wrong = item.score < seen.last.score or (
+            item.score == seen.last.score
+            and order_of(item.text, item.size, seen.last.text, seen.last.size) <= 0
+        )
+    seen.any = True
+    seen.last = item[0]
+    # The text of a number is among the digits of the item itself.
+    if item.text == item.digits:
+        seen.last.text = seen.last.digits
+    return seen.wrong

@@ -44,6 +44,7 @@ from balas.structures.numbers import format_digits
 from balas.structures.numbers cimport double_to_string, string_to_double
 from balas.structures.ordered cimport ADDED, SAME, UPDATED
 from balas.structures.ranked cimport (
+    Leaf,
     Position,
     Ranked,
     entry_at,
@@ -55,7 +56,10 @@ from balas.structures.ziplist cimport ziplist_to_listpack
 from balas.types.items cimport ItemReader, ItemWriter
 from balas.types.scored cimport (
     SCORE_TEXT,
+    Seen,
     append_scored,
+    ask_ahead,
+    check_order,
     encode_score,
     is_score,
     order_of,
@@ -97,13 +101,12 @@ cdef enum Demand:
     FORBIDDEN = 3
 
 
-cdef inline void ask_ahead(Position position, bint reverse) noexcept:
-    """Prefetch the entry that comes four steps later, if it is in the same leaf."""
-    if reverse:
-        if position.index >= 4:
-            prefetch(position.leaf.entries[position.index - 4])
-    elif position.index + 4 < position.leaf.count:
-        prefetch(position.leaf.entries[position.index + 4])
+cdef inline void expect_pop(OrderedIndex index) noexcept:
+    """Prefetch what the next members that are popped need: entries, then their buckets."""
+    cdef Leaf *leaf = index.tree.first
+    if leaf != NULL and leaf.count > 4:
+        prefetch(leaf.entries[4])
+        index.table.prefetch_bucket(index.table.hash_entry(leaf.entries[1]))
 
 
 # --- where members are taken to -------------------------------------------------------------------
@@ -542,6 +545,8 @@ cdef class SortedSet(Value):
             member = PyBytes_FromStringAndSize(ranked.member, ranked.length)
             items = [member, ranked.score]
             index.take_out(ranked)
+            if not last:
+                expect_pop(index)
             return [items] if shape == PAIRS else items
         if last:
             items = self.range(length - count, length, True, shape)
@@ -741,28 +746,6 @@ cdef int load_scored(ItemReader reader, SortedSet made, bint as_text) except -1:
             raise reader.bad("a sorted set has a member twice")
         left -= 1
     return 0
-
-
-cdef struct Seen:
-    Scored last
-    bint any
-    bint wrong
-
-
-cdef int check_order(void *context, Scored *item) except -1:
-    """Note whether a member does not come behind the one before."""
-    cdef Seen *seen = <Seen *>context
-    if seen.any:
-        seen.wrong = item.score < seen.last.score or (
-            item.score == seen.last.score
-            and order_of(item.text, item.size, seen.last.text, seen.last.size) <= 0
-        )
-    seen.any = True
-    seen.last = item[0]
-    # The text of a number is among the digits of the item itself.
-    if item.text == item.digits:
-        seen.last.text = seen.last.digits
-    return seen.wrong
 
 
 cdef int load_pack(ItemReader reader, SortedSet made, bint is_ziplist) except -1:
