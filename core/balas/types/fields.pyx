@@ -289,13 +289,13 @@ cdef class Fields(Value):
         cdef unsigned char *entry
         cdef list names = None, found = []
         cdef uint64_t length
-        cdef size_t i
+        cdef size_t _
         if self.pack == NULL:
             return self.table_at(now_ms).random_parts(count, chance, BOTH if values else KEYS)
         if 0 <= self.next_expiry_ms < now_ms:
             names = self.walk(KEYS, now_ms)
         length = self.length() if names is None else len(names)
-        for i in range(count if length else 0):
+        for _ in range(count if length else 0):
             if names is not None:
                 name = names[draw_below(&state, length)]
                 entry = self.find(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))

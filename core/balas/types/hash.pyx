@@ -102,17 +102,18 @@ cdef class Hash(Fields):
             digest.add_unordered(inner.value)
 
     def aof_rewrite(self, key):
-        """HMSET of as many fields at a time as Redis takes, then when those expire that do."""
+        """HMSET of as many fields at a time as Redis takes; where fields expire, of each field, and
+        then when it does.
+        """
         cdef list flat = self.flat(INT64_MIN)
+        cdef Py_ssize_t step = 2 if self.next_expiry_ms >= 0 else 2 * FIELDS_PER_COMMAND
         cdef Py_ssize_t start
         cdef int64_t at_ms
-        for start in range(0, len(flat), 2 * FIELDS_PER_COMMAND):
-            yield (b"HMSET", key, *flat[start:start + 2 * FIELDS_PER_COMMAND])
-        if self.next_expiry_ms >= 0:
-            for field in flat[::2]:
-                at_ms = self.expire_at(field, INT64_MIN)
-                if at_ms >= 0:
-                    yield (b"HPEXPIREAT", key, b"%d" % at_ms, b"FIELDS", b"1", field)
+        for start in range(0, len(flat), step):
+            yield (b"HMSET", key, *flat[start:start + step])
+            at_ms = self.expire_at(flat[start], INT64_MIN) if step == 2 else -1
+            if at_ms >= 0:
+                yield (b"HPEXPIREAT", key, b"%d" % at_ms, b"FIELDS", b"1", flat[start])
 
     # --- RDB --------------------------------------------------------------------------------------
 
