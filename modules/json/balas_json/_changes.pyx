@@ -14,7 +14,7 @@ from balas_json._cells cimport (
     is_array, is_container, is_number, is_string, kind_of, make_room, member, names_of,
     release, reserve, set_count, share, signed_cell, text_cell, text_of, unpack,
 )
-from balas_json._document cimport Document, expanded
+from balas_json._document cimport Document, expanded, parsed
 from balas_json._names cimport NO_NAME, find_name, leave_name, share_name, take_name
 from balas_json._numbers cimport NUMBER_SIZE, put_double, put_integer
 from balas_json._paths cimport INDEX, Path, Selector
@@ -26,6 +26,7 @@ from balas.api import ReplyError
 cdef str WRONG_STATIC_PATH = "Err wrong static path"
 cdef str OUT_OF_RANGE = "ERR array index out of range"
 cdef str OUT_OF_BOUNDS = "ERR index out of bounds"
+cdef str BAD_NUMBER = "bad input number"
 cdef str NOT_A_NUMBER = "ERR result is not a number"
 cdef str TOO_DEEP = "ERR the document would be nested deeper than 1024 levels"
 
@@ -325,18 +326,24 @@ cdef object outcome(const Doc *doc, Cell cell, char operation, const Doc *number
     return value
 
 
-def calculate(document: Document, path: Path, operation: str, number: Document) -> list:
+def calculate(document: Document, path: Path, operation: str, text: bytes) -> list:
     """Add to, multiply or raise all numbers: "+", "*" or "^". The results, None for no numbers.
 
-    If one cannot be calculated, ReplyError, and none is changed.
+    If one cannot be calculated, ReplyError, and none is changed. The text of the other number is
+    looked at only if the path selects something, as in RedisJSON.
     """
-    cdef Document mine = document, by = number
+    cdef Document mine = document, by
     cdef Found found = mine.find_to_write(path)
     cdef char sign = <char>ord(operation)
     cdef Cell cell
     cdef uint64_t at
     cdef Py_ssize_t i
     cdef list results = []
+    if not found.size:
+        return results
+    by = parsed(text, "ERR ")
+    if not is_number(by.root()):
+        raise ReplyError(BAD_NUMBER)
     for i in range(found.size):
         cell = found.items[i].cell
         results.append(
@@ -489,12 +496,33 @@ cdef list insert_anywhere(Document mine, Path path, object index, list values):
     return lengths
 
 
+cdef inline int64_t popped_place(int64_t index, int64_t count) noexcept:
+    return min(max(index + count, <int64_t>0) if index < 0 else index, count - 1)
+
+
+cdef set lost_by_pop(const Doc *doc, Found found, int64_t index):
+    """The places of all arrays that go with the items that the arrays around them lose."""
+    cdef set gone = set()
+    cdef Cell cell
+    cdef uint64_t at
+    cdef int64_t place
+    for i in reversed(deepest_first(found)):
+        at = found.items[<Py_ssize_t>i].at
+        cell = cell_at(doc, at)[0]
+        if at in gone or kind_of(cell) != ARRAY or not count_of(doc, cell):
+            continue
+        place = popped_place(index, count_of(doc, cell))
+        gone.add(block_of(cell) + 8 * <uint64_t>place)
+        note_below(doc, child(doc, cell, <uint32_t>place), gone)
+    return gone
+
+
 def pop(document: Document, path: Path, index: int, format: str) -> list:
     """Take an item out of all arrays; its text ("STRINGS"), the item itself ("EXPAND"), or its text
     if it is a string or a container ("EXPAND1").
 
-    None for what is no array, or is empty. An index before the first item or behind the last one
-    means that item.
+    None for what is no array, is empty, or is a part of what another array loses. An index before
+    the first item or behind the last one means that item.
     """
     cdef Document mine = document
     cdef Found found = mine.find_to_write(path)
@@ -503,17 +531,19 @@ def pop(document: Document, path: Path, index: int, format: str) -> list:
     cdef bint texts = format == "STRINGS"
     cdef Printer outer = Printer() if format == "EXPAND1" else None
     cdef Py_ssize_t i
-    cdef int64_t count, place
+    cdef int64_t place
     cdef uint64_t at
     cdef Cell cell
+    cdef set gone = lost_by_pop(doc, found, index) if found.size > 1 else set()
     for number in deepest_first(found):
         i = number
         at = found.items[i].at
-        if not is_array(cell_at(doc, at)[0]) or not count_of(doc, cell_at(doc, at)[0]):
+        if at in gone or not is_array(cell_at(doc, at)[0]):
+            continue
+        if not count_of(doc, cell_at(doc, at)[0]):
             continue
         unpack(doc, at)
-        count = count_of(doc, cell_at(doc, at)[0])
-        place = min(max(index + count, 0) if index < 0 else index, count - 1)
+        place = popped_place(index, count_of(doc, cell_at(doc, at)[0]))
         cell = child(doc, cell_at(doc, at)[0], <uint32_t>place)
         popped[i] = printed(doc, cell) if texts else expanded(doc, cell, outer)
         remove(doc, at, <uint32_t>place)

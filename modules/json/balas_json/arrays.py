@@ -4,9 +4,9 @@ A path that begins with $ answers for each value that it selects, with null for 
 legacy path for the last that is one, or with an error. A change is reported under the command's
 name.
 
-Differs from Redis: where a path selects arrays in arrays, all are changed, the innermost first.
-RedisJSON does so in JSON.ARRPOP, answers JSON.ARRTRIM with an error when it has changed some, and
-comes to an end in JSON.ARRINSERT.
+Differs from Redis: where a path selects arrays in arrays, all are changed, the innermost first;
+only JSON.ARRPOP leaves those alone that another array loses. RedisJSON answers JSON.ARRTRIM with an
+error then, when it has changed some, and comes to an end in JSON.ARRINSERT.
 """
 
 from __future__ import annotations

@@ -337,15 +337,8 @@ def calculate(ctx: Context, arguments: tuple[bytes, ...], name: str, operation: 
         raise wrong_number(name)
     path = path_of(ctx, arguments[1])
     document = existing(ctx, arguments[0])
-    # RedisJSON reads the number when it has found one to add it to.
-    if not _changes.exists(document, path):
-        numbers: list[Any] = []
-    else:
-        number = parsed(arguments[2], "ERR ")
-        if number.kind not in ("integer", "number"):
-            raise ReplyError("bad input number")
-        numbers = _changes.calculate(document, path, operation, number)
-        report(ctx, arguments[0], numbers, name)
+    numbers = _changes.calculate(document, path, operation, arguments[2])
+    report(ctx, arguments[0], numbers, name)
     if ctx.resp == 3:
         return numbers
     if path.legacy:

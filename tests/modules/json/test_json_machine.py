@@ -128,6 +128,8 @@ class Documents(RuleBasedStateMachine):
             return  # the real one loses the place of members of objects
         if name in NO_NESTING and any(mark in path for mark in BRANCHING):
             return
+        if name == "ARRPOP" and rest and any(mark in path for mark in BRANCHING):
+            return  # the real one goes on by indexes that are others now
         if name == "SET" and ".." in path:
             return  # ends the real one where one match lies in another
         if name == "DEL" and path.count("[") and "," in path:
