@@ -1,4 +1,4 @@
-"""Words that sound alike: Double Metaphone codes, kept among the terms behind a `<`."""
+"""Words that sound alike: their first Double Metaphone code, kept among the terms behind a `<`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ SOUND_PREFIX = b"<"
 
 
 def sounds(token: bytes) -> list[bytes]:
-    """The terms for what a token sounds like: one or two."""
+    """The terms for what a token sounds like: one, or none."""
     try:
-        codes = double_metaphone(token.decode())
+        code = double_metaphone(token.decode())[0]
     except UnicodeDecodeError:
         return []
-    found = dict.fromkeys(code for code in codes if code)
-    return [SOUND_PREFIX + code.encode() for code in found]
+    return [SOUND_PREFIX + code.encode()] if code else []

@@ -225,7 +225,7 @@ class Evaluation:
 
     def missing(self, node: Missing) -> Cursor:
         """Documents without a field."""
-        return SetCursor(self.index.missing[node.field_name].docs_view())
+        return SetCursor(self.index.missing[node.field_name].docs_view(), weight=0.0)
 
     def keys(self, node: Keys) -> Cursor:
         """Documents by their keys."""

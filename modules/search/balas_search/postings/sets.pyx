@@ -78,6 +78,84 @@ cdef Py_ssize_t seek(const uint32_t[::1] where, uint32_t doc, Py_ssize_t at) noe
     return low
 
 
+cdef class Walk:
+    """The lists of `zigzag`: where each is read at, where it stands, what it was skipped to."""
+
+    cdef Py_ssize_t count
+    cdef Py_ssize_t least
+    cdef const uint32_t* lists[64]
+    cdef Py_ssize_t sizes[64]
+    cdef Py_ssize_t at[64]
+    cdef uint32_t current[64]
+    cdef bint stepping[64]
+    cdef uint32_t* targets[64]
+    cdef Py_ssize_t asked[64]
+    cdef list held
+    cdef list noted
+
+    def __cinit__(self, sets: list, steps: list):
+        cdef const uint32_t[::1] one
+        cdef uint32_t[::1] own
+        cdef Py_ssize_t i
+        self.count = len(sets)
+        self.held = sets
+        self.noted = []
+        self.least = 0xFFFFFFFF
+        for i in range(self.count):
+            one = sets[i]
+            self.lists[i] = &one[0] if one.shape[0] else NULL
+            self.sizes[i] = one.shape[0]
+            self.stepping[i] = steps[i]
+            self.at[i] = 0
+            self.asked[i] = 0
+            self.current[i] = 0
+            self.least = min(self.least, one.shape[0])
+            # A list moves on each time it is skipped.
+            self.noted.append(np.empty(one.shape[0] + 2, np.uint32))
+            own = self.noted[i]
+            self.targets[i] = &own[0]
+
+    cdef bint skip(self, Py_ssize_t i, uint32_t target) noexcept nogil:
+        """Skip a list to a document, or behind it; False if there is none left."""
+        cdef const uint32_t* docs = self.lists[i]
+        cdef Py_ssize_t at = self.at[i]
+        while at < self.sizes[i] and docs[at] < target:
+            at += 1
+        self.at[i] = at
+        if at == self.sizes[i]:
+            return False
+        self.current[i] = docs[at]
+        if not self.stepping[i]:
+            self.targets[i][self.asked[i]] = target
+            self.asked[i] += 1
+        return True
+
+    cdef Py_ssize_t run(self, uint32_t* out) noexcept nogil:
+        """Walk to the end; returns how many documents were found."""
+        cdef Py_ssize_t count = 0
+        cdef Py_ssize_t met
+        cdef Py_ssize_t i
+        cdef uint32_t last = 0
+        while True:
+            met = 0
+            for i in range(self.count):
+                if self.current[i] != last or last == 0:
+                    if not self.skip(i, last):
+                        return count
+                    if self.stepping[i] and self.current[i] != last and last:
+                        self.current[i] = last
+                        last += 1
+                        continue
+                if self.current[i] > last:
+                    last = self.current[i]
+                    break
+                met += 1
+            if met == self.count:
+                out[count] = last
+                count += 1
+                last += 1
+
+
 def zigzag(sets: list, steps: list) -> tuple:
     """What is in all of `sets`, and how the original comes upon it.
 
@@ -86,71 +164,14 @@ def zigzag(sets: list, steps: list) -> tuple:
     "the first there is"). At most 64 lists. A list of `steps` does not land on a later document
     where it lacks its target: it makes the walk go on by one.
     """
-    cdef Py_ssize_t n = len(sets)
-    cdef const uint32_t* lists[64]
-    cdef Py_ssize_t sizes[64]
-    cdef Py_ssize_t at[64]
-    cdef uint32_t current[64]
-    cdef bint stepping[64]
-    cdef const uint32_t[::1] one
-    cdef uint32_t[::1] own
-    cdef Py_ssize_t least = 0xFFFFFFFF
-    cdef Py_ssize_t i
+    cdef Walk walk = Walk(sets, steps)
     cdef Py_ssize_t count = 0
-    cdef Py_ssize_t met
-    cdef uint32_t* targets[64]
-    cdef Py_ssize_t asked[64]
-    cdef uint32_t last = 0
-    cdef uint32_t doc
-    noted = []
-    for i in range(n):
-        one = sets[i]
-        if one.shape[0] == 0:
-            return np.empty(0, np.uint32), [np.empty(0, np.uint32)] * n
-        lists[i] = &one[0]
-        sizes[i] = one.shape[0]
-        stepping[i] = steps[i]
-        at[i] = 0
-        asked[i] = 0
-        current[i] = 0
-        # A list moves on each time it is skipped, but for the steps.
-        noted.append(np.empty(0 if stepping[i] else sizes[i] + 2, np.uint32))
-        own = noted[i]
-        targets[i] = &own[0] if own.shape[0] else NULL
-        least = min(least, sizes[i])
-    found = np.empty(least, np.uint32)
+    found = np.empty(max(walk.least, 1), np.uint32)
     cdef uint32_t[::1] out = found
-    with nogil:
-        while True:
-            met = 0
-            for i in range(n):
-                if current[i] != last or last == 0:
-                    while at[i] < sizes[i] and lists[i][at[i]] < last:
-                        at[i] += 1
-                    if at[i] == sizes[i]:
-                        break
-                    doc = lists[i][at[i]]
-                    if stepping[i]:
-                        if doc != last and last:
-                            current[i] = last
-                            last += 1
-                            continue
-                    else:
-                        targets[i][asked[i]] = last
-                        asked[i] += 1
-                    current[i] = doc
-                if current[i] > last:
-                    last = current[i]
-                    met = -1
-                    break
-                met += 1
-            if met == n:
-                out[count] = last
-                count += 1
-                last += 1
-            elif met >= 0 and i < n and at[i] == sizes[i]:
-                break
-    return found[:count], [noted[i][:asked[i]] for i in range(n)]
+    if walk.least:
+        with nogil:
+            count = walk.run(&out[0])
+    return found[:count], [walk.noted[i][:walk.asked[i]] for i in range(walk.count)]
 
 
 def landings(const uint32_t[::1] docs not None, const uint32_t[::1] targets not None,
@@ -175,7 +196,7 @@ def landings(const uint32_t[::1] docs not None, const uint32_t[::1] targets not 
                     at = seek(docs, wanted[i], at + 8)
             if at == docs.shape[0]:
                 break
-            if docs[at] != wanted[i] or at == 0 and targets.shape[0] and targets[0] == 0:
+            if docs[at] != wanted[i] or (at == 0 and targets.shape[0] and targets[0] == 0):
                 continue
             before = docs[at - 1] if at else 0
             while asked < targets.shape[0] and targets[asked] <= before:

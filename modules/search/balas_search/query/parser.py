@@ -375,7 +375,8 @@ class Parser(RangeParser):
             children.append(Token(text=text, as_it_is=True))
         self.take('"')
         if not children:
-            return None
+            # An empty text, which fields with INDEXEMPTY can be asked for.
+            return Token(as_it_is=True) if self.dialect > 1 else None
         if self.dialect == 1 and len(children) == 1:
             return children[0]
         return Phrase(children=children, exact=True)

@@ -155,7 +155,9 @@ def _bm25_std(cursor: Cursor, docs: Docs, model: Bm25Std, index: Index) -> Reply
             f"(Weight {weight:.2f} * children BM25 {value / weight if weight else 0.0:.2f})",
             [_bm25_std(child, docs, model, index) for child in _children(cursor, docs)],
         ]
-    return "Irrelevant token -> score is 0"
+    if _is_negation(cursor) or not value:
+        return "Irrelevant token -> score is 0"
+    return f"*: ({value:.2f} = IDF 1.00 * (F 1.00 * (k1 1.2 + 1)) / (F 1.00 + k1 1.2 * {tail}"
 
 
 def _dismax(cursor: Cursor, docs: Docs) -> Reply:

@@ -42,7 +42,7 @@ class Definition:
             (self.no_frequencies, "NOFREQS"),
             (self.no_fields, "NOFIELDS"),
             (self.no_offsets, "NOOFFSETS"),
-            (self.no_highlights and self.no_offsets, "NOHL"),
+            (self.no_highlights, "NOHL"),
             (self.max_text_fields, "MAXTEXTFIELDS"),
         ]
         return [name for is_set, name in flags if is_set]
