@@ -402,6 +402,23 @@ cdef int unpack(Doc *doc, uint64_t at) except -1:
     return 0
 
 
+cdef bint extend(Doc *doc, uint64_t at, uint64_t room) except -1:
+    """Give an ARRAY that stands last in the arena more room where it is; False for all others."""
+    cdef Cell cell = cell_at(doc, at)[0]
+    cdef uint64_t before = room_of(doc, cell)
+    if kind_of(cell) != ARRAY or not before or block_of(cell) + before * 8 != doc.used:
+        return False
+    if room > SMALL_MAX and not cell & LARGE:
+        return False
+    reserve(doc, (room - before) * 8)
+    doc.used += (room - before) * 8
+    if cell & LARGE:
+        (<uint32_t *>(doc.base + block_of(cell)))[-1] = <uint32_t>room
+    else:
+        cell_at(doc, at)[0] = (cell & ~(<Cell>0xFFF << 20)) | (room << 20)
+    return True
+
+
 cdef int make_room(Doc *doc, uint64_t at, uint32_t more) except -1:
     """See to it that `more` items fit into the ARRAY, PACKED or OBJECT in the cell at `at`."""
     cdef Cell cell, made
@@ -417,6 +434,8 @@ cdef int make_room(Doc *doc, uint64_t at, uint32_t more) except -1:
     room = <uint64_t>count + more
     # A small one grows exactly: most containers never grow again.
     room += room // 4 if room > 8 else 0
+    if extend(doc, at, room):
+        return 0
     size = 12 if kind_of(cell) == OBJECT else 8
     made = container(doc, kind_of(cell), room * size, count, <uint32_t>room)
     memcpy(doc.base + block_of(made), doc.base + block_of(cell), <uint64_t>count * 8)
