@@ -37,6 +37,7 @@ from balas.services.notifications import Notifications
 from balas.services.persistence import Persistence
 from balas.services.pubsub import PubSub
 from balas.services.replication.replicas import Replicas
+from balas.services.scripting.scripts import Scripting
 from balas.services.shutdown import Shutdown, final_snapshot, first_base
 from balas.services.slowlog import SlowLog
 from balas.services.snapshots import Snapshots
@@ -113,6 +114,7 @@ class Server:
         acl = Acl(engine, config, self.log, clients)
         pubsub = PubSub(engine)
         self.provide(Tracking(engine, config, clients))
+        self.provide(Scripting(engine, config, self.log, acl))
         self.provide(acl, clients, pubsub, Notifications(engine, config, pubsub))
 
     def _add_persistence(self) -> None:

@@ -76,6 +76,10 @@ class Log:
         """What an operator should act on."""
         self._log(WARNING, message)
 
+    def say(self, level: int, message: str) -> None:
+        """A message of any level."""
+        self._log(level, message)
+
     def exception(self, message: str, error: BaseException) -> None:
         """A warning, and below it the traceback of an error, line by line."""
         self._log(WARNING, message)

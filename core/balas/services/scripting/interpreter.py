@@ -1,0 +1,130 @@
+"""The Lua interpreter of one server: the sandbox and the libraries in lua/, put together."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Callable
+from importlib import resources
+from typing import Any
+
+from lupa.lua51 import LuaRuntime
+
+from balas import REDIS_VERSION
+from balas.services.scripting.frames import keep_frames
+
+# Instructions between two looks at the clock.
+WATCH_INSTRUCTIONS = 100_000
+
+
+class CompileError(Exception):
+    """Source that is no Lua; the text says where."""
+
+
+def source(name: str) -> bytes:
+    """The text of one of the libraries."""
+    return resources.files(__package__).joinpath("lua", name).read_bytes()
+
+
+def refuse(target: object, name: object, setting: bool) -> object:
+    """No attribute of an object of this language may be seen from Lua."""
+    raise AttributeError("scripts see no objects of the server")
+
+
+def float_bytes(value: float) -> bytes:
+    """Four bytes of a float; of one that is too large those of infinity."""
+    try:
+        return struct.pack(">f", value)
+    except OverflowError:
+        return struct.pack(">f", float("inf") if value > 0 else float("-inf"))
+
+
+class Interpreter:
+    """Compiles and runs what scripts consist of.
+
+    Args:
+        dispatch: runs a command for a script: gets its words, returns a kind and a value.
+        services: `log`, `setresp`, `set_repl` and `acl_check` of the sandbox.
+        tick: called every so often while a script runs; returns a text to end it.
+    """
+
+    def __init__(
+        self,
+        dispatch: Callable[..., tuple[int, Any]],
+        services: dict[str, Callable[..., Any]],
+        tick: Callable[[], bytes | None],
+    ) -> None:
+        self._lua = LuaRuntime(
+            encoding=None,
+            register_eval=False,
+            register_builtins=False,
+            unpack_returned_tuples=True,
+            attribute_filter=refuse,
+        )
+        server = {
+            b"dispatch": dispatch,
+            b"sha1": lambda text: hashlib.sha1(text).hexdigest().encode(),
+            b"version": REDIS_VERSION.encode(),
+            b"version_number": version_number(REDIS_VERSION),
+            b"libraries": self._libraries(),
+            **{name.encode(): function for name, function in services.items()},
+        }
+        sandbox = self._chunk("sandbox.lua")(self._lua.table_from(server))
+        self.describe = sandbox[b"describe"]
+        self._run = sandbox[b"run"]
+        self._run_function = sandbox[b"run_function"]
+        self._compile = sandbox[b"compile"]
+        self.globals = sandbox[b"globals"]
+        self.table = self._lua.table_from
+        sandbox[b"watch"](tick, WATCH_INSTRUCTIONS)
+
+    def _chunk(self, name: str) -> Any:
+        return self._lua.execute(b"return loadstring(...)", source(name), b"=" + name.encode())
+
+    def _libraries(self) -> Any:
+        floats = (
+            lambda value: struct.pack(">d", value),
+            lambda data: struct.unpack(">d", data)[0],
+            float_bytes,
+            lambda data: struct.unpack(">f", data)[0],
+        )
+        null = self._lua.execute(b"return newproxy()")
+        return self._lua.table_from(
+            {
+                b"cjson": self._chunk("cjson.lua")(null),
+                b"cmsgpack": self._chunk("cmsgpack.lua")(*floats),
+                b"struct": self._chunk("struct.lua")(*floats),
+                b"bit": self._chunk("bit.lua")(
+                    lambda a, b: int(a) & int(b),
+                    lambda a, b: int(a) | int(b),
+                    lambda a, b: int(a) ^ int(b),
+                ),
+            }
+        )
+
+    def compile(self, text: bytes, name: bytes) -> Any:
+        """A function of source text, `name` being how its errors call it. Raises CompileError."""
+        chunk, message = self._compile(keep_frames(text), name)
+        if chunk is None:
+            raise CompileError(message.decode("utf-8", "surrogateescape"))
+        return chunk
+
+    def run(self, chunk: Any, keys: list[bytes], arguments: list[bytes]) -> Any:
+        """Run a compiled script; returns what the sandbox's `run` does."""
+        return self._run(chunk, self.table(keys), self.table(arguments))
+
+    def run_function(self, callback: Any, keys: list[bytes], arguments: list[bytes]) -> Any:
+        """Run a registered function in the same way."""
+        return self._run_function(callback, self.table(keys), self.table(arguments))
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the interpreter holds."""
+        kilobytes: float = self._lua.execute(b"return collectgarbage('count')")
+        return int(kilobytes * 1024)
+
+
+def version_number(version: str) -> int:
+    """8.2.3 as 0x080203."""
+    major, minor, patch = (int(part) for part in version.split("."))
+    return major << 16 | minor << 8 | patch

@@ -1,0 +1,376 @@
+-- What scripts see: Lua's own libraries without those that reach out, `redis` on top of one function
+-- of the server, and globals that cannot be changed.
+--
+-- Objects of the server's language never get into the hands of a script: everything it can call is
+-- a Lua function made here.
+--
+-- Arguments of this chunk: the functions of the server, by name. Returns the functions that the
+-- server calls.
+
+local server = ...
+local dispatch, log_line, sha1_of, set_resp, check_acl, number_text =
+    server.dispatch, server.log, server.sha1, server.setresp, server.acl_check, server.number_text
+
+local error, pcall, xpcall, type, rawget, rawset, select, tostring, tonumber, unpack, pairs, next =
+    error, pcall, xpcall, type, rawget, rawset, select, tostring, tonumber, unpack, pairs, next
+local getinfo, sethook = debug.getinfo, debug.sethook
+local loadstring, load, setfenv, setmetatable, byte = loadstring, load, setfenv, setmetatable, string.byte
+
+local READONLY = "Attempt to modify a readonly table"
+
+local function refuse_change()
+    error(READONLY, 2)
+end
+
+-- A table through which another one is read but not written.
+local function frozen(content)
+    return setmetatable({}, { __index = content, __newindex = refuse_change, __metatable = false })
+end
+
+local globals = {}
+setmetatable(globals, {
+    __index = function(_, name)
+        error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
+    end,
+})
+-- The second table keeps the metatable that scripts may look at from being the one that counts.
+local environment = setmetatable({}, {
+    __index = globals,
+    __newindex = refuse_change,
+    __metatable = frozen({ __index = globals }),
+})
+
+local function copy(source, names)
+    local found = {}
+    for name in names:gmatch("%S+") do
+        found[name] = source[name]
+    end
+    return found
+end
+
+for name, value in pairs(copy(_G, [[
+    _VERSION assert collectgarbage error gcinfo getmetatable ipairs next pairs pcall rawequal
+    rawget rawset select setmetatable tonumber tostring type unpack xpcall]])) do
+    globals[name] = value
+end
+globals.getmetatable = function(value)
+    if type(value) == "string" then
+        return frozen(getmetatable(value) or {})
+    end
+    return getmetatable(value)
+end
+globals.rawset = function(target, name, value)
+    if target == environment then
+        error(READONLY, 2)
+    end
+    return rawset(target, name, value)
+end
+
+-- Code is compiled from text only, and sees what its script sees.
+local function confined(chunk, message)
+    if chunk then
+        setfenv(chunk, environment)
+    end
+    return chunk, message
+end
+
+globals.loadstring = function(text, name)
+    if type(text) == "string" and byte(text, 1) == 27 then
+        return nil, "bytecode cannot be loaded"
+    end
+    return confined(loadstring(text, name))
+end
+
+globals.load = function(pieces, name)
+    local text = {}
+    while true do
+        local piece = pieces()
+        if piece == nil or piece == "" then
+            break
+        end
+        text[#text + 1] = piece
+    end
+    return globals.loadstring(table.concat(text), name or "=(load)")
+end
+
+local libraries = {
+    math = [[abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10
+        max min mod modf pi pow rad random randomseed sin sinh sqrt tan tanh]],
+    string = [[byte char dump find format gfind gmatch gsub len lower match rep reverse sub upper]],
+    table = [[concat foreach foreachi getn insert maxn remove setn sort]],
+    os = [[clock]],
+    coroutine = [[create resume running status wrap yield]],
+}
+for name, members in pairs(libraries) do
+    globals[name] = frozen(copy(_G[name], members))
+end
+
+-- Errors of these are told as if the script's own line had raised them.
+local function finish(fine, ...)
+    if fine then
+        return ...
+    end
+    error((...), 3)
+end
+
+local function guarded(work)
+    return function(...)
+        return finish(pcall(work, ...))
+    end
+end
+
+for name, members in pairs(server.libraries) do
+    local found = {}
+    for member, value in pairs(members) do
+        found[member] = type(value) == "function" and guarded(value) or value
+    end
+    globals[name] = frozen(found)
+end
+
+-- redis.* ------------------------------------------------------------------------------------------
+
+local function where(level)
+    local info = getinfo(level + 1, "Sl")
+    if info and info.what ~= "C" then
+        return info.source, info.currentline
+    end
+end
+
+-- What dispatch says a reply is.
+local PLAIN, STATUS, FAILURE, NOTHING = 0, 1, 2, 3
+
+local function call(...)
+    local kind, value = dispatch(...)
+    if kind == PLAIN then
+        return value
+    elseif kind == STATUS then
+        return { ok = value }
+    elseif kind == NOTHING then
+        return nil
+    end
+    local source, line = where(2)
+    error({ err = value, source = source, line = line, ignore_error_stats_update = true })
+end
+
+local function guarded_call(...)
+    local kind, value = dispatch(...)
+    if kind == PLAIN then
+        return value
+    elseif kind == STATUS then
+        return { ok = value }
+    elseif kind == NOTHING then
+        return nil
+    end
+    return { err = value, ignore_error_stats_update = true }
+end
+
+local function fail(text)
+    local source, line = where(3)
+    error({ err = "ERR " .. text, source = source, line = line })
+end
+
+local redis = {
+    call = call,
+    pcall = guarded_call,
+    LOG_DEBUG = 0, LOG_VERBOSE = 1, LOG_NOTICE = 2, LOG_WARNING = 3,
+    REPL_NONE = 0, REPL_AOF = 1, REPL_SLAVE = 2, REPL_REPLICA = 2, REPL_ALL = 3,
+    REDIS_VERSION = server.version, REDIS_VERSION_NUM = server.version_number,
+}
+
+function redis.error_reply(...)
+    if select("#", ...) ~= 1 or type(...) ~= "string" then
+        return { err = "ERR wrong number or type of arguments" }
+    end
+    local text = ...
+    if byte(text, 1) == 45 then
+        text = text:sub(2)
+    end
+    return { err = text }
+end
+
+function redis.status_reply(...)
+    if select("#", ...) ~= 1 or type(...) ~= "string" then
+        return { err = "ERR wrong number or type of arguments" }
+    end
+    return { ok = (...) }
+end
+
+function redis.sha1hex(...)
+    if select("#", ...) ~= 1 then
+        fail("wrong number of arguments")
+    end
+    return sha1_of(tostring((...)))
+end
+
+function redis.log(...)
+    if select("#", ...) < 2 then
+        fail("redis.log() requires two arguments or more.")
+    end
+    local level = ...
+    if type(level) ~= "number" then
+        fail("First argument must be a number (log level).")
+    end
+    if level < 0 or level > 3 then
+        fail("Invalid log level.")
+    end
+    local words = {}
+    for i = 2, select("#", ...) do
+        words[#words + 1] = tostring((select(i, ...)))
+    end
+    log_line(level, table.concat(words, " "))
+end
+
+function redis.setresp(...)
+    if select("#", ...) ~= 1 then
+        fail("redis.setresp() requires one argument.")
+    end
+    local version = ...
+    if version ~= 2 and version ~= 3 then
+        fail("RESP version must be 2 or 3.")
+    end
+    set_resp(version)
+end
+
+function redis.set_repl(...)
+    if select("#", ...) ~= 1 then
+        fail("redis.set_repl() requires one argument.")
+    end
+    local flags = tonumber((...))
+    if not flags or flags < 0 or flags > 3 then
+        fail("Invalid replication flags. Please use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
+    end
+    server.set_repl(flags)
+end
+
+function redis.replicate_commands()
+    return true
+end
+
+function redis.breakpoint()
+    return false
+end
+
+function redis.debug() end
+
+function redis.acl_check_cmd(...)
+    if select("#", ...) == 0 then
+        fail("Please specify at least one argument for this redis.acl_check_cmd() call")
+    end
+    local known, allowed = check_acl(...)
+    if not known then
+        fail("Invalid command passed to redis.acl_check_cmd()")
+    end
+    return allowed
+end
+
+globals.redis = frozen(redis)
+-- See frames.py.
+globals.__all_of = function(...)
+    return ...
+end
+globals._G = environment
+
+-- How the server runs scripts ----------------------------------------------------------------------
+
+local function explain(problem)
+    if type(problem) ~= "table" then
+        problem = { err = "ERR " .. tostring(problem) }
+    end
+    if problem.line == nil then
+        -- The innermost line that is a script's: what it called stands in files without "@".
+        local level, info = 2, getinfo(2, "Sl")
+        while info and byte(info.source, 1) ~= 64 do
+            level = level + 1
+            info = getinfo(level, "Sl")
+        end
+        if info and info.currentline >= 0 then
+            problem.source, problem.line = info.source, info.currentline
+        end
+    end
+    return problem
+end
+globals.__redis__err__handler = explain
+
+local function compile(text, name)
+    if byte(text, 1) == 27 then
+        return nil, "bytecode cannot be loaded"
+    end
+    return confined(loadstring(text, name))
+end
+
+-- What a value that a script returns is, for the server to make a reply of it.
+local function describe(value)
+    local kind = type(value)
+    if kind == "number" or kind == "string" or kind == "boolean" then
+        return kind, value
+    elseif kind ~= "table" then
+        return "nil", nil
+    end
+    local err = rawget(value, "err")
+    if type(err) == "string" then
+        return "err", err, rawget(value, "ignore_error_stats_update") == true
+    end
+    local ok = rawget(value, "ok")
+    if type(ok) == "string" then
+        return "ok", ok
+    end
+    local double = rawget(value, "double")
+    if type(double) == "number" then
+        return "double", double
+    end
+    for _, name in next, { "map", "set" } do
+        local found = rawget(value, name)
+        if type(found) == "table" then
+            local flat = {}
+            for k, v in next, found do
+                flat[#flat + 1] = k
+                if name == "map" then
+                    flat[#flat + 1] = v
+                end
+            end
+            return name, flat
+        end
+    end
+    local big = rawget(value, "big_number")
+    if type(big) == "string" then
+        return "big", big
+    end
+    local verbatim = rawget(value, "verbatim_string")
+    if type(verbatim) == "table" then
+        return "verbatim", verbatim.string, verbatim.format
+    end
+    return "list", value
+end
+
+local function run(chunk, keys, arguments)
+    rawset(globals, "KEYS", keys)
+    rawset(globals, "ARGV", arguments)
+    local fine, value = xpcall(chunk, explain)
+    if fine then
+        return true, describe(value)
+    end
+    return false, value.err, value.source, value.line, rawget(value, "ignore_error_stats_update")
+end
+
+local function run_function(callback, keys, arguments)
+    local fine, value = xpcall(function() return callback(keys, arguments) end, explain)
+    if fine then
+        return true, describe(value)
+    end
+    return false, value.err, value.source, value.line, rawget(value, "ignore_error_stats_update")
+end
+
+-- Every so many instructions the server may look at the clock; it returns a text to end the script.
+local function watch(tick, instructions)
+    sethook(function()
+        local reason = tick()
+        if reason then
+            error({ err = reason }, 0)
+        end
+    end, "", instructions)
+end
+
+return {
+    compile = compile, run = run, describe = describe, watch = watch, run_function = run_function,
+    globals = globals, environment = environment,
+}

@@ -1,0 +1,437 @@
+"""The scripts of one server: known by the SHA-1 of their text, run one at a time.
+
+A script runs in a greenlet, a stack of its own. When it takes longer than `busy-reply-threshold` it
+is set aside every few milliseconds, so that others learn that the server is busy, and may end it by
+SCRIPT KILL; nobody may do anything else meanwhile (the gate `_refuse_while_busy`), so a script
+remains one step for all who look at the data.
+
+The commands of a script are recorded one by one; the script itself is not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from greenlet import greenlet
+
+from balas.engine import attention
+from balas.engine.client import Client
+from balas.engine.context import Context
+from balas.engine.dispatch import Engine
+from balas.engine.gates import ORDER_BUSY
+from balas.errors import OOM, ReplyError
+from balas.protocol.replies import Reply
+from balas.registry import flags
+from balas.registry.spec import CommandSpec
+from balas.services.acl.check import judge
+from balas.services.acl.users import Acl
+from balas.services.config.store import Config
+from balas.services.log import DEBUG, NOTICE, VERBOSE, WARNING, Log
+from balas.services.scripting.interpreter import CompileError, Interpreter
+from balas.services.scripting.values import (
+    FAILURE,
+    argument,
+    from_lua,
+    one_line,
+    to_lua,
+)
+
+# How long a busy script goes on before others are heard, and how long they are.
+SLICE_MS = 5
+PAUSE_MS = 1
+# Scripts of EVAL that stay known; those of SCRIPT LOAD all do.
+PASSING_MAX = 500
+
+BUSY_SCRIPT = (
+    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+)
+BUSY_FUNCTION = (
+    "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
+)
+KILLED = b"ERR Script killed by user with SCRIPT KILL."
+KILLED_FUNCTION = b"ERR Script killed by user with FUNCTION KILL."
+NOT_BUSY = "NOTBUSY No scripts in execution right now."
+UNKILLABLE = (
+    "UNKILLABLE Sorry the script already executed write commands against the dataset. You can "
+    "either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE "
+    "command."
+)
+NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL."
+OOM_SCRIPT = (
+    "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'"
+)
+LOG_LEVELS = (DEBUG, VERBOSE, NOTICE, WARNING)
+# Flags of a script or function, by their names in its first line.
+NO_WRITES, ALLOW_OOM, ALLOW_STALE, NO_CLUSTER, CROSS_SLOTS = (1 << i for i in range(5))
+FLAG_NAMES = {
+    b"no-writes": NO_WRITES,
+    b"allow-oom": ALLOW_OOM,
+    b"allow-stale": ALLOW_STALE,
+    b"no-cluster": NO_CLUSTER,
+    b"allow-cross-slot-keys": CROSS_SLOTS,
+}
+
+
+@dataclass(eq=False)
+class Script:
+    """A script as it is known.
+
+    Attributes:
+        name: how errors call it: the SHA-1 of a script, the name of a function.
+        chunk: what the interpreter runs.
+        flags: None for a script without a first line that gives some.
+        is_function: it is a function of a library.
+        loaded: by SCRIPT LOAD, so that it is not thrown out.
+    """
+
+    name: str
+    chunk: Any
+    text: bytes = b""
+    flags: int | None = None
+    is_function: bool = False
+    loaded: bool = False
+
+
+class Execution:
+    """A script that runs.
+
+    Attributes:
+        wrote: it has changed data, and so cannot be ended.
+        paused: it has been set aside at least once; its client waits.
+        killed: it is to end.
+    """
+
+    def __init__(self, ctx: Context, script: Script, *, read_only: bool, out_of_memory: bool):
+        self.ctx = ctx
+        self.script = script
+        self.read_only = read_only
+        self.out_of_memory = out_of_memory
+        self.resp = 2
+        self.wrote = False
+        self.paused = False
+        self.killed = False
+        self.started_s = self.resumed_s = time.monotonic()
+        self.run: greenlet | None = None
+        self.outcome: Any = None
+
+
+class Scripting:
+    """The interpreter and the scripts of one server.
+
+    Attributes:
+        scripts: by SHA-1, in lower case.
+        current: the one that runs, or None.
+        forgotten: how many scripts of EVAL had to go for newer ones.
+    """
+
+    def __init__(self, engine: Engine, config: Config, log: Log, acl: Acl) -> None:
+        self._engine = engine
+        self._config = config
+        self._log = log
+        self._acl = acl
+        self.scripts: dict[bytes, Script] = {}
+        self.current: Execution | None = None
+        self.forgotten = 0
+        self._made: Interpreter | None = None
+        engine.gates.add(ORDER_BUSY, attention.BUSY, self._refuse_while_busy)
+
+    @property
+    def interpreter(self) -> Interpreter:
+        """The interpreter, made when it is first needed."""
+        if self._made is None:
+            services: dict[str, Callable[..., Any]] = {
+                "log": self._write_log,
+                "setresp": self._set_resp,
+                "set_repl": lambda flags: None,
+                "acl_check": self._check_acl,
+            }
+            self._made = Interpreter(self._dispatch, services, self._tick)
+        return self._made
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the interpreter holds; 0 before it is made."""
+        return self._made.memory_bytes if self._made is not None else 0
+
+    def flush(self) -> None:
+        """Forget all scripts, and everything they have left behind."""
+        self.scripts.clear()
+        self._made = None
+
+    # --- scripts ---------------------------------------------------------------------------------
+
+    def load(self, text: bytes, *, keep: bool = False) -> Script:
+        """The script with this text, compiled if it is new. Raises ReplyError.
+
+        Of those that nobody asked to `keep`, only so many stay known: the oldest goes.
+        """
+        digest = hashlib.sha1(text).hexdigest().encode()
+        known = self.scripts.get(digest)
+        if known is not None:
+            known.loaded = known.loaded or keep
+            return known
+        script_flags = shebang_flags(text)
+        body = text if script_flags is None else without_first_line(text)
+        try:
+            chunk = self.interpreter.compile(body, b"@user_script")
+        except CompileError as error:
+            raise ReplyError(
+                f"ERR Error compiling script (new function): {one_line(str(error).encode())}"
+            ) from None
+        script = Script(digest.decode(), chunk, text, script_flags, loaded=keep)
+        self.scripts[digest] = script
+        self._forget_old()
+        return script
+
+    def _forget_old(self) -> None:
+        passing = [digest for digest, script in self.scripts.items() if not script.loaded]
+        if len(passing) > PASSING_MAX:
+            del self.scripts[passing[0]]
+            self.forgotten += 1
+
+    def known(self, digest: bytes) -> Script:
+        """The script with this SHA-1; raises NOSCRIPT."""
+        script = self.scripts.get(digest.lower())
+        if script is None:
+            raise ReplyError(NO_SCRIPT)
+        return script
+
+    # --- running ---------------------------------------------------------------------------------
+
+    def call(
+        self,
+        ctx: Context,
+        script: Script,
+        keys: Sequence[bytes],
+        arguments: Sequence[bytes],
+        *,
+        read_only: bool,
+    ) -> Reply:
+        """Run a script for the client of `ctx`; returns its reply or raises its error."""
+        engine = self._engine
+        over = bool(engine.maxmemory) and engine.account.total > engine.maxmemory
+        given = script.flags
+        if given is not None:
+            if over and not given & (ALLOW_OOM | NO_WRITES):
+                raise ReplyError(OOM_SCRIPT)
+            read_only = read_only or bool(given & NO_WRITES)
+        execution = Execution(
+            ctx.in_database(ctx.db.index),
+            script,
+            read_only=read_only,
+            out_of_memory=over and not (given is not None and given & ALLOW_OOM),
+        )
+        client = ctx.client
+        database, resp = client.db, client.resp
+        self.current = execution
+        ctx.no_record()
+
+        def body() -> None:
+            execution.outcome = self._run(execution, list(keys), list(arguments))
+
+        execution.run = greenlet(body)
+        try:
+            client.resp = 2
+            execution.run.switch()
+        finally:
+            client.resp = resp
+            if client.db is not database:
+                client.db = database
+        if execution.run.dead:
+            self.current = None
+            return self._reply(execution, execution.outcome)
+        return self._wait(ctx, execution, resp)
+
+    def _run(self, execution: Execution, keys: list[bytes], arguments: list[bytes]) -> Any:
+        interpreter = self.interpreter
+        if execution.script.is_function:
+            return interpreter.run_function(execution.script.chunk, keys, arguments)
+        return interpreter.run(execution.script.chunk, keys, arguments)
+
+    def _reply(self, execution: Execution, outcome: Any) -> Reply:
+        """The reply for what a script has come to; raises ReplyError for a failure."""
+        fine, kind, value, *extra = outcome if isinstance(outcome, tuple) else (outcome, None, None)
+        if fine:
+            last = extra[0] if extra else None
+            reply = from_lua(kind, value, last, self.interpreter.describe, execution.resp)
+            if isinstance(reply, ReplyError):
+                raise reply
+            return reply
+        text = one_line(kind)
+        source, line = value, extra[0] if extra else None
+        if source is not None and line is not None:
+            origin = source.decode("latin-1")
+            text += f" script: {execution.script.name}, on {origin}:{int(line)}."
+        raise ReplyError(text)
+
+    # --- what scripts call -----------------------------------------------------------------------
+
+    def _dispatch(self, *words: Any) -> tuple[int, Any]:
+        """A command of the script that runs."""
+        execution = self.current
+        assert execution is not None
+        if not words:
+            return FAILURE, b"ERR Please specify at least one argument for this redis lib call"
+        argv = [word if type(word) is bytes else argument(word) for word in words]
+        if None in argv:
+            return FAILURE, b"ERR Lua redis lib command arguments must be strings or integers"
+        try:
+            value = self._execute(execution, argv)
+            return to_lua(value, execution.resp, self.interpreter.table)
+        except ReplyError as error:
+            return FAILURE, error.text.encode("utf-8", "surrogateescape")
+
+    def _execute(self, execution: Execution, argv: list[Any]) -> Reply:
+        engine, ctx = self._engine, execution.ctx
+        spec = engine.commands.resolve(argv)
+        if spec is None or spec.handler is None:
+            raise ReplyError("ERR Unknown Redis command called from script")
+        if len(argv) < abs(spec.arity) or 0 < spec.arity != len(argv):
+            raise ReplyError("ERR Wrong number of args calling Redis command from script")
+        if spec.flags & flags.NOSCRIPT:
+            raise ReplyError("ERR This Redis command is not allowed from script")
+        client = ctx.client
+        if client.attention & attention.RESTRICTED:
+            denial = self._acl.permit(client, spec, argv, "lua")
+            if denial is not None:
+                raise ReplyError(f"NOPERM ACL failure in script: {denial.detail}")
+        if spec.flags & flags.WRITE:
+            if execution.read_only:
+                raise ReplyError("ERR Write commands are not allowed from read-only scripts.")
+            execution.wrote = True
+        if execution.out_of_memory and spec.flags & flags.DENYOOM:
+            raise ReplyError(OOM)
+        if ctx.db is not client.db:
+            ctx = execution.ctx = ctx.in_database(client.db.index)
+        return engine.execute(ctx, spec, argv)
+
+    def _write_log(self, level: float, text: bytes) -> None:
+        self._log.say(LOG_LEVELS[int(level)], text.decode("utf-8", "backslashreplace"))
+
+    def _set_resp(self, version: float) -> None:
+        if self.current is not None:
+            self.current.resp = int(version)
+            self.current.ctx.client.resp = int(version)
+
+    def _check_acl(self, *words: Any) -> tuple[bool, bool]:
+        """Whether there is such a command, and whether the user may run it."""
+        argv = [argument(word) or b"" for word in words]
+        spec = self._engine.commands.resolve(argv)
+        if spec is None or self.current is None:
+            return False, False
+        client = self.current.ctx.client
+        return True, judge(self._acl.user_of(client), spec, argv) is None
+
+    # --- scripts that take long ------------------------------------------------------------------
+
+    def _tick(self) -> bytes | None:
+        """Called every so often while a script runs; may set it aside, or end it."""
+        execution = self.current
+        if execution is None or execution.run is None:
+            return None
+        if execution.killed:
+            return KILLED_FUNCTION if execution.script.is_function else KILLED
+        now_s = time.monotonic()
+        threshold_ms = self._config.get("busy-reply-threshold")
+        if threshold_ms <= 0 or (now_s - execution.started_s) * 1000 < threshold_ms:
+            return None
+        if not execution.ctx.may_block and not execution.paused:
+            return None  # inside EXEC nobody can be waited for
+        if execution.paused and (now_s - execution.resumed_s) * 1000 < SLICE_MS:
+            return None
+        parent = execution.run.parent
+        if parent is not None:
+            parent.switch()
+        return KILLED if execution.killed else None
+
+    def _wait(self, ctx: Context, execution: Execution, resp: int) -> Reply:
+        """The script has been set aside for the first time: its client waits for it."""
+        execution.paused = True
+        kind = "FUNCTION" if execution.script.is_function else "SCRIPT"
+        self._log.warning(
+            f"Slow script detected: still in execution after "
+            f"{self._config.get('busy-reply-threshold')} milliseconds. You can try killing the "
+            f"script using the {kind} KILL command. Script name is: "
+            f"{execution.script.name}."
+        )
+        self._engine.set_attention(attention.BUSY, True)
+        waiting = ctx.block((), 0, None)
+        self._go_on_soon(execution, resp)
+        return waiting
+
+    def _go_on_soon(self, execution: Execution, resp: int) -> None:
+        at_ms = self._engine.clock.now_ms + PAUSE_MS
+        self._engine.timers.at(at_ms, lambda: self._go_on(execution, resp))
+
+    def _go_on(self, execution: Execution, resp: int) -> None:
+        """Run the next slice of a script that was set aside."""
+        assert execution.run is not None
+        client = execution.ctx.client
+        execution.resumed_s = time.monotonic()
+        database = client.db
+        client.resp, own = execution.resp, client.resp
+        try:
+            execution.run.switch()
+        finally:
+            client.resp = own
+            client.db = database
+        if not execution.run.dead:
+            self._go_on_soon(execution, resp)
+            return
+        self.current = None
+        self._engine.set_attention(attention.BUSY, False)
+        try:
+            reply = self._reply(execution, execution.outcome)
+        except ReplyError as error:
+            reply = error
+        if self._engine.blocking.forget(client) is not None:
+            self._engine.finish_waiting(client, reply)
+
+    def kill(self, *, function: bool) -> None:
+        """End the script that is busy. Raises ReplyError if there is none, or it has written."""
+        execution = self.current
+        if execution is None or not execution.paused:
+            raise ReplyError(NOT_BUSY)
+        if execution.script.is_function != function:
+            raise ReplyError(BUSY_FUNCTION if execution.script.is_function else BUSY_SCRIPT)
+        if execution.wrote:
+            raise ReplyError(UNKILLABLE)
+        execution.killed = True
+
+    def _refuse_while_busy(self, client: Client, spec: CommandSpec, argv: list[bytes]) -> Reply:
+        if spec.flags & flags.ALLOW_BUSY or self.current is None:
+            return None
+        if spec.name == "shutdown" and b"NOSAVE" in [word.upper() for word in argv]:
+            return None
+        raise ReplyError(BUSY_FUNCTION if self.current.script.is_function else BUSY_SCRIPT)
+
+
+def shebang_flags(text: bytes) -> int | None:
+    """The flags in a script's first line "#!lua flags=..."; None without such a line."""
+    if not text.startswith(b"#!"):
+        return None
+    first, newline, _ = text.partition(b"\n")
+    if not newline:
+        raise ReplyError("ERR Invalid script shebang")
+    engine, *words = first.split()
+    if engine != b"#!lua":
+        raise ReplyError(f"ERR Unexpected engine in script shebang: {one_line(engine)}")
+    found = 0
+    for word in words:
+        name, equals, value = word.partition(b"=")
+        if name != b"flags" or not equals:
+            raise ReplyError(f"ERR Unknown lua shebang option: {one_line(word)}")
+        for flag in filter(None, value.split(b",")):
+            if flag not in FLAG_NAMES:
+                raise ReplyError(f"ERR Unexpected flag in script shebang: {one_line(flag)}")
+            found |= FLAG_NAMES[flag]
+    return found
+
+
+def without_first_line(text: bytes) -> bytes:
+    """A script without its first line; the numbers of the others stay."""
+    return b"\n" + text.partition(b"\n")[2]
