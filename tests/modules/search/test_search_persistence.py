@@ -115,3 +115,43 @@ def test_documents_that_change_often_are_collected(balas_server: InProcessServer
     assert client("FT.SEARCH", "i", "@g:{b}", "LIMIT", 0, 0) == [50]
     found = client("FT.SEARCH", "i", "*", "SORTBY", "n", "DESC", "LIMIT", 0, 2, "NOCONTENT")
     assert found == [50, b"k49", b"k48"]
+
+
+def test_a_condition_keeps_documents_out(balas_server: InProcessServer) -> None:
+    client = balas_server.client()
+    condition = "@kind=='a' && (@n>3 || startswith(@t, 'x')) && !exists(@hidden)"
+    client("FT.CREATE", "i", "FILTER", condition, "SCHEMA", "t", "TEXT", "n", "NUMERIC")
+    client("HSET", "in", "t", "word", "n", 4, "kind", "a")
+    client("HSET", "also", "t", "xword word", "n", 1, "kind", "a")
+    client("HSET", "low", "t", "word", "n", 1, "kind", "a")
+    client("HSET", "other", "t", "word", "n", 4, "kind", "b")
+    client("HSET", "secret", "t", "word", "n", 4, "kind", "a", "hidden", 1)
+    client("HSET", "none", "t", "word")
+    assert sorted(client("FT.SEARCH", "i", "word", "NOCONTENT")[1:]) == [b"also", b"in"]
+    client("HSET", "in", "n", 2)
+    assert client("FT.SEARCH", "i", "word", "NOCONTENT") == [1, b"also"]
+    assert client.error("FT.CREATE", "j", "FILTER", "foo", "SCHEMA", "t", "TEXT")
+
+
+def test_a_temporary_index_goes_when_nobody_asks(balas_server: InProcessServer) -> None:
+    client = balas_server.client()
+    client("FT.CREATE", "i", "TEMPORARY", 10, "SCHEMA", "t", "TEXT")
+    balas_server.advance(8000)
+    client("FT.SEARCH", "i", "word")
+    balas_server.advance(8000)
+    assert client("FT._LIST") == [b"i"]
+    balas_server.advance(8000)
+    assert client("FT._LIST") == []
+
+
+def test_a_query_may_not_take_for_ever(balas_server: InProcessServer) -> None:
+    client = balas_server.client(resp=3)
+    client("FT.CREATE", "i", "SCHEMA", "t", "TEXT")
+    for number in range(300):
+        client("HSET", f"k{number}", "t", " ".join(f"w{number}x{i}" for i in range(200)))
+    slow = "|".join(f"%w{number}x1%" for number in range(40))
+    found = client("FT.SEARCH", "i", slow, "TIMEOUT", 1)
+    assert found[b"warning"] == [b"Timeout limit was reached"]
+    client("CONFIG", "SET", "search-on-timeout", "fail")
+    assert "Timeout limit was reached" in client.error("FT.SEARCH", "i", slow, "TIMEOUT", 1)
+    assert client("FT.SEARCH", "i", slow, "TIMEOUT", 0, "LIMIT", 0, 0)[b"total_results"] > 0

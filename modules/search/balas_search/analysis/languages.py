@@ -7,7 +7,7 @@ snowballstemmer. Chinese has none.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 
 import snowballstemmer
 from whoosh.lang.snowball import classes as whoosh_stemmers
@@ -60,6 +60,8 @@ WHOOSH_CODES = {
     "spanish": "es",
     "swedish": "sv",
 }
+# Queries use the same words again and again.
+STEMS_KEPT = 10_000
 # What stands before a stem among the terms.
 STEM_PREFIX = b"+"
 
@@ -97,6 +99,7 @@ def stemmer(language: str, length_min: int) -> Stem | None:
     return stem
 
 
+@lru_cache(STEMS_KEPT)
 def stem_term(text: bytes, language: str) -> bytes | None:
     """The stem of a word of a query, maybe the word itself; None if the language has no stems."""
     if language == "chinese":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from balas.api import Context, Pairs, Reply, ReplyError, Status, command
 from balas_search.commands.common import NAME, READING, search_module, wrong_number
+from balas_search.commands.search import timing_of
 from balas_search.evaluation.cursors import (
     Cursor,
     IntersectionCursor,
@@ -61,7 +62,7 @@ def profile_search(
     )
     index = module.indexes.for_query(name)
     parsing_ms = (time.perf_counter() - started) * 1000
-    searcher = Searcher(ctx, index, options, module.limits())
+    searcher = Searcher(ctx, index, options, module.limits(), timing_of(module))
     reply = searcher.reply(query)
     timing = Timing(parsing_ms, (time.perf_counter() - started) * 1000)
     assert searcher.found is not None

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from balas.api import Context, Reply, ReplyError, Status, command
 from balas_search.commands.common import NAME, READING, search_module, wrong_number
 from balas_search.index.index import Index
 from balas_search.query.explain import explain
 from balas_search.results.options import parse_search
 from balas_search.results.query import tree_of
-from balas_search.results.search import Searcher
+from balas_search.results.search import Searcher, Timing
 from balas_search.schema.words import shown
+
+if TYPE_CHECKING:
+    from balas_search.module import SearchBase
 
 
 def query_index(ctx: Context, arguments: tuple[bytes, ...]) -> Index:
@@ -34,7 +39,14 @@ def ft_search(ctx: Context, *arguments: bytes) -> Reply:
         module.setting("search-max-search-results"),
     )
     index = query_index(ctx, arguments)
-    return Searcher(ctx, index, options, module.limits()).reply(arguments[1])
+    return Searcher(ctx, index, options, module.limits(), timing_of(module)).reply(arguments[1])
+
+
+def timing_of(module: SearchBase) -> Timing:
+    """How long queries may take."""
+    return Timing(
+        module.setting("search-timeout"), module.server.option("search-on-timeout") == "fail"
+    )
 
 
 def explained(ctx: Context, arguments: tuple[bytes, ...]) -> str:

@@ -78,6 +78,8 @@ class Index:
         self.reader = DocumentReader(definition.on_json)
         self.failures = Failures()
         self.uses = 0
+        # When it was last asked something, by the server's clock; for TEMPORARY.
+        self.used_ms = 0
         self.dialects_used: set[int] = set()
         self.indexing_ms = 0.0
         self.scanning = False
@@ -125,6 +127,11 @@ class Index:
             )
             if name
         )
+        if self.definition.filter is not None:
+            known = {spec.name.decode("utf-8", "replace") for spec in self.specs}
+            self.identifiers += tuple(
+                name.encode() for name in self.definition.filter.fields if name not in known
+            )
         # What every document goes through, in this order.
         self._plan = [(spec, self.fields[spec.name]) for spec in self.specs]
 
@@ -181,6 +188,9 @@ class Index:
             except BadField as error:
                 self._failed(key, spec, str(error))
                 return False
+        if self.definition.filter is not None and not self._accepted(values):
+            self.remove(key)
+            return False
         language, score, payload = self._extras(values)
         self.remove(key)
         doc = self.documents.put(key, score, payload)
@@ -193,6 +203,20 @@ class Index:
         self.failures.error, self.failures.key = error, key
         spec.failures += 1
         spec.last_error, spec.last_error_key = error, key
+
+    def _accepted(self, values: Sequence[list[Any] | None]) -> bool:
+        """Whether the condition of the index holds."""
+        condition = self.definition.filter
+        assert condition is not None
+        found = {
+            name.decode("utf-8", "replace"): value[0]
+            for name, value in zip(self.identifiers, values, strict=False)
+            if value and isinstance(value[0], bytes)
+        }
+        for spec, value in zip(self.specs, values, strict=False):
+            if value and isinstance(value[0], bytes):
+                found[spec.name.decode("utf-8", "replace")] = value[0]
+        return condition.accepts(found)
 
     def _extras(self, values: Sequence[list[Any] | None]) -> tuple[str, float, bytes | None]:
         """A document's own language, score and payload."""

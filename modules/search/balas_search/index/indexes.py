@@ -55,10 +55,14 @@ class Indexes:
         if found is None:
             raise ReplyError(f"{shown(name)}: no such index")
         found.uses += 1
+        if self.server is not None:
+            found.used_ms = self.server.now_ms
         return found
 
     def add(self, index: Index) -> None:
         """Add an index; it is not filled by this."""
+        if self.server is not None:
+            index.used_ms = self.server.now_ms
         self.by_name[index.name] = index
         self._sort_out()
 
@@ -154,10 +158,20 @@ class Indexes:
         index.clear()
         self.scan(index)
 
+    def _drop_unused(self) -> None:
+        """Drop temporary indexes that nobody has asked for as long as they were to last."""
+        if self.server is None:
+            return
+        for index in list(self.by_name.values()):
+            lasts_ms = index.definition.temporary_s * 1000
+            if lasts_ms and self.server.now_ms - index.used_ms > lasts_ms:
+                self.drop(index)
+
     # --- housekeeping ----------------------------------------------------------------------------
 
     def tidy(self) -> None:
-        """Collect what is left of documents that went, and tell the memory used."""
+        """Drop what nobody asks, collect what is left of documents, and tell the memory used."""
+        self._drop_unused()
         if not self.changed_since or self.server is None:
             return
         self.changed_since = False

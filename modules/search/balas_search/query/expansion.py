@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from balas_search.analysis.languages import STEM_PREFIX, stem_term
@@ -37,8 +36,7 @@ def _expanded(node: Token, index: Index, language: str, expander: bytes) -> Node
         added += _stems(node.text, language)
     if not added:
         return node
-    bare = replace(node)
-    children: list[Node] = [bare]
+    children: list[Node] = [node]
     children += [Token(mask=node.mask, text=text, expanded=True) for text in added]
     return Union(mask=node.mask, children=children)
 

@@ -13,6 +13,9 @@ from balas_search.fields.tag import folded
 from balas_search.index.columns import NumericColumn, TextColumn
 from balas_search.index.index import Index
 
+# So few are sorted rather than parted first.
+SORTED_AT_ONCE = 500
+
 
 def first_places(keys: NDArray[np.float64], count: int) -> NDArray[np.int64]:
     """The places of the `count` lowest keys, in order; equal ones in the order they stand in.
@@ -22,7 +25,7 @@ def first_places(keys: NDArray[np.float64], count: int) -> NDArray[np.int64]:
     total = len(keys)
     if count <= 0:
         return np.empty(0, np.int64)
-    if count >= total // 2:
+    if count >= total // 2 or total <= SORTED_AT_ONCE:
         return np.argsort(keys, kind="stable")[:count]
     bound = np.partition(keys, count - 1)[count - 1]
     if np.isnan(bound):
@@ -35,7 +38,10 @@ def first_places(keys: NDArray[np.float64], count: int) -> NDArray[np.int64]:
 
 def by_score(scores: NDArray[np.float64], offset: int, count: int) -> NDArray[np.int64]:
     """Places by score, the highest first, then by id; what is no number counts as nothing."""
-    keys = np.nan_to_num(-scores, nan=0.0, posinf=np.inf, neginf=-np.inf)
+    keys = -scores
+    unknown = np.isnan(keys)
+    if unknown.any():
+        keys[unknown] = 0.0
     return first_places(keys, offset + count)[offset:]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -23,6 +24,23 @@ DEFAULT_SCORER = b"TFIDF"
 
 # So many documents have their distances measured at once, while the best are looked for.
 DISTANCES_BATCH = 512
+
+
+class TimeUp(Exception):
+    """A query has taken as long as it may."""
+
+
+def until(timeout_ms: int) -> Callable[[], None]:
+    """A function that raises TimeUp once the time is over; 0 ms mean no limit."""
+    if not timeout_ms:
+        return lambda: None
+    end = time.monotonic() + timeout_ms / 1000
+
+    def check() -> None:
+        if time.monotonic() > end:
+            raise TimeUp
+
+    return check
 
 
 @dataclass(slots=True)

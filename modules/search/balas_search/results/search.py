@@ -18,8 +18,19 @@ from balas_search.results.explaining import explain_score
 from balas_search.results.loading import Loader
 from balas_search.results.options import SearchOptions
 from balas_search.results.order import SortColumn, by_keys, number_text
-from balas_search.results.query import Found, run
+from balas_search.results.query import Found, TimeUp, run, until
 from balas_search.schema.words import shown
+
+TIME_IS_UP = "Timeout limit was reached"
+BEING_FILLED = "The index is being filled: results are incomplete"
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long a query may take unless it says so itself, and whether it fails then."""
+
+    timeout_ms: int
+    fails: bool
 
 
 @dataclass(slots=True)
@@ -36,11 +47,20 @@ class Row:
 class Searcher:
     """One FT.SEARCH."""
 
-    def __init__(self, ctx: Context, index: Index, options: SearchOptions, limits: Limits) -> None:
+    def __init__(
+        self,
+        ctx: Context,
+        index: Index,
+        options: SearchOptions,
+        limits: Limits,
+        timing: Timing,
+    ) -> None:
         self.ctx = ctx
         self.index = index
         self.options = options
         self.limits = limits
+        self.timing = timing
+        self.warnings = [BEING_FILLED] if index.scanning else []
         self.found: Found | None = None
         self._best: Any = None
         # The fields that came up so far, and their places: rows show them all in one order.
@@ -82,7 +102,14 @@ class Searcher:
         """How many documents match, and the rows that are wanted."""
         options = self.options
         sorts = options.sort_by is not None
-        found = run(self.index, query, options, self.limits)
+        timeout_ms = self.timing.timeout_ms if options.timeout_ms is None else options.timeout_ms
+        try:
+            found = run(self.index, query, options, self.limits, until(timeout_ms))
+        except TimeUp:
+            if self.timing.fails:
+                raise ReplyError(TIME_IS_UP) from None
+            self.warnings.append(TIME_IS_UP)
+            return 0, []
         self.found = found
         if sorts:
             self.check_sort_field(found)
@@ -259,7 +286,7 @@ class Searcher:
             Status("total_results"): total,
             Status("format"): Status("EXPAND" if self.options.expand_format else "STRING"),
             Status("results"): [self.row_map(row) for row in rows],
-            Status("warning"): [],
+            Status("warning"): list(self.warnings),
         }
 
     def row_map(self, row: Row) -> Reply:

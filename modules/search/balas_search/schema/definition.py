@@ -10,6 +10,7 @@ from balas_search.analysis.languages import LANGUAGES
 from balas_search.analysis.stopwords import STOP_WORDS
 from balas_search.fields.spec import FieldSpec
 from balas_search.schema.fields import parse_fields
+from balas_search.schema.filters import Filter
 from balas_search.schema.words import NOT_CONVERTED, Words, bad, shown
 
 
@@ -20,6 +21,7 @@ class Definition:
     on_json: bool = False
     prefixes: list[bytes] = field(default_factory=lambda: [b""])
     filter_text: bytes = b""
+    filter: Filter | None = None
     language: str = "english"
     language_said: bool = False
     language_field: bytes = b""
@@ -91,6 +93,7 @@ def _option(made: Definition, words: Words) -> None:
         made.temporary_s = words.take_count("TEMPORARY")
     elif option == b"FILTER":
         made.filter_text = words.take("FILTER")
+        made.filter = Filter(made.filter_text)
     else:
         _document_option(made, words, option, name)
 
