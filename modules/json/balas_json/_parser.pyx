@@ -76,12 +76,17 @@ cdef int fail(Parser *p, str what, const char *at) except -1:
 
 cdef inline int skip_blanks(Parser *p) noexcept:
     """The next byte that is no blank, or -1 at the end."""
-    cdef char byte
-    while p.at < p.end:
-        byte = p.at[0]
-        if byte != c" " and byte != c"\n" and byte != c"\t" and byte != c"\r":
-            return <unsigned char>byte
-        p.at += 1
+    cdef const char *at = p.at
+    cdef const char *end = p.end
+    cdef unsigned char byte
+    while at < end:
+        byte = <unsigned char>at[0]
+        # Nearly always the first look decides.
+        if byte > 32 or (byte != c" " and byte != c"\n" and byte != c"\t" and byte != c"\r"):
+            p.at = at
+            return byte
+        at += 1
+    p.at = at
     return -1
 
 
@@ -312,6 +317,21 @@ cdef int read_exponent(Parser *p, int64_t *exponent) except -1:
     return 0
 
 
+cdef inline uint64_t read_digits(Parser *p, uint64_t digits) noexcept:
+    """Read digits behind others; 20 of them may overflow."""
+    cdef const char *at = p.at
+    cdef const char *end = p.end
+    cdef unsigned int digit
+    while at < end:
+        digit = <unsigned int>(at[0] - c"0")
+        if digit > 9:
+            break
+        digits = digits * 10 + digit
+        at += 1
+    p.at = at
+    return digits
+
+
 cdef Cell read_number(Parser *p) except? 0:
     """Read a number; `p.at` is at its sign or first digit."""
     cdef const char *first = p.at
@@ -331,9 +351,7 @@ cdef Cell read_number(Parser *p) except? 0:
             fail(p, "invalid number", p.at + 1)
     elif not c"1" <= p.at[0] <= c"9":
         fail(p, "invalid number", p.at + 1)
-    while p.at < p.end and c"0" <= p.at[0] <= c"9":
-        digits = digits * 10 + <uint64_t>(p.at[0] - c"0")
-        p.at += 1
+    digits = read_digits(p, 0)
     count = <int>min(p.at - whole, 100)
     if p.at >= p.end or (p.at[0] != c"." and (p.at[0] | 32) != c"e"):
         return whole_number(p, first, negative, digits, count)
@@ -344,9 +362,7 @@ cdef Cell read_number(Parser *p) except? 0:
         if not c"0" <= p.at[0] <= c"9":
             fail(p, "invalid number", p.at + 1)
         whole = p.at
-        while p.at < p.end and c"0" <= p.at[0] <= c"9":
-            digits = digits * 10 + <uint64_t>(p.at[0] - c"0")
-            p.at += 1
+        digits = read_digits(p, digits)
         exponent = whole - p.at
         count += <int>min(p.at - whole, 100)
     if p.at < p.end and (p.at[0] | 32) == c"e":

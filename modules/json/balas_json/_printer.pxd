@@ -1,7 +1,9 @@
+cimport cython
 from libc.stdint cimport uint64_t
 
 from balas_json._cells cimport Cell, Doc
 
+@cython.final
 cdef class Printer:
     cdef bytes data
     cdef char *text
@@ -19,6 +21,7 @@ cdef class Printer:
     cdef int line(self) except -1
     cdef int array_value(self, const Doc *doc, Cell cell) except -1
     cdef int object_value(self, const Doc *doc, Cell cell) except -1
+    cdef int grow(self, uint64_t wanted) except -1
     cdef int room(self, uint64_t wanted) except -1
     cdef int put(self, const char *text, uint64_t size) except -1
     cdef int put_bytes(self, bytes text) except -1

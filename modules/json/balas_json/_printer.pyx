@@ -40,13 +40,16 @@ cdef class Printer:
         self.text = PyBytes_AS_STRING(self.data)
         return 0
 
-    cdef int room(self, uint64_t wanted) except -1:
+    cdef inline int room(self, uint64_t wanted) except -1:
         """See to it that this many more bytes fit."""
-        cdef uint64_t capacity
         if self.size + wanted > self.capacity:
-            capacity = self.size + wanted + (self.size + wanted) // 2
-            self.resize(capacity)
-            self.capacity = capacity
+            self.grow(wanted)
+        return 0
+
+    cdef int grow(self, uint64_t wanted) except -1:
+        cdef uint64_t capacity = self.size + wanted + (self.size + wanted) // 2
+        self.resize(capacity)
+        self.capacity = capacity
         return 0
 
     cdef int resize(self, uint64_t capacity) except -1:
@@ -69,7 +72,7 @@ cdef class Printer:
         self.data = None
         return data
 
-    cdef int put(self, const char *text, uint64_t size) except -1:
+    cdef inline int put(self, const char *text, uint64_t size) except -1:
         self.room(size)
         memcpy(self.text + self.size, text, size)
         self.size += size
@@ -148,7 +151,7 @@ cdef class Printer:
         self.level += 1
         return self.put(bracket, 1)
 
-    cdef int item(self, bint first) except -1:
+    cdef inline int item(self, bint first) except -1:
         """What stands before an item."""
         if not first:
             self.put(b",", 1)
@@ -161,7 +164,7 @@ cdef class Printer:
             self.put_bytes(self.indent)
         return 0
 
-    cdef int colon(self) except -1:
+    cdef inline int colon(self) except -1:
         self.put(b":", 1)
         return self.put_bytes(self.space) if self.spread else 0
 

@@ -6,6 +6,7 @@ first, then to the value's children one after the other.
 
 import re
 
+cimport cython
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport INT64_MAX, int64_t
 from libc.string cimport memcmp, memcpy
@@ -66,6 +67,7 @@ cdef inline int64_t place_in_array(int64_t index, int64_t count) noexcept:
     return index if index >= 0 else max(index + count, <int64_t>0)
 
 
+@cython.final
 cdef class Search:
     """One search in one document. In a search for writing every match has a place."""
 
