@@ -26,6 +26,8 @@ from balas.api import ReplyError
 cdef enum:
     # Conditions in brackets in brackets, and filters in filters.
     NESTING_MAX = 64
+    # Longer texts are not worth the memory that a cache of them would take.
+    KEPT_MAX = 1024
 
 cdef str IN_BRACKETS = "'<string>[,<string>,...]', '<number>', ['start:end:steps'], '*'"
 cdef str NO_NAMES = "'<number>', ['start:end:steps']"
@@ -534,6 +536,8 @@ cdef class PathCache:
         path = <Path>self.paths.pop(text, None)
         if path is None:
             path = compiled(text)
+            if PyBytes_GET_SIZE(text) > KEPT_MAX:
+                return path
             if len(self.paths) >= self.size:
                 del self.paths[next(iter(self.paths))]
         self.paths[text] = path  # at the end: the order of the dict is the order of use

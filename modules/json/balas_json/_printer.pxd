@@ -3,6 +3,7 @@ from libc.stdint cimport uint64_t
 
 from balas_json._cells cimport Cell, Doc
 
+
 @cython.final
 cdef class Printer:
     cdef bytes data

@@ -225,3 +225,5 @@ def test_the_cache_keeps_the_paths_used_last() -> None:
     with pytest.raises(ReplyError):
         cache.get(b"$[")
     assert len(cache) == 3
+    cache.get(b"$." + b"a" * 2000)
+    assert len(cache) == 3
