@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from greenlet import greenlet
+from greenlet import getcurrent, greenlet
 
 from balas.engine import attention
 from balas.engine.client import Client
@@ -115,8 +115,11 @@ class Execution:
         self.paused = False
         self.killed = False
         self.started_s = self.resumed_s = time.monotonic()
-        self.run: greenlet | None = None
         self.outcome: Any = None
+
+
+# What the greenlet of scripts gets: which one to run, with its keys and arguments.
+Job = tuple[Execution, list[bytes], list[bytes]]
 
 
 class Scripting:
@@ -137,6 +140,7 @@ class Scripting:
         self.current: Execution | None = None
         self.forgotten = 0
         self._made: Interpreter | None = None
+        self._runner: greenlet | None = None
         engine.gates.add(ORDER_BUSY, attention.BUSY, self._refuse_while_busy)
 
     @property
@@ -230,21 +234,37 @@ class Scripting:
         self.current = execution
         ctx.no_record()
 
-        def body() -> None:
-            execution.outcome = self._run(execution, list(keys), list(arguments))
-
-        execution.run = greenlet(body)
         try:
             client.resp = 2
-            execution.run.switch()
+            done = self._resume((execution, list(keys), list(arguments)))
         finally:
             client.resp = resp
             if client.db is not database:
                 client.db = database
-        if execution.run.dead:
+        if done:
             self.current = None
-            return self._reply(execution, execution.outcome)
+            return self._reply(execution)
         return self._wait(ctx, execution, resp)
+
+    def _resume(self, job: Job | None) -> bool:
+        """Give a job to the greenlet that runs scripts, or go on with the one it has; whether that
+        is done, and not just set aside.
+
+        There is one such greenlet for all scripts: making one takes longer than most of them.
+        """
+        if self._runner is None or self._runner.dead:
+            self._runner = greenlet(self._run_jobs)
+        return bool(self._runner.switch(job))
+
+    def _run_jobs(self, job: Job) -> None:
+        """What that greenlet does."""
+        while True:
+            execution, keys, arguments = job
+            try:
+                execution.outcome = self._run(execution, keys, arguments)
+            except Exception as error:
+                execution.outcome = error
+            job = outside().switch(True)
 
     def _run(self, execution: Execution, keys: list[bytes], arguments: list[bytes]) -> Any:
         interpreter = self.interpreter
@@ -252,8 +272,11 @@ class Scripting:
             return interpreter.run_function(execution.script.chunk, keys, arguments)
         return interpreter.run(execution.script.chunk, keys, arguments)
 
-    def _reply(self, execution: Execution, outcome: Any) -> Reply:
+    def _reply(self, execution: Execution) -> Reply:
         """The reply for what a script has come to; raises ReplyError for a failure."""
+        outcome = execution.outcome
+        if isinstance(outcome, Exception):
+            raise outcome
         fine, kind, value, *extra = outcome if isinstance(outcome, tuple) else (outcome, None, None)
         if fine:
             last = extra[0] if extra else None
@@ -331,7 +354,7 @@ class Scripting:
     def _tick(self) -> bytes | None:
         """Called every so often while a script runs; may set it aside, or end it."""
         execution = self.current
-        if execution is None or execution.run is None:
+        if execution is None:
             return None
         if execution.killed:
             return KILLED_FUNCTION if execution.script.is_function else KILLED
@@ -343,9 +366,7 @@ class Scripting:
             return None  # inside EXEC nobody can be waited for
         if execution.paused and (now_s - execution.resumed_s) * 1000 < SLICE_MS:
             return None
-        parent = execution.run.parent
-        if parent is not None:
-            parent.switch()
+        outside().switch(False)
         return KILLED if execution.killed else None
 
     def _wait(self, ctx: Context, execution: Execution, resp: int) -> Reply:
@@ -369,23 +390,22 @@ class Scripting:
 
     def _go_on(self, execution: Execution, resp: int) -> None:
         """Run the next slice of a script that was set aside."""
-        assert execution.run is not None
         client = execution.ctx.client
         execution.resumed_s = time.monotonic()
         database = client.db
         client.resp, own = execution.resp, client.resp
         try:
-            execution.run.switch()
+            done = self._resume(None)
         finally:
             client.resp = own
             client.db = database
-        if not execution.run.dead:
+        if not done:
             self._go_on_soon(execution, resp)
             return
         self.current = None
         self._engine.set_attention(attention.BUSY, False)
         try:
-            reply = self._reply(execution, execution.outcome)
+            reply = self._reply(execution)
         except ReplyError as error:
             reply = error
         if self._engine.blocking.forget(client) is not None:
@@ -408,6 +428,13 @@ class Scripting:
         if spec.name == "shutdown" and b"NOSAVE" in [word.upper() for word in argv]:
             return None
         raise ReplyError(BUSY_FUNCTION if self.current.script.is_function else BUSY_SCRIPT)
+
+
+def outside() -> greenlet:
+    """The greenlet that has given the job to this one: the server's own."""
+    parent = getcurrent().parent
+    assert parent is not None, "scripts run in a greenlet of their own"
+    return parent
 
 
 def shebang_flags(text: bytes) -> int | None:
