@@ -80,7 +80,7 @@ def lexemes(query: bytes, dialect: int) -> list[Lexeme]:
             near = text
         found.append(Lexeme(kind, text, at, near, end))
         at = end
-    last = found[-1].at if found else 0
+    last = found[len(found) - 1].at if found else 0
     found.append(Lexeme("end", b"", last, near, len(query)))
     return found
 

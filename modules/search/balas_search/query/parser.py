@@ -317,7 +317,7 @@ class Parser(RangeParser):
             return self.fuzzy()
         if lexeme.kind == "pattern":
             self.at += 1
-            return Pattern(text=lexeme.text[2:-1].replace(b"\\'", b"'").lower())
+            return Pattern(text=inside(lexeme, 2).lower())
         if lexeme.kind == "ismissing":
             return self.missing()
         return self.word()
@@ -424,10 +424,10 @@ class Parser(RangeParser):
             return self.quoted_tag()
         if lexeme.kind == "pattern":
             self.at += 1
-            return Pattern(text=lexeme.text[2:-1].replace(b"\\'", b"'"))
+            return Pattern(text=inside(lexeme, 2))
         if lexeme.kind == "quoted":
             self.at += 1
-            return Token(text=lexeme.text[1:-1])
+            return Token(text=inside(lexeme, 1))
         suffix = self.eat("*")
         lexeme = self.next
         if lexeme.kind == "attribute" and self.dialect > 1:
@@ -463,6 +463,12 @@ class Parser(RangeParser):
         if operator in (b">", b">="):
             return Numeric(field_name=name, low=value, high=math.inf, with_low=operator == b">=")
         return Numeric(field_name=name, low=-math.inf, high=value, with_high=operator == b"<=")
+
+
+def inside(lexeme: Lexeme, start: int) -> bytes:
+    """What stands between the single quotes of a token."""
+    text = lexeme.text
+    return text[start : len(text) - 1].replace(b"\\'", b"'")
 
 
 def both(one: Node | None, other: Node | None) -> Node | None:

@@ -88,7 +88,7 @@ class Found:
             scores[places] = bounds[places] / apart
             measured += batch
             # The best of the rest is no better than the last that was looked at.
-            limit = bounds[chosen[-1]]
+            limit = bounds[chosen[len(chosen) - 1]]
             if measured >= wanted:
                 last = np.partition(-scores, wanted - 1)[wanted - 1]
                 if -last > limit:

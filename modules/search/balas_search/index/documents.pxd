@@ -1,0 +1,1 @@
+# Its presence has documents.py compiled, text unchanged.

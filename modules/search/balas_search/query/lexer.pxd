@@ -1,0 +1,1 @@
+# Its presence has lexer.py compiled, text unchanged.

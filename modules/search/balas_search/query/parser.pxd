@@ -1,0 +1,1 @@
+# Its presence has parser.py compiled, text unchanged.

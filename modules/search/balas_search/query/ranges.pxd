@@ -1,0 +1,1 @@
+# Its presence has ranges.py compiled, text unchanged.

@@ -1,0 +1,1 @@
+# Its presence has loading.py compiled, text unchanged.

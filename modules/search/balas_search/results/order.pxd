@@ -1,0 +1,1 @@
+# Its presence has order.py compiled, text unchanged.

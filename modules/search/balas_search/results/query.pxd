@@ -1,0 +1,1 @@
+# Its presence has query.py compiled, text unchanged.
