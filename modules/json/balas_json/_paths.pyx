@@ -26,6 +26,8 @@ from balas.api import ReplyError
 cdef enum:
     # Conditions in brackets in brackets, and filters in filters.
     NESTING_MAX = 64
+    # Steps and conditions of one text: each may be a call in a call when the path is followed.
+    PARTS_MAX = 4096
     # Longer texts are not worth the memory that a cache of them would take.
     KEPT_MAX = 1024
 
@@ -144,6 +146,7 @@ cdef class Compiler:
     cdef Py_ssize_t at
     cdef Py_ssize_t size
     cdef int nesting
+    cdef int parts
 
     def __cinit__(self, bytes text):
         self.text = text
@@ -162,6 +165,12 @@ cdef class Compiler:
             f'Error occurred on position {at}, "{mark}", '
             f"expected one of the following: {expected}."
         )
+
+    cdef int count_part(self) except -1:
+        self.parts += 1
+        if self.parts > PARTS_MAX:
+            raise ReplyError("ERR the path has too many steps or conditions")
+        return 0
 
     cdef inline char peek(self) noexcept:
         """The next byte, or 0 at the end (a path has no byte 0 that means anything)."""
@@ -195,6 +204,7 @@ cdef class Compiler:
             if self.peek() != c".":
                 return 0
             self.at += 1
+            self.count_part()
             deep = self.peek() == c"."
             if deep:
                 self.at += 1
@@ -224,6 +234,7 @@ cdef class Compiler:
         start = self.at
         while True:
             self.blanks()
+            self.count_part()
             self.selector(path)
             choice = path.selectors[path.selector_count - 1].choice
             if self.eat(c"]"):
@@ -382,6 +393,7 @@ cdef class Compiler:
     cdef Condition single(self):
         """A condition in brackets, a negation, a comparison, or one term."""
         cdef Condition made
+        self.count_part()
         self.blanks()
         if self.eat(c"("):
             made = self.condition()

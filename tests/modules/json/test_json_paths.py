@@ -211,6 +211,33 @@ def test_what_selects_more_than_memory_holds_is_refused() -> None:
         document.types(compiled(b"$" + b"..*" * 20 + b".nope"))
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "$" + "[?(@)]" * 100_000,
+        "$" + "[0]" * 100_000,
+        "$" + "..*" * 100_000,
+        "$[" + "0," * 100_000 + "0]",
+        "$[?(" + "@||" * 100_000 + "@)]",
+        "$[?(" + "@&&" * 100_000 + "@)]",
+        "$[?(@" + ".a" * 100_000 + ")]",
+        "$[?(" + "(" * 100_000,
+    ],
+    ids=range(8),
+)
+def test_a_path_of_endless_parts_is_refused(path: str) -> None:
+    with pytest.raises(ReplyError, match="too many"):
+        compiled(path.encode())
+
+
+def test_the_longest_paths_are_followed() -> None:
+    deep, scalar = parsed(b"[" * 127 + b"]" * 127), parsed(b"5")
+    for path in ("$" + "[?(@)]" * 1300, "$[?(" + "@>9||" * 4000 + "@==5)]"):
+        assert scalar.select(compiled(path.encode())) == b"[5]"
+    assert deep.types(compiled(b"$" + b"[0]" * 2000)) == []
+    assert deep.types(compiled(b"$" + b"[*]" * 126)) == ["array"]
+
+
 def test_the_cache_keeps_the_paths_used_last() -> None:
     cache = PathCache(3)
     first = cache.get(b"$.a")
