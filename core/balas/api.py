@@ -5,7 +5,7 @@
 
 from balas.engine.context import Context
 from balas.errors import NOT_A_FLOAT, NOT_AN_INTEGER, SYNTAX, WRONG_TYPE, BadData, ReplyError
-from balas.host.attachment import Attachment, Change
+from balas.host.attachment import Attachment, Change, Following
 from balas.host.hookspecs import hook
 from balas.host.module import Module
 from balas.protocol.replies import (
@@ -94,6 +94,7 @@ __all__ = [
     "Config",
     "Context",
     "Digest",
+    "Following",
     "Kind",
     "LoadStream",
     "Module",

@@ -248,4 +248,5 @@ def acl_whoami(ctx: Context) -> Reply:
 
 def wrong_count(subcommand: str) -> str:
     """The error for too many words after a subcommand."""
-    return f"ERR unknown subcommand or wrong number of arguments for '{subcommand.upper()}'. Try ACL HELP."
+    name = subcommand.upper()
+    return f"ERR unknown subcommand or wrong number of arguments for '{name}'. Try ACL HELP."

@@ -20,11 +20,33 @@ from balas.services.log import Log
 if TYPE_CHECKING:
     from random import Random
 
+    from balas.engine.changes import Changes
     from balas.engine.dispatch import Engine
     from balas.host.filters import Filter, Filters
 
 # A change of a key: index of the database, key, event.
 Change = tuple[int, bytes, str]
+
+
+class Following:
+    """A listener to changes that can be paused."""
+
+    def __init__(self, changes: Changes, tell: Callable[[list[Change]], None]) -> None:
+        self._changes = changes
+        self._tell = tell
+        self._active = False
+
+    def resume(self) -> None:
+        """Call the listener from now on, if it is not called already."""
+        if not self._active:
+            self._active = True
+            self._changes.add_listener(self._tell)
+
+    def pause(self) -> None:
+        """Call it no more until `resume`."""
+        if self._active:
+            self._active = False
+            self._changes.remove_listener(self._tell)
 
 
 class Attachment:
@@ -112,12 +134,13 @@ class Attachment:
 
     def on_change(
         self, listener: Callable[[list[Change]], None], events: Collection[str] | None = None
-    ) -> None:
+    ) -> Following:
         """Call `listener(changes)` after each command that changed keys: for indexes and the like.
 
         `changes` is a list of (database index, key, event), which must not be kept. `events` limits
         them to these, such as `{"set", "del", "expired"}`. What a module reports by
-        `ctx.changed(key, event)` comes along with all others.
+        `ctx.changed(key, event)` comes along with all others. Every write of every client pays for
+        a listener, so `pause` what this returns while there is nothing to follow.
         """
         wanted = None if events is None else frozenset(events)
 
@@ -127,10 +150,9 @@ class Attachment:
             if changes:
                 self.guard("its listener to changes", listener, changes)
 
-        engine_changes = self._engine.changes
-        self.hold(
-            lambda: engine_changes.add_listener(tell), lambda: engine_changes.remove_listener(tell)
-        )
+        following = Following(self._engine.changes, tell)
+        self.hold(following.resume, following.pause)
+        return following
 
     def add_filter(self, function: Filter) -> None:
         """Ask `function(client, spec, argv)` before every command of every client.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from balas.api import Attachment, Change, ReplyError
+from balas.api import Attachment, Change, Following, ReplyError
 from balas_search.index.index import Index
 from balas_search.schema.words import shown
 
@@ -28,13 +28,15 @@ class Indexes:
         self.by_name: dict[bytes, Index] = {}
         self.aliases: dict[bytes, Index] = {}
         self.server: Attachment | None = None
+        self._following: Following | None = None
         self._hashes: list[tuple[tuple[bytes, ...], Index]] = []
         self.changed_since = True
 
     def attach(self, server: Attachment) -> None:
         """Begin to follow the keys of a server."""
         self.server = server
-        server.on_change(self.follow)
+        self._following = server.on_change(self.follow)
+        self._sort_out()
 
     # --- names -----------------------------------------------------------------------------------
 
@@ -83,6 +85,11 @@ class Indexes:
             (tuple(index.definition.prefixes), index) for index in self.by_name.values()
         ]
         self.changed_since = True
+        if self._following is not None:
+            if self.by_name:
+                self._following.resume()
+            else:
+                self._following.pause()
 
     # --- following the keys ----------------------------------------------------------------------
 
