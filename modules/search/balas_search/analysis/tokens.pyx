@@ -5,6 +5,7 @@ backslash makes the next character part of the token; ASCII letters are lower-ca
 stop words are left out and take no position.
 """
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItem
 from cpython.ref cimport PyObject
@@ -20,6 +21,7 @@ cdef enum:
 SEPARATORS = b" \t,./(){}[]:;~!@#$%^&*-=+|'`\"<>?\x00"
 
 
+@cython.final
 cdef class Alphabet:
     """For each byte whether it ends a token, and what it is in lower case."""
 
@@ -36,6 +38,7 @@ cdef class Alphabet:
 cdef Alphabet ALPHABET = Alphabet()
 
 
+@cython.final
 cdef class Tokens:
     """Walks through a text, token by token.
 
@@ -95,6 +98,7 @@ def tokens_of(text: bytes) -> list:
             found.append((token, walk.begin, walk.end))
 
 
+@cython.final
 cdef class TextWriter:
     """Adds the texts of one document after another to the posting lists of an index.
 

@@ -1,6 +1,8 @@
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 
+@cython.final
 cdef class Posting:
     cdef readonly bytes term
     # The stem of the term in the language `stem_language`: its posting, or None if there is none.

@@ -1,5 +1,6 @@
 """Algebra of document sets: sorted arrays of uint32, each id once."""
 
+cimport cython
 import numpy as np
 
 from libc.stdint cimport uint8_t, uint32_t
@@ -78,6 +79,7 @@ cdef Py_ssize_t seek(const uint32_t[::1] where, uint32_t doc, Py_ssize_t at) noe
     return low
 
 
+@cython.final
 cdef class Walk:
     """The lists of `zigzag`: where each is read at, where it stands, what it was skipped to."""
 

@@ -8,12 +8,15 @@ its `counts` (uint8 for each document, or None) say that it counts: then it stan
 has odd consequences, all of them RediSearch's.
 """
 
+cimport cython
 import numpy as np
 
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
 
+
+@cython.final
 cdef class Parts:
     """The positions of several parts, as C arrays; `held` keeps their memory."""
 
