@@ -14,6 +14,11 @@ def count(name: str, default: int, low: int, high: int, doc: str, mutable: bool 
     return Option(name, default, low=low, high=high, doc=doc, mutable=mutable)
 
 
+def without_effect(name: str, default: int) -> Option:
+    """An option that is kept for its name."""
+    return Option(name, default, low=1, high=UNLIMITED, meaning=False, doc="Changes nothing.")
+
+
 OPTIONS = (
     count("search-min-prefix", 2, 1, 2**31 - 1, "The fewest characters before or behind a `*`."),
     count("search-min-stem-len", 4, 2, 2**32 - 1, "Shorter words have no stem."),
@@ -41,9 +46,9 @@ OPTIONS = (
         UNLIMITED,
         "The longest a cursor may be idle, in ms.",
     ),
-    count("search-union-iterator-heap", 20, 1, UNLIMITED, "Kept for its name; has no effect."),
-    count("search-multi-text-slop", 100, 1, 2**31 - 1, "Words between two texts of a JSON array."),
-    count("search-min-phonetic-term-len", 3, 1, UNLIMITED, "Shorter words have no sound."),
+    without_effect("search-union-iterator-heap", 20),
+    without_effect("search-multi-text-slop", 100),
+    without_effect("search-min-phonetic-term-len", 3),
 )
 
 

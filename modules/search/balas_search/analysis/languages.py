@@ -1,7 +1,8 @@
 """Stems in the languages that RediSearch knows.
 
-Whoosh has most Snowball stemmers, as they were when RediSearch took them; those it lacks come from
-snowballstemmer. Chinese has none.
+Whoosh has most Snowball stemmers, as they were when RediSearch took them. Those it lacks come from
+snowballstemmer, and so do French and Hungarian, in which it is nearer to the original; for English
+Whoosh has a second one, which is the original's. Chinese has none.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 
 import snowballstemmer
+from whoosh.lang import porter2
 from whoosh.lang.snowball import classes as whoosh_stemmers
 
 LANGUAGES = [
@@ -47,11 +49,8 @@ LANGUAGES = [
 WHOOSH_CODES = {
     "danish": "da",
     "dutch": "nl",
-    "english": "en",
     "finnish": "fi",
-    "french": "fr",
     "german": "de",
-    "hungarian": "hu",
     "italian": "it",
     "norwegian": "no",
     "portuguese": "pt",
@@ -70,6 +69,9 @@ Stem = Callable[[bytes], bytes | None]
 
 @cache
 def _stem_word(language: str) -> Callable[[str], str]:
+    if language == "english":
+        porter: Callable[[str], str] = porter2.stem
+        return porter
     code = WHOOSH_CODES.get(language)
     if code is not None:
         found: Callable[[str], str] = whoosh_stemmers[code]().stem

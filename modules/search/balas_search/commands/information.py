@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 
-from balas.api import Context, Pairs, Reply, ReplyError, command
+from balas.api import Context, Pairs, Reply, ReplyError, Status, command
 from balas_search.commands.common import NAME, READING, search_module, wrong_number
 from balas_search.fields.spec import TAG, TEXT, VECTOR, FieldSpec
 from balas_search.fields.tag import TagIndex
 from balas_search.index.index import Index
 
 MB = 1024 * 1024
+ERROR_KEY = "last indexing error key"
+AS_THEY_ARE = (ERROR_KEY, "stopwords_list")
 DIALECTS = (1, 2, 3, 4)
 # Of the original: a block of a posting list holds so many documents.
 BLOCK = 100
@@ -43,33 +45,53 @@ def ft_info(ctx: Context, *arguments: bytes) -> Reply:
         raise wrong_number("FT.INFO")
     index = search_module(ctx).indexes.named(arguments[0])
     index.uses += 1
-    return Pairs(
-        [
-            ("index_name", index.name),
-            ("index_options", list(index.definition.options())),
-            ("index_definition", definition_of(index)),
-            ("attributes", [attribute_of(spec, ctx.resp) for spec in index.specs]),
-            *sizes_of(index),
-            ("hash_indexing_failures", index.failures.count),
-            ("total_indexing_time", index.indexing_ms),
-            ("indexing", int(index.scanning)),
-            ("percent_indexed", index.scanned_share),
-            ("number_of_uses", index.uses),
-            ("cleaning", 0),
-            *collection_of(index),
-            ("cursor_stats", cursors_of(ctx, index)),
-            *stop_words_of(index),
-            (
-                "dialect_stats",
-                Pairs([(f"dialect_{n}", int(n in index.dialects_used)) for n in DIALECTS]),
-            ),
-            (
-                "Index Errors",
-                errors_of(index.failures.count, index.failures.error, index.failures.key),
-            ),
-            ("field statistics", [statistics_of(spec) for spec in index.specs]),
-        ]
+    return as_status(
+        Pairs(
+            [
+                ("index_name", index.name),
+                ("index_options", list(index.definition.options())),
+                ("index_definition", definition_of(index)),
+                ("attributes", [attribute_of(spec, ctx.resp) for spec in index.specs]),
+                *sizes_of(index),
+                ("hash_indexing_failures", index.failures.count),
+                ("total_indexing_time", index.indexing_ms),
+                ("indexing", int(index.scanning)),
+                ("percent_indexed", index.scanned_share),
+                ("number_of_uses", index.uses),
+                ("cleaning", 0),
+                *collection_of(index),
+                ("cursor_stats", cursors_of(ctx, index)),
+                *stop_words_of(index),
+                (
+                    "dialect_stats",
+                    Pairs([(f"dialect_{n}", int(n in index.dialects_used)) for n in DIALECTS]),
+                ),
+                (
+                    "Index Errors",
+                    errors_of(index.failures.count, index.failures.error, index.failures.key),
+                ),
+                ("field statistics", [statistics_of(spec) for spec in index.specs]),
+            ]
+        )
     )
+
+
+def as_status(value: Reply) -> Reply:
+    """A reply all of whose texts are simple strings, as FT.INFO's are, but for some."""
+    if isinstance(value, bytes):
+        return Status(value.decode("utf-8", "replace"))
+    if isinstance(value, str):
+        return Status(value)
+    if isinstance(value, Pairs):
+        return Pairs(
+            [
+                (as_status(name), item if name in AS_THEY_ARE else as_status(item))
+                for name, item in value.items
+            ]
+        )
+    if isinstance(value, list):
+        return [as_status(item) for item in value]
+    return value
 
 
 def definition_of(index: Index) -> Reply:
@@ -214,7 +236,7 @@ def errors_of(count: int, error: str, key: bytes) -> Reply:
         [
             ("indexing failures", count),
             ("last indexing error", error),
-            ("last indexing error key", key),
+            (ERROR_KEY, key),
         ]
     )
 

@@ -19,6 +19,7 @@ from balas_search.evaluation.cursors import (
 )
 from balas_search.results.options import parse_search
 from balas_search.results.search import Searcher
+from balas_search.schema.words import shown
 
 
 @dataclass(slots=True)
@@ -31,14 +32,14 @@ class Timing:
 
 @command("FT.PROFILE", arity=-1, flags=READING, keys=NAME, group="search")
 def ft_profile(ctx: Context, *arguments: bytes) -> Reply:
-    """FT.PROFILE index SEARCH|AGGREGATE [LIMITED] QUERY query [options ...]
+    """FT.PROFILE index SEARCH [LIMITED] QUERY query [options ...]
 
     Run a query, and show how it was evaluated. With LIMITED long lists of terms are left out.
     """
     if len(arguments) < 4:
         raise wrong_number("FT.PROFILE")
     kind = arguments[1].upper()
-    if kind not in (b"SEARCH", b"AGGREGATE"):
+    if kind != b"SEARCH":
         raise ReplyError("No `SEARCH` or `AGGREGATE` provided")
     limited = arguments[2].upper() == b"LIMITED"
     rest = arguments[3:] if limited else arguments[2:]
@@ -88,7 +89,7 @@ def _report(searcher: Searcher, timing: Timing, limited: bool, resp: int) -> Rep
         return Pairs(
             [
                 *pairs,
-                (Status("Warning"), "None"),
+                (Status("Warning"), Status("None")),
                 (Status("Iterators profile"), [tree]),
                 (Status("Result processors profile"), steps),
             ]
@@ -103,7 +104,9 @@ def _report(searcher: Searcher, timing: Timing, limited: bool, resp: int) -> Rep
 
 def processor(kind: str, count: int) -> Reply:
     """One stage after the evaluation."""
-    return Pairs([(Status("Type"), kind), (Status("Time"), 0.0), (Status("Counter"), count)])
+    return Pairs(
+        [(Status("Type"), Status(kind)), (Status("Time"), 0.0), (Status("Counter"), count)]
+    )
 
 
 def describe(cursor: Cursor, limited: bool, resp: int) -> Reply:
@@ -113,30 +116,32 @@ def describe(cursor: Cursor, limited: bool, resp: int) -> Reply:
     if isinstance(cursor, TermCursor):
         kind = "TAG" if not cursor.posting.offsets_bytes() else "TEXT"
         head: list[tuple[Reply, Reply]] = [
-            (Status("Type"), kind),
-            (Status("Term"), cursor.posting.term),
+            (Status("Type"), Status(kind)),
+            (Status("Term"), Status(shown(cursor.posting.term))),
         ]
         return Pairs([*head, *counted, (Status("Size"), len(cursor.posting))])
     if isinstance(cursor, UnionCursor):
         if not cursor.children:
-            return Pairs([(Status("Type"), "EMPTY"), *counted])
-        head = [(Status("Type"), "UNION"), (Status("Query type"), "UNION")]
+            return Pairs([(Status("Type"), Status("EMPTY")), *counted])
+        head = [(Status("Type"), Status("UNION")), (Status("Query type"), Status("UNION"))]
         if limited and cursor.first_only:
             text = f"The number of iterators in the union is {len(cursor.children)}"
-            return Pairs([*head, *counted, (Status("Child iterators"), text)])
+            return Pairs([*head, *counted, (Status("Child iterators"), Status(text))])
         return _with_children([*head, *counted], list(cursor.children), limited, resp)
     if isinstance(cursor, IntersectionCursor):
         return _with_children(
-            [(Status("Type"), "INTERSECT"), *counted], list(cursor.children), limited, resp
+            [(Status("Type"), Status("INTERSECT")), *counted], list(cursor.children), limited, resp
         )
     if isinstance(cursor, OptionalCursor):
         child = describe(cursor.child, limited, resp)
-        return Pairs([(Status("Type"), "OPTIONAL"), *counted, (Status("Child iterator"), child)])
+        return Pairs(
+            [(Status("Type"), Status("OPTIONAL")), *counted, (Status("Child iterator"), child)]
+        )
     if isinstance(cursor, NotCursor):
-        return Pairs([(Status("Type"), "NOT"), *counted])
+        return Pairs([(Status("Type"), Status("NOT")), *counted])
     assert isinstance(cursor, SetCursor)
     kind = "NUMERIC" if cursor.numeric else "WILDCARD" if count else "EMPTY"
-    return Pairs([(Status("Type"), kind), *counted])
+    return Pairs([(Status("Type"), Status(kind)), *counted])
 
 
 def _with_children(

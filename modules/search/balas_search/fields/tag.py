@@ -58,7 +58,7 @@ class TagIndex(FieldIndex):
                 posting = self.values[value] = Posting(value)
                 self.vocabulary.add(value)
             posting.append_doc(doc)
-        return len(prepared)
+        return min(len(prepared), 1)
 
     def sort_value(self, prepared: list[bytes], values: list[Any]) -> bytes | None:
         """The whole value."""
