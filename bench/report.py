@@ -92,6 +92,24 @@ def snapshot(found: dict[str, Snapshot], keys: int) -> str:
 {comparison(found, measures)}"""
 
 
+def datasets(found: dict[str, dict[str, float]]) -> str:
+    """The table of memory per unit."""
+    names = list(next(iter(found.values())))
+    lines = []
+    for what, by_name in found.items():
+        cells = [what, *(f"{by_name[name]:,.0f}" for name in names)]
+        if {"Balas", "Redis"} <= by_name.keys():
+            cells.append(f"**{by_name['Balas'] / by_name['Redis']:.2f}**")
+        lines.append(cells)
+    header = ["", *names, *(["ratio"] if {"Balas", "Redis"} <= set(names) else [])]
+    return f"""
+## Memory by type
+
+Bytes of resident memory that one more of these costs.
+
+{table(header, lines)}"""
+
+
 def pauses(found: dict[str, dict[str, Pauses]]) -> str:
     """The table of pauses."""
     lines = [

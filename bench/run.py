@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench import memory, modules_json, pauses, report, startup, throughput
+from bench import datasets, memory, modules_json, pauses, report, startup, throughput
 from bench.contenders import CONTENDERS, Contender, Cores, info
 
 PARTS = ("throughput", "memory", "pauses", "startup")
@@ -83,7 +83,9 @@ def throughput_part(
 def memory_part(contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace) -> str:
     keys, rounds = (50_000, 1) if options.quick else (1_000_000, 3)
     memories, snapshots = memory.measure(contenders, cores, keys, rounds)
-    return report.memory(memories, keys) + report.snapshot(snapshots, keys)
+    text = report.memory(memories, keys) + report.snapshot(snapshots, keys)
+    scale = 0.05 if options.quick else 1.0
+    return text + report.datasets(datasets.measure(contenders, cores, scale, 1))
 
 
 def pauses_part(contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace) -> str:

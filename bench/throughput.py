@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from statistics import median
 
 from balas.testing import ServerProcess
-from bench.contenders import Contender, Cores, fill
+from bench.contenders import Contender, Cores, fill, value_32
 
 PIPELINES = (1, 16, 100)
+TYPES_PIPELINES = (1, 16)
+# What LRANGE reads: more than the longest range.
+LIST_LENGTH = 1000
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Workload:
     name: str
     arguments: tuple[str, ...]
     weight: float = 1.0
+    pipelines: tuple[int, ...] = PIPELINES
 
 
 # Another workload is another line; ("HSET", "hash", "__rand_int__", "v") in place of -t works too.
@@ -35,6 +39,21 @@ WORKLOADS = (
     Workload("GET", ("-t", "get")),
     Workload("INCR", ("-t", "incr")),
     Workload("MSET (10 keys)", ("-t", "mset"), weight=5.0),
+    # In this order: what is popped must have been pushed.
+    *(
+        Workload(name, ("-t", name.lower()), weight=2.0, pipelines=TYPES_PIPELINES)
+        for name in ("LPUSH", "RPUSH", "LPOP", "RPOP", "SADD", "SPOP", "HSET", "ZADD", "ZPOPMIN")
+    ),
+    *(
+        Workload(
+            f"LRANGE_{count}",
+            ("lrange", "a list of elements", "0", str(count - 1)),
+            weight=count / 8,
+            pipelines=TYPES_PIPELINES,
+        )
+        for count in (100, 300, 500, 600)
+    ),
+    Workload("XADD", ("-t", "xadd"), weight=2.0, pipelines=TYPES_PIPELINES),
 )
 
 
@@ -95,13 +114,15 @@ def measure(
             with server.client(timeout_s=60) as client:
                 fill(client, load.keys)
                 fill(client, load.keys, b"counter:", lambda number: b"1")
+                for number in range(LIST_LENGTH):
+                    client("RPUSH", "a list of elements", value_32(number))
         for number in range(load.rounds):
             print(f"  round {number + 1} of {load.rounds}", flush=True)
             order = list(servers.items())
             if number % 2:
                 order.reverse()
             for workload in workloads:
-                for pipeline in PIPELINES:
+                for pipeline in workload.pipelines:
                     for name, server in order:
                         samples.append(run_one(name, server, workload, pipeline, load))
     return list(rows(samples, workloads))
