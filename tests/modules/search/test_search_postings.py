@@ -198,3 +198,17 @@ def test_stop_words_take_no_place() -> None:
     assert terms.keys() == {b"one", b"two"}
     assert terms[b"one"].positions_at(array([1]), ALL_FIELDS)[1].tolist() == [1, 3]
     assert (writer.length, writer.frequency_max, writer.records) == (3, 2, 2)
+
+
+def test_frequencies_of_many_documents_are_those_of_each() -> None:
+    chance = np.random.default_rng(3)
+    posting = Posting(b"term")
+    held = {int(doc): int(chance.integers(1, 400)) for doc in chance.choice(6000, 2500) + 1}
+    for doc in sorted(held):
+        posting.append(doc, held[doc], doc % 3, 1)
+    wanted = np.unique(chance.choice(6000, 4000) + 1).astype(np.uint32)
+    assert len(wanted) > 2048
+    for mask in (ALL_FIELDS, 0b010):
+        expected = [held.get(doc, 0) if mask >> doc % 3 & 1 else 0 for doc in wanted.tolist()]
+        assert posting.freqs_at(wanted, mask).tolist() == expected
+        assert posting.freqs_at(wanted[:50].copy(), mask).tolist() == expected[:50]

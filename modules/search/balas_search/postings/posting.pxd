@@ -34,6 +34,7 @@ cdef class Posting:
     cdef int set_mask(self, Py_ssize_t index, uint64_t lo, uint64_t hi) except -1
     cdef int add_mask(self, Py_ssize_t index, uint64_t lo, uint64_t hi) except -1
     cdef int put_position(self, uint32_t delta, bint first) except -1
+    cdef object freqs_by_doc(self, const uint32_t[::1] wanted, uint64_t lo, uint64_t hi)
     cdef Py_ssize_t seek(self, uint32_t doc, Py_ssize_t at) noexcept nogil
     cdef Py_ssize_t place_of(self, Py_ssize_t index, Py_ssize_t place,
                              Py_ssize_t reached) noexcept nogil

@@ -24,6 +24,8 @@ from libc.string cimport memcpy, memset
 cdef enum:
     SKIP = 32
     OBJECT_BYTES = 200     # about what the object, its term and its place in a dict take
+    DENSE_MIN = 2048       # so many documents wanted, and no fewer than one in DENSE_SHARE, are
+    DENSE_SHARE = 8        # looked up in an array of all
 
 # In a mapping of document ids: this document is gone.
 GONE = 0xFFFFFFFF
@@ -279,6 +281,8 @@ cdef class Posting:
         cdef const uint32_t* docs = self.docs
         cdef Py_ssize_t size = self.size
         cdef uint32_t doc
+        if n > DENSE_MIN and wanted[n - 1] < DENSE_SHARE * n:
+            return self.freqs_by_doc(wanted, lo, hi)
         found = np.zeros(n, np.float64)
         cdef double[::1] out = found
         with nogil:
@@ -292,6 +296,26 @@ cdef class Posting:
                     break
                 if docs[at] == doc and self.in_fields(at, lo, hi):
                     out[i] = self.freq_of(at)
+        return found
+
+    cdef object freqs_by_doc(self, const uint32_t[::1] wanted, uint64_t lo, uint64_t hi):
+        """The same where most documents are wanted: by way of an array of all of them, for going
+        through two lists side by side means guessing at every step which is behind.
+        """
+        cdef Py_ssize_t n = wanted.shape[0]
+        cdef uint32_t last = wanted[n - 1]
+        cdef Py_ssize_t i
+        cdef float[::1] by_doc = np.zeros(last + 1, np.float32)
+        found = np.empty(n, np.float64)
+        cdef double[::1] out = found
+        with nogil:
+            for i in range(self.size):
+                if self.docs[i] > last:
+                    break
+                if self.in_fields(i, lo, hi):
+                    by_doc[self.docs[i]] = self.freq_of(i)
+            for i in range(n):
+                out[i] = by_doc[wanted[i]]
         return found
 
     cdef Py_ssize_t seek(self, uint32_t doc, Py_ssize_t at) noexcept nogil:
