@@ -43,7 +43,7 @@ Start = Callable[..., Any]
 
 
 def balas(folder: Path, **options: Any) -> BalasProcess:
-    return BalasProcess(options, directory=folder)
+    return BalasProcess({"enable-debug-command": "yes", **options}, directory=folder)
 
 
 def real(folder: Path, **options: Any) -> RealRedis:
@@ -53,7 +53,33 @@ def real(folder: Path, **options: Any) -> RealRedis:
 BOTH_WAYS = [pytest.param(balas, real, id="ours-real"), pytest.param(real, balas, id="real-ours")]
 
 
+def collections() -> Iterator[tuple[Any, ...]]:
+    """A collection of each type, small and large, so that every encoding is there."""
+    for name, size in (("small", 5), ("large", 2000)):
+        words = [f"{name}:{i}" for i in range(size)]
+        pairs = [word for i, text in enumerate(words) for word in (text, f"value {i}")]
+        yield "RPUSH", f"list {name}", *words
+        yield "SADD", f"set {name}", *words
+        yield "SADD", f"numbers {name}", *(i * 3 for i in range(size))
+        yield "HSET", f"hash {name}", *pairs
+        yield "HSET", f"fields {name}", *pairs
+        yield "HPEXPIREAT", f"fields {name}", LATER_MS, "FIELDS", 2, words[0], words[3]
+        yield "ZADD", f"zset {name}", *(w for i, text in enumerate(words) for w in (i / 3, text))
+        yield "PFADD", f"hll {name}", *words, *range(50)
+        for i in range(size):
+            yield "XADD", f"stream {name}", f"{i + 1}-{i}", "field", i, "other", f"x{i}"
+        yield "XGROUP", "CREATE", f"stream {name}", "group", "2"
+        yield "XREADGROUP", "GROUP", "group", "me", "COUNT", 3, "STREAMS", f"stream {name}", ">"
+        yield "XDEL", f"stream {name}", "4-3"
+        yield "EXPIREAT", f"list {name}", LATER_MS // 1000
+    yield "RPUSH", "long elements", "x" * 100_000, "y" * 70, "z" * 10_000
+    yield "GEOADD", "places", 13.361389, 38.115556, "Palermo", 15.087269, 37.502669, "Catania"
+    yield "SETBIT", "bits", 1000, 1
+
+
 def fill(client: Client) -> None:
+    for command in collections():
+        client(*command)
     for key, value in STRINGS.items():
         client("SET", key, value)
         client("SET", key + b" timed", value, "PXAT", LATER_MS)
@@ -72,7 +98,7 @@ def look(client: Client) -> dict[Any, Any]:
         client("SELECT", number)
         for key in sorted(client("KEYS", "*")):
             found[number, key] = (
-                client("GET", key),
+                client("DEBUG", "DIGEST-VALUE", key),
                 client("OBJECT", "ENCODING", key),
                 client("PEXPIRETIME", key),
             )
