@@ -13,7 +13,15 @@ from balas.services.acl.check import judge
 from balas.services.acl.rules import Selector
 from balas.services.acl.users import Acl
 
-container("ACL", group="server", since="6.0.0")
+CONTAINER = container(
+    "ACL",
+    group="server",
+    since="6.0.0",
+    doc="""ACL subcommand [arg ...]
+
+    A container for commands about users.
+    """,
+)
 
 ANYTIME = NOSCRIPT | LOADING | STALE
 MANAGING = ADMIN | ANYTIME

@@ -24,11 +24,22 @@ from balas.registry.flags import (
 )
 from balas.services.scripting.scripts import Script, Scripting
 
-container("SCRIPT", group="scripting", since="2.6.0", categories=("-scripting",))
+CONTAINER = container(
+    "SCRIPT",
+    group="scripting",
+    since="2.6.0",
+    categories=("-scripting",),
+    doc="""SCRIPT subcommand [arg ...]
+
+    A container for commands about scripts.
+    """,
+)
 
 RUNNING = NOSCRIPT | SKIP_MONITOR | MAY_REPLICATE | NO_MANDATORY_KEYS | STALE
 NOBODY_KNOWS = "We cannot tell how the keys will be used so we assume the worst, "
 KEYS = key_count(2, RW | ACCESS | UPDATE, notes=f"{NOBODY_KNOWS}RW and UPDATE")
+EVALSHA_KEYS = key_count(2, RW | ACCESS | UPDATE)
+EVALSHA_KEYS_RO = key_count(2, RO | ACCESS)
 KEYS_RO = key_count(2, RO | ACCESS, notes=f"{NOBODY_KNOWS}RO and ACCESS")
 
 HELP = (
@@ -85,7 +96,7 @@ def eval_ro(ctx: Context, script: bytes, numkeys: bytes, *words: bytes) -> Reply
     return run(ctx, ctx.service(Scripting).load(script), numkeys, words, read_only=True)
 
 
-@command("EVALSHA", arity=-3, flags=RUNNING, keys=KEYS, group="scripting", since="2.6.0")
+@command("EVALSHA", arity=-3, flags=RUNNING, keys=EVALSHA_KEYS, group="scripting", since="2.6.0")
 def evalsha(ctx: Context, sha1: bytes, numkeys: bytes, *words: bytes) -> Reply:
     """EVALSHA sha1 numkeys [key [key ...]] [arg [arg ...]]
 
@@ -98,7 +109,7 @@ def evalsha(ctx: Context, sha1: bytes, numkeys: bytes, *words: bytes) -> Reply:
     "EVALSHA_RO",
     arity=-3,
     flags=RUNNING | READONLY,
-    keys=KEYS_RO,
+    keys=EVALSHA_KEYS_RO,
     group="scripting",
     since="7.0.0",
 )

@@ -60,7 +60,15 @@ HELP = (
     "    Print this help.",
 )
 
-XGROUP = container("XGROUP", group="stream", since="5.0.0")
+XGROUP = container(
+    "XGROUP",
+    group="stream",
+    since="5.0.0",
+    doc="""XGROUP subcommand [arg ...]
+
+    A container for commands about consumer groups.
+    """,
+)
 
 
 # --- XGROUP ---------------------------------------------------------------------------------------

@@ -27,7 +27,15 @@ HELP = (
     "    Print this help.",
 )
 
-XINFO = container("XINFO", group="stream", since="5.0.0")
+XINFO = container(
+    "XINFO",
+    group="stream",
+    since="5.0.0",
+    doc="""XINFO subcommand [arg ...]
+
+    A container for commands that look into streams.
+    """,
+)
 
 
 def stream_at(ctx: Context, key: bytes) -> Stream:

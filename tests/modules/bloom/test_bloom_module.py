@@ -124,7 +124,7 @@ def test_arguments_of_the_module_are_settings_too() -> None:
         client = server.client()
         client("BF.ADD", "f", "x")
         assert client("BF.INFO", "f")[1::2] == [400, 408, 1, 1, 4]
-        assert client("MODULE", "LIST")[0][:4] == [b"name", b"bf", b"ver", 20812]
+        assert [b"name", b"bf", b"ver", 20812] in [one[:4] for one in client("MODULE", "LIST")]
 
 
 def test_the_configuration_outweighs_the_arguments() -> None:
@@ -147,7 +147,7 @@ def test_wrong_arguments_refuse_the_module(
 ) -> None:
     client("MODULE", "UNLOAD", "bf")
     assert reason in client.error("MODULE", "LOAD", "bf", *arguments)
-    assert client("MODULE", "LIST") == []
+    assert b"bf" not in [one[1] for one in client("MODULE", "LIST")]
     assert client("CONFIG", "GET", "bf-*") == []
 
 
