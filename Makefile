@@ -27,7 +27,7 @@ run: $(VENV)/.installed build  ## start the server on port 6379 with all bundled
 	@exec $(BIN)/balas --port $(PORT) $(ARGS)
 
 test: $(VENV)/.installed-test build  ## run the fast tests (under three minutes)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
 # cython-lint runs pycodestyle, and looks for it on the path.
 check: $(VENV)/.installed-lint  ## lint, formatting and types
