@@ -24,7 +24,7 @@ UNKNOWN_TO_DROP = "Unknown Index name"
 
 @command("FT.CREATE", arity=-1, flags=FILLING, keys=NAME, group="search")
 def ft_create(ctx: Context, *arguments: bytes) -> Reply:
-    """FT.CREATE index [ON HASH|JSON] [PREFIX count prefix ...] [...] SCHEMA field type ...
+    """FT.CREATE index [ON HASH|JSON] [PREFIX count prefix ...] SCHEMA field type ...
 
     Make an index of all hashes or JSON documents whose keys begin with one of the prefixes.
     """
