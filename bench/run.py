@@ -4,6 +4,7 @@ python -m bench.run                     everything, about fifteen minutes
 python -m bench.run --quick             a short look at everything; writes nothing
 python -m bench.run --only throughput --tests SET,GET
 python -m bench.run --only json         documents against RedisJSON
+python -m bench.run --only search       full-text queries against RediSearch
 """
 
 import argparse
@@ -13,7 +14,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench import datasets, memory, modules_json, pauses, report, startup, throughput
+from bench import (
+    datasets,
+    memory,
+    modules_json,
+    modules_search,
+    pauses,
+    report,
+    startup,
+    throughput,
+)
 from bench.contenders import CONTENDERS, Contender, Cores, info
 
 PARTS = ("throughput", "memory", "pauses", "startup")
@@ -25,7 +35,9 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="few requests; writes nothing")
     parser.add_argument("--servers", default="redis,balas", help="default: %(default)s")
-    parser.add_argument("--only", default=",".join(PARTS), help="parts, of %(default)s; or json")
+    parser.add_argument(
+        "--only", default=",".join(PARTS), help="parts, of %(default)s; or json, search"
+    )
     parser.add_argument("--tests", help="names of tests, of " + ", ".join(names_of_tests()))
     parser.add_argument("--rounds", type=int, help="rounds of the throughput tests")
     parser.add_argument("--output", type=Path, help=f"default: docs/{DOCUMENT.name}")
@@ -102,12 +114,18 @@ def json_part(contenders: Sequence[Contender], cores: Cores, options: argparse.N
     return modules_json.measure(cores, [one.name for one in contenders], rounds, scale)
 
 
+def search_part(contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace) -> str:
+    rounds, scale = (1, 0.5) if options.quick else (options.rounds or 3, 1.0)
+    return modules_search.measure(cores, [one.name for one in contenders], rounds, scale)
+
+
 SECTIONS = {
     "throughput": throughput_part,
     "memory": memory_part,
     "pauses": pauses_part,
     "startup": startup_part,
     "json": json_part,
+    "search": search_part,
 }
 
 if __name__ == "__main__":

@@ -1,0 +1,123 @@
+"""Full-text queries: server CPU per request against RediSearch, on documents of Zipf words."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from itertools import accumulate
+from random import Random
+from statistics import median
+
+from balas.testing import BalasProcess, Client, RealRedis, ServerProcess
+from balas.testing.wire import encode
+from bench.contenders import OPTIONS, Cores
+from bench.report import table
+
+DOCUMENTS = 50_000
+WORDS_EACH = 100
+VOCABULARY = 20_000
+SEED = 7
+BATCH = 500
+# Answers are read after so many requests.
+PIPELINE = 10
+SERVERS: dict[str, Callable[..., ServerProcess]] = {
+    "Redis": partial(RealRedis, modules=["search"]),
+    "Balas": BalasProcess,
+}
+
+
+def vocabulary(chance: Random) -> list[str]:
+    """Words of some syllables, the short ones first, as in a language; some with an ending."""
+    found: dict[str, None] = {}
+    while len(found) < VOCABULARY:
+        syllables = chance.choices("bcdfgklmnprstvz", k=2 + len(found) // 8000)
+        word = "".join(letter + chance.choice("aeiou") for letter in syllables)
+        found[word + chance.choice(["", "", "n", "s", "ing"])] = None
+    return list(found)
+
+
+def documents(count: int) -> list[bytes]:
+    """The requests that store so many documents, several in each."""
+    chance = Random(SEED)
+    words = vocabulary(chance)
+    weights = list(accumulate(1 / (rank + 2) for rank in range(VOCABULARY)))
+    made = [
+        encode(
+            "HSET",
+            f"doc:{number}",
+            *("text", " ".join(chance.choices(words, cum_weights=weights, k=WORDS_EACH))),
+            *("number", str(chance.randrange(10_000)), "tag", f"t{chance.randrange(50)}"),
+        )
+        for number in range(count)
+    ]
+    return [b"".join(made[i : i + BATCH]) for i in range(0, count, BATCH)]
+
+
+def workloads() -> list[tuple[str, tuple[str, ...], int]]:
+    """Names, commands, and how many requests."""
+    words = vocabulary(Random(SEED))
+    one, other, third = words[3], words[8], words[60]
+    rare = words[-3]
+    bare = ("NOCONTENT", "LIMIT", "0", "10")
+    sort = ("SORTBY", "number")
+    return [
+        ("one word", (third, *bare), 400),
+        ("one word, with contents", (third,), 400),
+        ("rare word", (rare, *bare), 2000),
+        ("two words, AND", (f"{one} {other}", *bare), 100),
+        ("two words, OR", (f"{one}|{other}", *bare), 100),
+        ("phrase", (f'"{one} {other}"', *bare), 100),
+        ("prefix", (f"{words[500][:3]}*", *bare), 200),
+        ("numbers, SORTBY", ("@number:[2000 4000]", *sort, *bare), 200),
+        ("tag", ("@tag:{t7}", *bare), 400),
+        ("word and tag", (f"{one} @tag:{{t7}}", *bare), 200),
+    ]
+
+
+def run_one(server: ServerProcess, client: Client, request: bytes, count: int) -> float:
+    """Server CPU in microseconds per request."""
+    began_s = server.cpu_s()
+    for _ in range(count // PIPELINE):
+        client.send_raw(request * PIPELINE)
+        for _ in range(PIPELINE):
+            client.read()
+    return (server.cpu_s() - began_s) * 1e6 / count
+
+
+def fill(client: Client, batches: Sequence[bytes]) -> None:
+    """Make the index and store the documents."""
+    client(
+        "FT.CREATE", "i", "SCHEMA", "text", "TEXT", "number", "NUMERIC", "SORTABLE", "tag", "TAG"
+    )
+    for batch in batches:
+        client.send_raw(batch)
+        for _ in range(BATCH):
+            client.read()
+
+
+def measure(cores: Cores, names: Sequence[str], rounds: int, scale: float) -> str:
+    """Run all on all servers, in turn; the section of the report."""
+    lines = []
+    batches = documents(DOCUMENTS)
+    with ExitStack() as stack:
+        clients = {}
+        for name in names:
+            server = stack.enter_context(SERVERS[name](OPTIONS, pin_to_core=cores.server))
+            clients[name] = server, stack.enter_context(server.client(timeout_s=60))
+            fill(clients[name][1], batches)
+        for what, words, requests in workloads():
+            request = encode("FT.SEARCH", "i", *words)
+            count = max(PIPELINE, int(requests * scale) // PIPELINE * PIPELINE)
+            found: dict[str, list[float]] = {name: [] for name in names}
+            for _ in range(rounds):
+                for name, (server, client) in clients.items():
+                    found[name].append(run_one(server, client, request, count))
+            middle = [median(found[name]) for name in names]
+            cells = [what, *(f"{us:.0f}" for us in middle)]
+            if len(names) == 2:
+                cells.append(
+                    f"**{middle[names.index('Balas')] / middle[names.index('Redis')]:.2f}**"
+                )
+            lines.append(cells)
+    header = ["query", *(f"{name}, CPU µs" for name in names)]
+    header += ["ratio"] if len(names) == 2 else []
+    return "\n## Full-text queries\n\n" + table(header, lines)
