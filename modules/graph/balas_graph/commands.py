@@ -1,0 +1,213 @@
+"""GRAPH.QUERY and its kin."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from random import Random
+from time import perf_counter
+
+from balas.api import (
+    ACCESS,
+    DENYOOM,
+    INSERT,
+    OK,
+    READONLY,
+    RO,
+    RW,
+    WRITE,
+    Context,
+    Module,
+    Reply,
+    ReplyError,
+    command,
+    key,
+)  # fmt: skip
+from balas_graph import replies
+from balas_graph.errors import QueryError
+from balas_graph.evaluation.compiler import Compiler
+from balas_graph.evaluation.registry import Registry
+from balas_graph.evaluation.run import Run
+from balas_graph.execution.clauses import Executor, Plan, prepare
+from balas_graph.language.parser import Parser
+from balas_graph.storage import files
+from balas_graph.storage.graph import Graph
+
+EMPTY_KEY = "ERR Invalid graph operation on empty key"
+# So many texts keep their plans, as the original's CACHE_SIZE.
+PLANS_MAX = 25
+
+
+class Plans(Module):
+    """What queries share: the functions, and the plans of the latest texts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.registry = Registry()
+        self.plans: OrderedDict[str, Plan] = OrderedDict()
+
+    def plan(self, parser: Parser) -> tuple[Plan, bool]:
+        """The plan of what a parser has before it, and whether it was there."""
+        text = parser.text[parser.token.start :]
+        found = self.plans.get(text)
+        if found is not None:
+            self.plans.move_to_end(text)
+            return found, True
+        plan = self.plans[text] = prepare(parser, self.registry)
+        if len(self.plans) > PLANS_MAX:
+            self.plans.popitem(last=False)
+        return plan, False
+
+
+class Options:
+    """What may stand behind a query; what is not known is passed over."""
+
+    def __init__(self, words: tuple[bytes, ...]) -> None:
+        self.compact = b"--compact" in words
+        self.timeout_ms = 0
+        self.version: int | None = None
+        for place, word in enumerate(words):
+            if word.lower() in (b"timeout", b"version"):
+                given = words[place + 1] if place + 1 < len(words) else b""
+                if not given.isdigit():
+                    raise ReplyError(
+                        "ERR Failed to parse query timeout value"
+                        if word.lower() == b"timeout"
+                        else "ERR Failed to parse graph version value"
+                    )
+                if word.lower() == b"timeout":
+                    self.timeout_ms = int(given)
+                else:
+                    self.version = int(given)
+
+
+def run_query(
+    ctx: Context, graph_key: bytes, text: bytes, options: tuple[bytes, ...], read_only: bool
+) -> Reply:
+    """Read, check and run a query; its changes stay, or all are undone."""
+    # The class of the module itself, which imports this file.
+    from balas_graph import Graphs
+
+    begun = perf_counter()
+    given = Options(options)
+    shared = ctx.service(Graphs)
+    graph = ctx.read(graph_key, Graph) if read_only else ctx.write(graph_key, Graph)
+    if graph is None and read_only:
+        raise ReplyError(EMPTY_KEY)
+    try:
+        query = text.decode()
+    except UnicodeDecodeError as error:
+        raise ReplyError("ERR query is not valid UTF-8") from error
+    parser = Parser(query)
+    constants = parser.parameters()
+    compiler = Compiler(shared.registry, Executor().embedded)
+    run = Run(graph or Graph(), shared.registry, compiler, {}, ctx.now_ms, Random(ctx.rng.random()))
+    if given.timeout_ms:
+        run.deadline_s = begun + given.timeout_ms / 1000
+    run.parameters = {k: compiler.compile(v)({}, run) for k, v in constants.items()}
+    plan, cached = shared.plan(parser)
+    if plan.writes and read_only:
+        raise ReplyError("ERR graph.RO_QUERY is to be executed only on read-only queries")
+    run.compiler = plan.compiler
+    try:
+        rows = Executor(plan).query(plan.query, [{}], run)
+        reply = replies.result(
+            plan.columns, rows, run, given.compact, cached, (perf_counter() - begun) * 1000
+        )
+    except RecursionError as error:
+        run.graph.roll_back()
+        raise QueryError("the query is nested too deeply") from error
+    except Exception:
+        run.graph.roll_back()
+        raise
+    keep(ctx, graph_key, text, graph, run, plan)
+    return reply
+
+
+def keep(
+    ctx: Context, graph_key: bytes, text: bytes, graph: Graph | None, run: Run, plan: Plan
+) -> None:
+    """Store a graph that is new, and report what has changed.
+
+    The log gets the text, without a timeout; or the graph, if the text would not do the same again.
+    """
+    changed = bool(run.graph.undo)
+    run.graph.keep()
+    if graph is None:
+        ctx.store(graph_key, run.graph)
+    if changed or graph is None:
+        ctx.changed(graph_key, "graph.query")
+        if plan.chancy:
+            ctx.record(b"GRAPH._RESTORE", graph_key, files.encode(run.graph))
+        else:
+            ctx.record(b"GRAPH.QUERY", graph_key, text)
+
+
+@command("GRAPH.QUERY", arity=-3, flags=WRITE | DENYOOM, keys=key(1, RW | ACCESS | INSERT))
+def query(ctx: Context, graph_key: bytes, text: bytes, *options: bytes) -> Reply:
+    """GRAPH.QUERY graph query [--compact] [timeout milliseconds] [version version]
+
+    Run an openCypher query; the graph is made if it is missing.
+    """
+    return run_query(ctx, graph_key, text, options, False)
+
+
+@command("GRAPH.RO_QUERY", arity=-3, flags=READONLY, keys=key(1, RO | ACCESS))
+def read_only_query(ctx: Context, graph_key: bytes, text: bytes, *options: bytes) -> Reply:
+    """GRAPH.RO_QUERY graph query [--compact] [timeout milliseconds] [version version]
+
+    Run an openCypher query that changes nothing.
+    """
+    return run_query(ctx, graph_key, text, options, True)
+
+
+@command("GRAPH.DELETE", arity=2, flags=WRITE, keys=key(1, RW))
+def delete(ctx: Context, graph_key: bytes) -> Reply:
+    """GRAPH.DELETE graph
+
+    Remove a graph.
+    """
+    begun = perf_counter()
+    if ctx.write(graph_key, Graph) is None:
+        raise ReplyError(EMPTY_KEY)
+    ctx.delete(graph_key)
+    ctx.changed(graph_key, "graph.delete")
+    spent_ms = (perf_counter() - begun) * 1000
+    return f"Graph removed, internal execution time: {spent_ms:.6f} milliseconds"
+
+
+@command("GRAPH.LIST", arity=1, flags=READONLY)
+def graphs(ctx: Context) -> Reply:
+    """GRAPH.LIST
+
+    Return the keys that hold graphs.
+    """
+    return [name for name in ctx.all_keys() if ctx.type_name(name) == Graph.type_name]
+
+
+@command("GRAPH.COPY", arity=3, flags=WRITE | DENYOOM, keys=(key(1, RO), key(2, RW | INSERT)))
+def copy(ctx: Context, source: bytes, target: bytes) -> Reply:
+    """GRAPH.COPY source destination
+
+    Copy a graph to a key that does not exist.
+    """
+    graph = ctx.read(source, Graph)
+    if graph is None:
+        raise ReplyError(EMPTY_KEY)
+    if ctx.there(target):
+        raise ReplyError("ERR destination key already exists")
+    ctx.store(target, graph.copy())
+    ctx.changed(target, "graph.copy")
+    return OK
+
+
+@command("GRAPH._RESTORE", arity=3, flags=WRITE | DENYOOM, keys=key(1, RW | INSERT))
+def restore(ctx: Context, graph_key: bytes, data: bytes) -> Reply:
+    """GRAPH._RESTORE graph data
+
+    Set a graph as the log keeps it.
+    """
+    graph = Graph()
+    files.decode(graph, data)
+    ctx.store(graph_key, graph)
+    ctx.changed(graph_key, "graph.restore")
+    return OK

@@ -1,0 +1,152 @@
+"""What the operators between two values do."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from balas_graph.errors import QueryError, type_mismatch
+from balas_graph.evaluation.values import compare, equals, is_number, type_name
+
+INTEGERS = 2**64
+
+
+def wrapped(value: int) -> int:
+    """An integer as 64 bits hold it."""
+    return (value + 2**63) % INTEGERS - 2**63
+
+
+def add(a: object, b: object) -> object:
+    """Sum, or concatenation of strings and lists."""
+    if isinstance(a, list):
+        return [*a, *b] if isinstance(b, list) else [*a, b]
+    if isinstance(b, list):
+        return [a, *b]
+    if a is None or b is None:
+        return None
+    if is_number(a) and is_number(b):
+        result = a + b  # type: ignore[operator]
+        return wrapped(result) if isinstance(result, int) else result
+    if isinstance(a, str) or isinstance(b, str):
+        return text(a) + text(b)
+    if hasattr(a, "__add__") and not isinstance(a, (bool, int, float, dict)):
+        return a + b
+    raise type_mismatch("Integer, Float, String, List or Null", type_name(a))
+
+
+def text(value: object) -> str:
+    """A number, boolean or string as concatenation writes it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.6f}"
+    if isinstance(value, int):
+        return str(value)
+    raise type_mismatch("Integer, Float, String, List or Null", type_name(value))
+
+
+def arithmetic(operator: str, a: object, b: object) -> object:
+    """Minus, times, divided by, modulo and power."""
+    if a is None or b is None:
+        return None
+    for value in (a, b):
+        if not is_number(value):
+            if hasattr(a, "__sub__") and not isinstance(a, bool) and not is_number(a):
+                return a - b if operator == "-" else a * b if operator == "*" else a / b  # type: ignore[operator]
+            raise type_mismatch("Integer, Float, or Null", type_name(value))
+    assert isinstance(a, (int, float))
+    assert isinstance(b, (int, float))
+    if operator == "^":
+        try:
+            return math.pow(a, b)
+        except (ValueError, ZeroDivisionError):
+            return math.nan
+        except OverflowError:
+            return math.inf
+    if operator in "/%":
+        return divide(operator, a, b)
+    result = a - b if operator == "-" else a * b
+    return wrapped(result) if isinstance(result, int) else result
+
+
+def divide(operator: str, a: int | float, b: int | float) -> object:
+    """Division and modulo, towards zero for integers."""
+    if isinstance(a, int) and isinstance(b, int):
+        if b == 0:
+            raise QueryError("Division by zero")
+        if operator == "%":
+            return int(math.copysign(abs(a) % abs(b), a)) if a else 0
+        quotient = abs(a) // abs(b)
+        return wrapped(quotient if (a < 0) == (b < 0) else -quotient)
+    if b == 0:
+        if operator == "%" or a == 0 or math.isnan(a):
+            return math.nan
+        return math.copysign(math.inf, a) * math.copysign(1, b)
+    return math.fmod(a, b) if operator == "%" else a / b
+
+
+def compared(operator: str, a: object, b: object) -> bool | None:
+    """A comparison of two values."""
+    if operator == "=":
+        return equals(a, b)
+    if operator == "<>":
+        same = equals(a, b)
+        return None if same is None else not same
+    result = compare(a, b)
+    if result is None:
+        return None
+    if result == 2:
+        return False
+    if operator == "<":
+        return result < 0
+    if operator == ">":
+        return result > 0
+    return result <= 0 if operator == "<=" else result >= 0
+
+
+def contains(item: object, items: object) -> bool | None:
+    """item IN items."""
+    if items is None:
+        return None
+    if not isinstance(items, list):
+        raise type_mismatch("List or Null", type_name(items))
+    unknown = False
+    for other in items:
+        same = equals(item, other)
+        if same:
+            return True
+        unknown = unknown or same is None
+    return None if unknown else False
+
+
+def string_test(operator: str, a: object, b: object) -> bool | None:
+    """STARTS WITH, ENDS WITH, CONTAINS and =~; null unless both are strings."""
+    if not isinstance(a, str) or not isinstance(b, str):
+        return None
+    if operator == "STARTS WITH":
+        return a.startswith(b)
+    if operator == "ENDS WITH":
+        return a.endswith(b)
+    if operator == "CONTAINS":
+        return b in a
+    try:
+        return re.fullmatch(b, a) is not None
+    except re.error as error:
+        raise QueryError(f"Invalid regex: {error}") from error
+
+
+def index(of: object, at: object) -> object:
+    """of[at], of a list by number or of a map by key."""
+    if of is None or at is None:
+        return None
+    if isinstance(of, list):
+        if not isinstance(at, int) or isinstance(at, bool):
+            raise type_mismatch("Integer", type_name(at))
+        return of[at] if -len(of) <= at < len(of) else None
+    if isinstance(of, dict):
+        if not isinstance(at, str):
+            raise type_mismatch("String", type_name(at))
+        return of.get(at)
+    raise type_mismatch("List, Map, Node, Edge, or Null", type_name(of))

@@ -1,0 +1,242 @@
+"""Runs whole queries, and those inside expressions and CALL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from balas_graph.errors import QueryError, type_mismatch
+from balas_graph.evaluation.compiler import Compiler, truth
+from balas_graph.evaluation.registry import Registry
+from balas_graph.evaluation.run import Row, Run
+from balas_graph.evaluation.values import group_key, type_name
+from balas_graph.execution import writing
+from balas_graph.execution.matching import match, path_of
+from balas_graph.execution.projection import Projector
+from balas_graph.language import checks, tree
+from balas_graph.language.parser import Parser
+
+
+@dataclass
+class Plan:
+    """A query that was read and checked, with all that is made once for it."""
+
+    query: tree.Query
+    columns: list[str]
+    writes: bool
+    compiler: Compiler
+    chancy: bool
+    projectors: dict[int, Projector] = field(default_factory=dict)
+
+    def projector(self, clause: tree.Projection, registry: Registry) -> Projector:
+        """The projector of a clause."""
+        found = self.projectors.get(id(clause))
+        if found is None:
+            found = self.projectors[id(clause)] = Projector(clause, registry)
+        return found
+
+
+def prepare(parser: Parser, registry: Registry) -> Plan:
+    """Read and check the rest of a text."""
+    query = parser.whole()
+    columns = checks.check(query, registry)
+    executor = Executor()
+    compiler = Compiler(registry, executor.embedded)
+    plan = Plan(query, columns, checks.writes(query, registry), compiler, checks.chancy(query))
+    executor.plan = plan
+    return plan
+
+
+class Executor:
+    """Runs the clauses of one plan."""
+
+    plan: Plan
+
+    def __init__(self, plan: Plan | None = None) -> None:
+        if plan is not None:
+            self.plan = plan
+
+    def query(self, query: tree.Query, rows: list[Row], run: Run) -> list[Row]:
+        """The rows of all parts of a query."""
+        result: list[Row] = []
+        for part in query.parts:
+            result.extend(self.part(part, rows, run))
+        if len(query.parts) > 1 and not query.every:
+            distinct: dict[object, Row] = {}
+            for row in result:
+                key = tuple((name, group_key(row[name])) for name in sorted(row))
+                distinct.setdefault(key, row)
+            return list(distinct.values())
+        return result
+
+    def part(self, clauses: tuple[tree.Clause, ...], rows: list[Row], run: Run) -> list[Row]:
+        """The rows behind the last clause; none unless that is RETURN or a lone CALL."""
+        for clause in clauses:
+            rows = getattr(self, "run_" + type(clause).__name__.lower())(clause, rows, run)
+            run.step(len(rows))
+        last = clauses[-1]
+        if isinstance(last, tree.Projection) or (
+            isinstance(last, tree.CallProcedure) and len(clauses) == 1
+        ):
+            return rows
+        return []
+
+    def run_match(self, clause: tree.Match, rows: list[Row], run: Run) -> list[Row]:
+        """MATCH and OPTIONAL MATCH."""
+        result: list[Row] = []
+        where = run.compiler.maybe(clause.where)
+        names = checks.pattern_names(clause.patterns) if clause.optional else ()
+        for row in rows:
+            found = False
+            for inner in match(clause.patterns, row, run):
+                if where is None or truth(where(inner, run)):
+                    found = True
+                    run.step(len(result))
+                    result.append({k: v for k, v in inner.items() if k[0] != " "})
+            if clause.optional and not found:
+                result.append({**dict.fromkeys(names), **row})
+        return result
+
+    def run_unwind(self, clause: tree.Unwind, rows: list[Row], run: Run) -> list[Row]:
+        """UNWIND: a row for each item; a value that is no list is one item."""
+        source, result = run.compiler.compile(clause.source), []
+        for row in rows:
+            items = source(row, run)
+            if items is None:
+                continue
+            for item in items if isinstance(items, list) else [items]:
+                run.step(len(result))
+                result.append({**row, clause.variable: item})
+        return result
+
+    def run_create(self, clause: tree.Create, rows: list[Row], run: Run) -> list[Row]:
+        """CREATE."""
+        return [writing.create(clause.patterns, row, run) for row in rows]
+
+    def run_merge(self, clause: tree.Merge, rows: list[Row], run: Run) -> list[Row]:
+        """MERGE."""
+        return writing.merge(clause, rows, run)
+
+    def run_set(self, clause: tree.Set, rows: list[Row], run: Run) -> list[Row]:
+        """SET and REMOVE."""
+        for row in rows:
+            for item in clause.items:
+                writing.assign(item, row, run, clause.remove)
+        return rows
+
+    def run_delete(self, clause: tree.Delete, rows: list[Row], run: Run) -> list[Row]:
+        """DELETE."""
+        writing.delete(clause, rows, run)
+        return rows
+
+    def run_projection(self, clause: tree.Projection, rows: list[Row], run: Run) -> list[Row]:
+        """WITH and RETURN."""
+        return self.plan.projector(clause, run.registry).run(rows, run)
+
+    def run_foreach(self, clause: tree.ForEach, rows: list[Row], run: Run) -> list[Row]:
+        """FOREACH: the clauses within for each item, without changing the rows."""
+        source = run.compiler.compile(clause.source)
+        for row in rows:
+            items = source(row, run)
+            if items is None:
+                continue
+            if not isinstance(items, list):
+                raise type_mismatch("List", type_name(items))
+            for item in items:
+                run.step()
+                self.part(clause.clauses, [{**row, clause.variable: item}], run)
+        return rows
+
+    def run_callprocedure(self, clause: tree.CallProcedure, rows: list[Row], run: Run) -> list[Row]:
+        """CALL of a procedure, for each row."""
+        found = run.registry.procedures[clause.name.lower()]
+        arguments = [run.compiler.compile(argument) for argument in clause.arguments or ()]
+        yields = clause.columns
+        if yields is None:
+            yields = tuple((name, name) for name in found.columns) if clause.alone else ()
+        where = run.compiler.maybe(clause.where)
+        result: list[Row] = []
+        for row in rows:
+            for values in found.body(run, *[argument(row, run) for argument in arguments]):  # type: ignore[attr-defined]
+                named = dict(zip(found.columns, values, strict=True))
+                inner = {**row, **{name: named[column] for column, name in yields}}
+                if where is None or truth(where(inner, run)):
+                    run.step(len(result))
+                    result.append(inner)
+        return result
+
+    def run_callsubquery(self, clause: tree.CallSubquery, rows: list[Row], run: Run) -> list[Row]:
+        """CALL { }: the rows of the query within, for each row; the row itself if it only writes."""
+        last = clause.query.parts[0][-1]
+        result: list[Row] = []
+        for row in rows:
+            found = self.query(clause.query, [dict(row)], run)
+            if isinstance(last, tree.Projection):
+                result.extend({**row, **inner} for inner in found)
+            else:
+                result.append(row)
+            run.step(len(result))
+        return result
+
+    def run_indexchange(self, clause: tree.IndexChange, rows: list[Row], run: Run) -> list[Row]:
+        """CREATE INDEX and DROP INDEX."""
+        graph = run.graph
+        if clause.edges:
+            raise QueryError("indexes of relationships are not supported")
+        for name in clause.keys:
+            place = graph.label_id(clause.label), graph.attributes.intern(name)
+            if clause.create:
+                if not graph.create_index(*place):
+                    raise QueryError(f"Attribute '{name}' is already indexed")
+                graph.undo.append(lambda place=place: graph.indexes.pop(place))
+                run.statistics.indices_created += 1
+            else:
+                if place not in graph.indexes:
+                    raise QueryError(
+                        f"ERR Unable to drop index on :{clause.label}({name}): no such index."
+                    )
+                del graph.indexes[place]
+                graph.undo.append(lambda place=place: graph.create_index(*place))
+                run.statistics.indices_deleted += 1
+        return rows
+
+    def embedded(self, node: tree.Expression, row: Row, run: Run) -> object:
+        """The value of a pattern or a query inside an expression."""
+        if isinstance(node, tree.PatternValue):
+            return self.pattern(node, row, run)
+        assert isinstance(node, tree.Subquery)
+        clauses = node.query.parts[0]
+        if node.kind == "exists" and len(clauses) == 1 and isinstance(clauses[0], tree.Match):
+            where = run.compiler.maybe(clauses[0].where)
+            return any(
+                where is None or truth(where(inner, run))
+                for inner in match(clauses[0].patterns, row, run)
+            )
+        if isinstance(clauses[-1], tree.Projection):
+            rows = self.query(node.query, [dict(row)], run)
+        else:
+            rows = [dict(row)]
+            for clause in clauses:
+                name = "run_" + type(clause).__name__.lower()
+                rows = getattr(self, name)(clause, rows, run)
+        if node.kind == "exists":
+            return bool(rows)
+        if node.kind == "count":
+            return len(rows)
+        return [next(iter(inner.values())) for inner in rows]
+
+    @staticmethod
+    def pattern(node: tree.PatternValue, row: Row, run: Run) -> object:
+        """Whether a pattern exists, a shortest path, or the list of a comprehension."""
+        found = match((node.pattern,), row, run)
+        if node.test:
+            return next(found, None) is not None
+        if node.value is None:
+            first = next(found, None)
+            return None if first is None else path_of(node.pattern, first, 0)
+        where, value = run.compiler.maybe(node.where), run.compiler.compile(node.value)
+        result: list[object] = []
+        for inner in found:
+            if where is None or truth(where(inner, run)):
+                run.step(len(result))
+                result.append(value(inner, run))
+        return result

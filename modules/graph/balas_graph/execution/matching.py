@@ -1,0 +1,266 @@
+"""Finds patterns in the graph.
+
+A path is entered at the node that has the fewest candidates (one that is bound, then one with an
+indexed property, then the rarest label), and walked from there to its ends. No edge is walked
+twice in one MATCH.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from balas_graph.errors import QueryError, type_mismatch
+from balas_graph.evaluation.run import Row, Run
+from balas_graph.evaluation.values import equals, type_name
+from balas_graph.language import tree
+from balas_graph.storage.entities import Edge, Node, Path
+from balas_graph.storage.graph import index_key
+
+Used = frozenset[Edge]
+NOTHING: Used = frozenset()
+
+
+def node_name(path: int, place: int, pattern: tree.PathPattern) -> str:
+    """The name a node is bound to, made up for one without."""
+    return pattern.nodes[place].variable or f"  n{path}.{place}"
+
+
+def edge_name(path: int, place: int, pattern: tree.PathPattern) -> str:
+    """The name an edge is bound to, made up for one without."""
+    return pattern.edges[place].variable or f"  e{path}.{place}"
+
+
+def match(
+    patterns: tuple[tree.PathPattern, ...], row: Row, run: Run, first: int = 0, used: Used = NOTHING
+) -> Iterator[Row]:
+    """Every row in which all patterns hold."""
+    if first == len(patterns):
+        yield row
+        return
+    pattern = patterns[first]
+    if pattern.shortest:
+        found = shortest(pattern, row, run, first)
+    else:
+        found = walk_path(pattern, row, run, first, used)
+    for inner, walked in found:
+        if pattern.variable is not None:
+            inner = {**inner, pattern.variable: path_of(pattern, inner, first)}
+        yield from match(patterns, inner, run, first + 1, walked)
+
+
+def path_of(pattern: tree.PathPattern, row: Row, number: int) -> Path:
+    """The path that a row has bound."""
+    start = row[node_name(number, 0, pattern)]
+    assert isinstance(start, Node)
+    nodes, edges = [start], []
+    for place in range(len(pattern.edges)):
+        walked = row[edge_name(number, place, pattern)]
+        for edge in walked if isinstance(walked, list) else [walked]:
+            assert isinstance(edge, Edge)
+            edges.append(edge)
+            nodes.append(edge.target if edge.source is nodes[-1] else edge.source)
+    return Path(tuple(nodes), tuple(edges))
+
+
+def walk_path(
+    pattern: tree.PathPattern, row: Row, run: Run, number: int, used: Used
+) -> Iterator[tuple[Row, Used]]:
+    """Every way to lay one path over the graph."""
+    start, candidates = entrance(pattern, row, run, number)
+    steps = [(place, True) for place in range(start, len(pattern.edges))]
+    steps += [(place, False) for place in range(start - 1, -1, -1)]
+    name = node_name(number, start, pattern)
+    for node in candidates:
+        run.step()
+        if fits(pattern.nodes[start], node, row, run):
+            yield from walk(pattern, number, steps, 0, {**row, name: node}, used, run)
+
+
+def walk(
+    pattern: tree.PathPattern, number: int, steps: list[tuple[int, bool]], at: int, row: Row,
+    used: Used, run: Run,
+) -> Iterator[tuple[Row, Used]]:  # fmt: skip
+    """Go on with a path from the nodes that are bound already."""
+    if at == len(steps):
+        yield row, used
+        return
+    place, forward = steps[at]
+    edge_pattern = pattern.edges[place]
+    here = row[node_name(number, place if forward else place + 1, pattern)]
+    there = place + 1 if forward else place
+    name, end_name = edge_name(number, place, pattern), node_name(number, there, pattern)
+    assert isinstance(here, Node)
+    bound_edge = row.get(name) if name in row else None
+    if name in row and bound_edge is None:
+        return
+    bound_end = row.get(end_name) if end_name in row else False
+    for walked, end, taken in expand(edge_pattern, here, forward, row, used, run, bound_edge):
+        if bound_end is not False and bound_end is not end:
+            continue
+        if bound_end is False and not fits(pattern.nodes[there], end, row, run):
+            continue
+        if bound_end is not False and not fits(pattern.nodes[there], end, row, run):
+            continue
+        inner = {**row, name: walked, end_name: end}
+        yield from walk(pattern, number, steps, at + 1, inner, taken, run)
+
+
+def expand(
+    pattern: tree.EdgePattern, here: Node, forward: bool, row: Row, used: Used, run: Run,
+    bound: object,
+) -> Iterator[tuple[object, Node, Used]]:  # fmt: skip
+    """Edges, or lists of edges, that lead on from a node, with where they end."""
+    direction = pattern.direction if forward else -pattern.direction
+    types = type_ids(pattern, run)
+    if pattern.length is None:
+        for edge, end in neighbours(here, types, direction):
+            run.step()
+            if bound is not None and bound is not edge:
+                continue
+            if edge not in used and has_properties(pattern.properties, edge, row, run):
+                yield edge, end, used | {edge}
+        return
+    low, high = pattern.length
+    stack: list[tuple[tuple[Edge, ...], Node]] = [((), here)]
+    while stack:
+        edges, node = stack.pop()
+        run.step(len(stack))
+        if len(edges) >= low:
+            walked = list(edges) if forward else list(reversed(edges))
+            if bound is None or bound == walked:
+                yield walked, node, used.union(edges)
+        if high is not None and len(edges) >= high:
+            continue
+        for edge, end in neighbours(node, types, direction):
+            if edge in used or edge in edges:
+                continue
+            if has_properties(pattern.properties, edge, row, run):
+                stack.append(((*edges, edge), end))
+
+
+def type_ids(pattern: tree.EdgePattern, run: Run) -> list[int] | None:
+    """The ids of the types of a pattern; None for any."""
+    if not pattern.types:
+        return None
+    return [run.graph.types.get(name) for name in dict.fromkeys(pattern.types)]
+
+
+def neighbours(node: Node, types: list[int] | None, direction: int) -> Iterator[tuple[Edge, Node]]:
+    """Edges of a node and their other ends; a loop comes once even without direction."""
+    if direction >= 0:
+        for kind in node.outgoing if types is None else types:
+            for edge in node.outgoing.get(kind, {}).values():
+                yield edge, edge.target
+    if direction <= 0:
+        for kind in node.incoming if types is None else types:
+            for edge in node.incoming.get(kind, {}).values():
+                if direction or edge.source is not edge.target:
+                    yield edge, edge.source
+
+
+def entrance(
+    pattern: tree.PathPattern, row: Row, run: Run, number: int
+) -> tuple[int, Iterable[Node]]:
+    """The place of the node to begin at, and its candidates."""
+    best: tuple[int, int, Iterable[Node]] | None = None
+    for place, node in enumerate(pattern.nodes):
+        name = node_name(number, place, pattern)
+        if name in row:
+            value = row[name]
+            if value is None:
+                return place, ()
+            if not isinstance(value, Node):
+                raise type_mismatch("Node", type_name(value))
+            return place, () if value.deleted else (value,)
+        count, candidates = scan(node, row, run)
+        if best is None or count < best[0]:
+            best = count, place, candidates
+    assert best is not None
+    return best[1], list(best[2])
+
+
+def scan(node: tree.NodePattern, row: Row, run: Run) -> tuple[int, Iterable[Node]]:
+    """How many nodes could fit, and which: by index, by label, or all."""
+    graph = run.graph
+    count, found = len(graph.nodes), graph.nodes.values()
+    for name in node.labels:
+        label = graph.labels.get(name)
+        if label < 0:
+            return 0, ()
+        if isinstance(node.properties, tree.MapOf):
+            for key, value in node.properties.pairs:
+                index = graph.indexes.get((label, graph.attributes.get(key)))
+                if index is not None:
+                    try:
+                        wanted = run.compiler.compile(value)(row, run)
+                    except KeyError:
+                        continue
+                    if isinstance(wanted, (str, int)):
+                        entries = index.get(index_key(wanted), {})
+                        return len(entries), entries.values()
+        if len(graph.labelled[label]) <= count:
+            found = graph.labelled[label].values()
+            count = len(found)
+    return count, found
+
+
+def fits(pattern: tree.NodePattern, node: Node, row: Row, run: Run) -> bool:
+    """Whether a node has the labels and properties of a pattern."""
+    for name in pattern.labels:
+        if run.graph.labels.get(name) not in node.labels:
+            return False
+    return has_properties(pattern.properties, node, row, run)
+
+
+def has_properties(wanted: tree.Expression | None, entity: Node | Edge, row: Row, run: Run) -> bool:
+    """Whether a node or an edge has the properties of a map."""
+    if wanted is None:
+        return True
+    values = run.compiler.compile(wanted)(row, run)
+    if not isinstance(values, dict):
+        raise type_mismatch("Map", type_name(values))
+    attributes = run.graph.attributes
+    return all(
+        equals(entity.properties.get(attributes.get(key)), value) is True
+        for key, value in values.items()
+    )
+
+
+def shortest(
+    pattern: tree.PathPattern, row: Row, run: Run, number: int
+) -> Iterator[tuple[Row, Used]]:
+    """One or all of the shortest paths between two nodes that are bound."""
+    first, last = node_name(number, 0, pattern), node_name(number, 1, pattern)
+    if len(pattern.edges) != 1:
+        raise QueryError("shortestPath requires a path containing a single relationship")
+    source, target = row.get(first), row.get(last)
+    if source is None or target is None:
+        if first in row and last in row:
+            return
+        raise QueryError("A shortestPath requires bound nodes")
+    assert isinstance(source, Node)
+    edge = pattern.edges[0]
+    low, high = edge.length or (1, 1)
+    level: list[tuple[tuple[Edge, ...], Node]] = [((), source)]
+    seen = {source}
+    depth, done = 0, False
+    while level and not done:
+        if depth >= low or (depth == 0 and low == 0):
+            for edges, node in level:
+                if node is target:
+                    done = True
+                    name = edge_name(number, 0, pattern)
+                    yield {**row, name: list(edges)}, frozenset(edges)
+                    if pattern.shortest == "one":
+                        return
+        if high is not None and depth >= high:
+            return
+        following: list[tuple[tuple[Edge, ...], Node]] = []
+        for edges, node in level:
+            for step, end in neighbours(node, type_ids(edge, run), edge.direction):
+                run.step(len(following))
+                if end not in seen and has_properties(edge.properties, step, row, run):
+                    following.append(((*edges, step), end))
+        seen.update(node for _, node in following)
+        level = following
+        depth += 1

@@ -1,0 +1,1 @@
+"""Functions of openCypher, found by the registry."""

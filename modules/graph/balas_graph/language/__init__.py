@@ -1,0 +1,1 @@
+"""openCypher as text: tokens, the tree, the parser, and what can be refused before it runs."""

@@ -1,0 +1,347 @@
+"""Refuses, before it runs, what cannot make sense: names, their kinds, aggregates, patterns.
+
+A scope is a dict from names to what they are known to be: "node", "edge", "edges", "path" or
+"any".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+
+from balas_graph.errors import MeaningMistake
+from balas_graph.evaluation.registry import Registry
+from balas_graph.language import tree
+
+Scope = dict[str, str]
+WRITES = (tree.Create, tree.Merge, tree.Set, tree.Delete, tree.IndexChange)
+
+
+def check(query: tree.Query, registry: Registry) -> list[str]:
+    """Check a whole query, and return the names of its columns."""
+    return Checker(registry).query(query, {})
+
+
+def pattern_names(patterns: tuple[tree.PathPattern, ...]) -> dict[str, str]:
+    """The names that patterns bind, with their kinds."""
+    found: dict[str, str] = {}
+    for pattern in patterns:
+        if pattern.variable:
+            found[pattern.variable] = "path"
+        for node in pattern.nodes:
+            if node.variable:
+                found[node.variable] = "node"
+        for edge in pattern.edges:
+            if edge.variable:
+                found[edge.variable] = "edges" if edge.length else "edge"
+    return found
+
+
+def parts(node: object) -> Iterator[object]:
+    """Every node of a tree."""
+    if isinstance(node, tuple):
+        for item in node:
+            yield from parts(item)
+    elif is_dataclass(node):
+        yield node
+        for field in fields(node):
+            yield from parts(getattr(node, field.name))
+
+
+def writes(query: tree.Query, registry: Registry) -> bool:
+    """Whether a query may change the graph."""
+    for node in parts(query.parts):
+        if isinstance(node, WRITES):
+            return True
+        if isinstance(node, tree.CallProcedure) and registry.procedures[node.name.lower()].writes:
+            return True
+    return False
+
+
+def chancy(query: tree.Query) -> bool:
+    """Whether a query may do something else when it runs again: by chance, time or files."""
+    clocks = ("rand", "randomuuid", "timestamp", "date", "time", "datetime", "localtime")
+    return any(
+        isinstance(node, tree.Call) and node.name.startswith((*clocks, "localdatetime"))
+        for node in parts(query.parts)
+    )
+
+
+class Checker:
+    """Walks the clauses with the names that are known."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+
+    def query(self, query: tree.Query, outer: Scope) -> list[str]:
+        """Check all parts; they need the same columns."""
+        columns: list[list[str]] = [self.part(part, dict(outer)) for part in query.parts]
+        if any(found != columns[0] for found in columns):
+            raise MeaningMistake("All sub queries in a UNION must have the same column names.")
+        return columns[0]
+
+    def part(self, clauses: tuple[tree.Clause, ...], scope: Scope) -> list[str]:
+        """Check clauses one after the other."""
+        for place, clause in enumerate(clauses):
+            if isinstance(clause, tree.Projection) and clause.final and place + 1 < len(clauses):
+                raise MeaningMistake("Unexpected clause following RETURN")
+            getattr(self, "check_" + type(clause).__name__.lower())(clause, scope)
+        last = clauses[-1]
+        if isinstance(last, tree.Projection):
+            if not last.final:
+                raise MeaningMistake("Query cannot conclude with WITH")
+            return list(scope)
+        if isinstance(last, tree.CallProcedure) and len(clauses) == 1:
+            return list(scope)
+        if isinstance(last, (tree.Match, tree.Unwind)):
+            name = "MATCH" if isinstance(last, tree.Match) else "UNWIND"
+            raise MeaningMistake(
+                f"Query cannot conclude with {name} (must be a RETURN clause, an update clause, "
+                "a procedure call or a non-returning subquery)"
+            )
+        return []
+
+    def bare(self, clauses: tuple[tree.Clause, ...], scope: Scope) -> None:
+        """Check clauses that need no end, as in FOREACH and EXISTS."""
+        for clause in clauses:
+            getattr(self, "check_" + type(clause).__name__.lower())(clause, scope)
+
+    # Expressions
+
+    def expression(self, node: object, scope: Scope, aggregates: bool = False) -> None:
+        """Check the names, functions and aggregates of an expression."""
+        if isinstance(node, tuple):
+            for item in node:
+                self.expression(item, scope, aggregates)
+            return
+        if not is_dataclass(node):
+            return
+        if isinstance(node, tree.Variable) and node.name not in scope:
+            raise MeaningMistake(f"'{node.name}' not defined")
+        if isinstance(node, tree.Call):
+            aggregates = self.call(node, aggregates)
+        if isinstance(node, tree.Property) and isinstance(node.of, tree.Literal):
+            if node.of.value is not None:
+                raise MeaningMistake("Type mismatch: expected Map or Node")
+        if isinstance(node, (tree.ListComprehension, tree.Quantifier)):
+            self.expression(node.source, scope, aggregates)
+            inner = {**scope, node.variable: "any"}
+            self.expression(node.where, inner)
+            if isinstance(node, tree.ListComprehension):
+                self.expression(node.value, inner)
+        elif isinstance(node, tree.Reduce):
+            self.expression((node.start, node.source), scope, aggregates)
+            self.expression(node.value, {**scope, node.total: "any", node.variable: "any"})
+        elif isinstance(node, tree.PatternValue):
+            self.pattern_value(node, scope)
+        elif isinstance(node, tree.Subquery):
+            inner = dict(scope)
+            self.bare(node.query.parts[0], inner)
+            for part in node.query.parts[1:]:
+                self.bare(part, dict(scope))
+        else:
+            if isinstance(node, tree.MapProjection) and node.variable not in scope:
+                raise MeaningMistake(f"'{node.variable}' not defined")
+            for field in fields(node):
+                self.expression(getattr(node, field.name), scope, aggregates)
+
+    def call(self, node: tree.Call, aggregates: bool) -> bool:
+        """Check a function's name; whether aggregates may stand in its arguments."""
+        found = self.registry.functions.get(node.name)
+        if found is None:
+            raise MeaningMistake(f"Unknown function '{node.name}'")
+        if not found.aggregate:
+            return aggregates
+        if not aggregates:
+            raise MeaningMistake(f"Invalid use of aggregating function '{found.name}'")
+        return False
+
+    def pattern_value(self, node: tree.PatternValue, scope: Scope) -> None:
+        """Check a pattern inside an expression; a mere test may not bring new names."""
+        names = pattern_names((node.pattern,))
+        if node.test or node.value is None:
+            for name in names:
+                if (
+                    name not in scope
+                    and node.pattern.variable != name
+                    and not node.pattern.shortest
+                ):
+                    raise MeaningMistake(f"'{name}' not defined")
+        inner = {**names, **scope}
+        self.patterns((node.pattern,), dict(scope), False)
+        self.expression((node.where, node.value), inner)
+
+    # Patterns
+
+    def patterns(self, patterns: tuple[tree.PathPattern, ...], scope: Scope, create: bool) -> None:
+        """Check patterns, and bind their names."""
+        before = dict(scope)
+        for pattern in patterns:
+            edges = set()
+            if pattern.variable is not None:
+                if pattern.variable in scope:
+                    raise MeaningMistake(
+                        f"The bound variable '{pattern.variable}' can't be redeclared"
+                    )
+            for node in pattern.nodes:
+                self.bind(node.variable, "node", scope)
+                self.expression(node.properties, scope)
+            for edge in pattern.edges:
+                kind = "edges" if edge.length else "edge"
+                if edge.variable is not None:
+                    if edge.variable in edges or (create and edge.variable in scope):
+                        raise MeaningMistake(
+                            f"The bound variable '{edge.variable}' can't be redeclared"
+                        )
+                    edges.add(edge.variable)
+                self.bind(edge.variable, kind, scope)
+                self.expression(edge.properties, scope)
+            if pattern.variable is not None:
+                scope[pattern.variable] = "path"
+            if create:
+                self.creatable(pattern, before)
+
+    @staticmethod
+    def bind(name: str | None, kind: str, scope: Scope) -> None:
+        """A name stands for a node, an edge or edges."""
+        if name is None:
+            return
+        known = scope.get(name, kind)
+        if known not in (kind, "any"):
+            raise MeaningMistake(
+                f"The alias '{name}' was specified for both a {known} and a {kind}."
+            )
+        scope[name] = kind
+
+    @staticmethod
+    def creatable(pattern: tree.PathPattern, before: Scope) -> None:
+        """Refuse to create what is no single new thing."""
+        if not pattern.edges:
+            node = pattern.nodes[0]
+            if node.variable in before:
+                raise MeaningMistake(
+                    f"The bound variable '{node.variable}' can't be redeclared in a CREATE clause"
+                )
+        for node in pattern.nodes:
+            if node.variable in before and (node.labels or node.properties):
+                raise MeaningMistake(
+                    f"The bound variable '{node.variable}' can't be redeclared in a CREATE clause"
+                )
+        for edge in pattern.edges:
+            if len(edge.types) != 1:
+                raise MeaningMistake("Exactly one relationship type must be specified for CREATE")
+            if edge.length is not None:
+                raise MeaningMistake("Variable length relationships cannot be used in CREATE")
+
+    # Clauses
+
+    def check_match(self, clause: tree.Match, scope: Scope) -> None:
+        for pattern in clause.patterns:
+            for part in (*pattern.nodes, *pattern.edges):
+                if isinstance(part.properties, tree.Parameter):
+                    raise MeaningMistake("Encountered unhandled type in inlined properties.")
+        self.patterns(clause.patterns, scope, False)
+        self.expression(clause.where, scope)
+
+    def check_unwind(self, clause: tree.Unwind, scope: Scope) -> None:
+        self.expression(clause.source, scope)
+        self.declare(clause.variable, scope)
+
+    @staticmethod
+    def declare(name: str, scope: Scope) -> None:
+        """A new name."""
+        if name in scope:
+            raise MeaningMistake(f"The bound variable '{name}' can't be redeclared")
+        scope[name] = "any"
+
+    def check_create(self, clause: tree.Create, scope: Scope) -> None:
+        for pattern in clause.patterns:
+            if any(edge.direction == 0 for edge in pattern.edges):
+                raise MeaningMistake("Only directed relationships are supported in CREATE")
+        before = dict(scope)
+        self.patterns(clause.patterns, scope, True)
+        del before
+
+    def check_merge(self, clause: tree.Merge, scope: Scope) -> None:
+        self.patterns((clause.pattern,), scope, True)
+        for item in clause.on_create + clause.on_match:
+            self.expression((item.target, item.value), scope)
+
+    def check_set(self, clause: tree.Set, scope: Scope) -> None:
+        for item in clause.items:
+            self.expression((item.target, item.value), scope)
+
+    def check_delete(self, clause: tree.Delete, scope: Scope) -> None:
+        for target in clause.targets:
+            if isinstance(target, (tree.Literal, tree.Binary, tree.HasLabels, tree.Chain)):
+                raise MeaningMistake("DELETE can only be called on nodes, paths and relationships")
+            self.expression(target, scope)
+
+    def check_projection(self, clause: tree.Projection, scope: Scope) -> None:
+        """Check a projection; behind it only its own names are known."""
+        self.expression(tuple(value for value, _, _ in clause.items), scope, True)
+        after: Scope = dict(scope) if clause.star else {}
+        if clause.star and not scope and clause.final and not clause.items:
+            raise MeaningMistake("RETURN * is not allowed when there are no variables in scope")
+        named = set()
+        for value, name, given in clause.items:
+            if not clause.final and not given and not isinstance(value, tree.Variable):
+                raise MeaningMistake("WITH clause projections must be aliased")
+            if name in named:
+                raise MeaningMistake(
+                    "Error: Multiple result columns with the same name are not supported."
+                )
+            named.add(name)
+            kind = scope[value.name] if isinstance(value, tree.Variable) else "any"
+            after[name] = kind
+        grouped = any(
+            isinstance(node, tree.Call) and self.registry.functions[node.name].aggregate
+            for node in parts(tuple(value for value, _, _ in clause.items))
+        )
+        visible = after if clause.distinct else {**scope, **after}
+        known = [value for value, _, _ in clause.items]
+        for value, _ in clause.order:
+            if value not in known:
+                self.expression(value, visible, grouped)
+        for bound in (clause.skip, clause.limit):
+            self.expression(bound, {})
+            if isinstance(bound, tree.Literal) and (
+                type(bound.value) is not int or bound.value < 0
+            ):
+                word = "SKIP" if bound is clause.skip else "LIMIT"
+                raise MeaningMistake(
+                    f"{word} specified value of invalid type, must be a positive integer"
+                )
+        self.expression(clause.where, after if grouped or clause.distinct else visible)
+        scope.clear()
+        scope.update(after)
+
+    def check_foreach(self, clause: tree.ForEach, scope: Scope) -> None:
+        self.expression(clause.source, scope)
+        self.bare(clause.clauses, {**scope, clause.variable: "any"})
+
+    def check_callprocedure(self, clause: tree.CallProcedure, scope: Scope) -> None:
+        found = self.registry.procedures.get(clause.name.lower())
+        if found is None:
+            raise MeaningMistake(f"Procedure `{clause.name}` is not registered")
+        count = len(clause.arguments or ())
+        if not found.low <= count <= found.high:
+            raise MeaningMistake(
+                f"Procedure `{found.name}` requires {found.low} arguments, got {count}"
+            )
+        self.expression(clause.arguments or (), scope)
+        columns = clause.columns
+        if columns is None and clause.alone:
+            columns = tuple((name, name) for name in found.columns)
+        for column, name in columns or ():
+            if column not in found.columns:
+                raise MeaningMistake(f"Procedure `{found.name}` does not yield output `{column}`")
+            self.declare(name, scope)
+        self.expression(clause.where, scope)
+
+    def check_callsubquery(self, clause: tree.CallSubquery, scope: Scope) -> None:
+        for name in self.query(clause.query, scope):
+            scope[name] = "any"
+
+    def check_indexchange(self, clause: tree.IndexChange, scope: Scope) -> None:
+        """Names of an index need no check."""

@@ -1,0 +1,77 @@
+"""Cuts the text of a query into tokens.
+
+A number that is followed by a letter is refused here, and so is a string without an end: both
+would otherwise be read as two tokens.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from balas_graph.errors import SyntaxMistake
+
+TOKEN = re.compile(
+    r"""
+    (?P<space>(?:\s|//[^\n]*|/\*.*?\*/)+)
+  | (?P<float>(?:\d+\.\d+|\.\d+)(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)
+  | (?P<int>0[xX][0-9a-fA-F]+|0o[0-7]+|\d+)
+  | (?P<name>[^\W\d]\w*)
+  | (?P<quoted>`(?:[^`]|``)*`)
+  | (?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
+  | (?P<parameter>\$(?:\w+|`[^`]+`))
+  | (?P<op>\.\.|<>|<=|>=|=~|\+=|[-+*/%^=<>()\[\]{},.:;|])
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)", re.DOTALL)
+ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+
+
+@dataclass(slots=True, frozen=True)
+class Token:
+    """A piece of a query: its kind, its text without quotes, and where it begins and ends."""
+
+    kind: str
+    text: str
+    start: int
+    end: int
+
+
+def tokens(text: str) -> list[Token]:
+    """All tokens of a query; the last is of the kind "end"."""
+    found = []
+    position = 0
+    while position < len(text):
+        match = TOKEN.match(text, position)
+        if match is None:
+            raise SyntaxMistake(f"Invalid input '{text[position]}'", text, position)
+        kind = str(match.lastgroup)
+        end = match.end()
+        if kind in ("int", "float") and end < len(text) and (text[end].isalnum()):
+            raise SyntaxMistake("invalid number literal", text, position)
+        if kind != "space":
+            found.append(Token(kind, plain(kind, match.group(), text, position), position, end))
+        position = end
+    found.append(Token("end", "", position, position))
+    return found
+
+
+def plain(kind: str, piece: str, text: str, position: int) -> str:
+    """The text of a token without its quotes and escapes."""
+    if kind == "quoted":
+        return piece[1:-1].replace("``", "`")
+    if kind == "parameter":
+        return piece[1:].strip("`")
+    if kind != "string":
+        return piece
+
+    def unescape(match: re.Match[str]) -> str:
+        code = match.group(1)
+        if code[0] in "uU":
+            if len(code) == 1:
+                raise SyntaxMistake("invalid unicode escape", text, position)
+            return chr(int(code[1:], 16))
+        return ESCAPES.get(code, code)
+
+    return ESCAPE.sub(unescape, piece[1:-1])

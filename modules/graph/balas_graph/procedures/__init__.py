@@ -1,0 +1,1 @@
+"""Procedures of CALL, found by the registry."""
