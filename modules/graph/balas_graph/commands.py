@@ -97,22 +97,27 @@ def run_query(
         query = text.decode()
     except UnicodeDecodeError as error:
         raise ReplyError("ERR query is not valid UTF-8") from error
-    parser = Parser(query)
-    constants = parser.parameters()
-    compiler = Compiler(shared.registry, Executor().embedded)
-    run = Run(graph or Graph(), shared.registry, compiler, {}, ctx.now_ms, Random(ctx.rng.random()))
+    run = Run(
+        graph or Graph(),
+        shared.registry,
+        Compiler(shared.registry, Executor().embedded),
+        {},
+        ctx.now_ms,
+        Random(ctx.rng.random()),
+    )
     if given.timeout_ms:
         run.deadline_s = begun + given.timeout_ms / 1000
-    run.parameters = {k: compiler.compile(v)({}, run) for k, v in constants.items()}
-    plan, cached = shared.plan(parser)
-    if plan.writes and read_only:
-        raise ReplyError("ERR graph.RO_QUERY is to be executed only on read-only queries")
-    run.compiler = plan.compiler
     try:
+        parser = Parser(query)
+        constants = parser.parameters()
+        run.parameters = {k: run.compiler.compile(v)({}, run) for k, v in constants.items()}
+        plan, cached = shared.plan(parser)
+        if plan.writes and read_only:
+            raise ReplyError("ERR graph.RO_QUERY is to be executed only on read-only queries")
+        run.compiler = plan.compiler
         rows = Executor(plan).query(plan.query, [{}], run)
-        reply = replies.result(
-            plan.columns, rows, run, given.compact, cached, (perf_counter() - begun) * 1000
-        )
+        spent_ms = (perf_counter() - begun) * 1000
+        reply = replies.result(plan.columns, rows, run, given.compact, cached, spent_ms)
     except RecursionError as error:
         run.graph.roll_back()
         raise QueryError("the query is nested too deeply") from error

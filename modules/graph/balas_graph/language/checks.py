@@ -236,6 +236,7 @@ class Checker:
     # Clauses
 
     def check_match(self, clause: tree.Match, scope: Scope) -> None:
+        """Patterns bind names, and WHERE may use them."""
         for pattern in clause.patterns:
             for part in (*pattern.nodes, *pattern.edges):
                 if isinstance(part.properties, tree.Parameter):
@@ -244,6 +245,7 @@ class Checker:
         self.expression(clause.where, scope)
 
     def check_unwind(self, clause: tree.Unwind, scope: Scope) -> None:
+        """The variable is new."""
         self.expression(clause.source, scope)
         self.declare(clause.variable, scope)
 
@@ -255,23 +257,25 @@ class Checker:
         scope[name] = "any"
 
     def check_create(self, clause: tree.Create, scope: Scope) -> None:
+        """What is created has a direction and one type."""
         for pattern in clause.patterns:
             if any(edge.direction == 0 for edge in pattern.edges):
                 raise MeaningMistake("Only directed relationships are supported in CREATE")
-        before = dict(scope)
         self.patterns(clause.patterns, scope, True)
-        del before
 
     def check_merge(self, clause: tree.Merge, scope: Scope) -> None:
+        """A pattern as in CREATE, and assignments."""
         self.patterns((clause.pattern,), scope, True)
         for item in clause.on_create + clause.on_match:
             self.expression((item.target, item.value), scope)
 
     def check_set(self, clause: tree.Set, scope: Scope) -> None:
+        """Targets and values."""
         for item in clause.items:
             self.expression((item.target, item.value), scope)
 
     def check_delete(self, clause: tree.Delete, scope: Scope) -> None:
+        """Targets that can be nodes, edges or paths."""
         for target in clause.targets:
             if isinstance(target, (tree.Literal, tree.Binary, tree.HasLabels, tree.Chain)):
                 raise MeaningMistake("DELETE can only be called on nodes, paths and relationships")
@@ -317,10 +321,12 @@ class Checker:
         scope.update(after)
 
     def check_foreach(self, clause: tree.ForEach, scope: Scope) -> None:
+        """The variable is known within only."""
         self.expression(clause.source, scope)
         self.bare(clause.clauses, {**scope, clause.variable: "any"})
 
     def check_callprocedure(self, clause: tree.CallProcedure, scope: Scope) -> None:
+        """The procedure exists and yields what is asked for."""
         found = self.registry.procedures.get(clause.name.lower())
         if found is None:
             raise MeaningMistake(f"Procedure `{clause.name}` is not registered")
@@ -340,6 +346,7 @@ class Checker:
         self.expression(clause.where, scope)
 
     def check_callsubquery(self, clause: tree.CallSubquery, scope: Scope) -> None:
+        """The columns of the query within become names."""
         for name in self.query(clause.query, scope):
             scope[name] = "any"
 

@@ -7,8 +7,8 @@ from typing import NoReturn
 from balas_graph.errors import SyntaxMistake
 from balas_graph.language.lexer import Token, tokens
 
-# A deeper nesting is refused: it would exhaust the stack of the parser or of the evaluator.
-DEPTH_MAX = 100
+# A deeper nesting is refused. The parser takes eleven of Python's thousand frames for each level.
+DEPTH_MAX = 60
 
 
 class Cursor:
