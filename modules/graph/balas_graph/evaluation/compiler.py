@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from balas_graph.errors import MeaningMistake, QueryError, type_mismatch
 from balas_graph.evaluation import operators
@@ -13,9 +12,6 @@ from balas_graph.evaluation.values import equals, type_name
 from balas_graph.language import tree
 from balas_graph.language.tree import Expression
 from balas_graph.storage.entities import Edge, Node
-
-if TYPE_CHECKING:
-    pass
 
 Evaluate = Callable[[Row, Run], object]
 
@@ -66,10 +62,13 @@ class Compiler:
         return None if node is None else self.compile(node)
 
     def make_literal(self, node: tree.Literal) -> Evaluate:
+        """The same value for every row."""
         value = node.value
         return lambda row, run: value
 
     def make_parameter(self, node: tree.Parameter) -> Evaluate:
+        """Looked up for each run, since the plan is shared."""
+
         def evaluate(row: Row, run: Run) -> object:
             if node.name not in run.parameters:
                 raise QueryError("Missing parameters")
@@ -78,14 +77,17 @@ class Compiler:
         return evaluate
 
     def make_variable(self, node: tree.Variable) -> Evaluate:
+        """What the row holds."""
         name = node.name
         return lambda row, run: row[name]
 
     def make_property(self, node: tree.Property) -> Evaluate:
+        """of.key."""
         of, key = self.compile(node.of), node.key
         return lambda row, run: property_of(run, of(row, run), key)
 
     def make_index(self, node: tree.Index) -> Evaluate:
+        """of[index]; of a node or an edge the property of that name."""
         of, at = self.compile(node.of), self.compile(node.index)
 
         def evaluate(row: Row, run: Run) -> object:
@@ -97,6 +99,7 @@ class Compiler:
         return evaluate
 
     def make_slice(self, node: tree.Slice) -> Evaluate:
+        """A piece of a list; null if a bound is null."""
         of = self.compile(node.of)
         start, end = self.maybe(node.start), self.maybe(node.end)
 
@@ -113,14 +116,17 @@ class Compiler:
         return evaluate
 
     def make_listof(self, node: tree.ListOf) -> Evaluate:
+        """A list of values."""
         items = [self.compile(item) for item in node.items]
         return lambda row, run: [item(row, run) for item in items]
 
     def make_mapof(self, node: tree.MapOf) -> Evaluate:
+        """A map of values."""
         pairs = [(key, self.compile(value)) for key, value in node.pairs]
         return lambda row, run: {key: value(row, run) for key, value in pairs}
 
     def make_unary(self, node: tree.Unary) -> Evaluate:
+        """NOT, and signs."""
         of = self.compile(node.of)
         if node.operator == "NOT":
 
@@ -133,6 +139,7 @@ class Compiler:
         return lambda row, run: operators.arithmetic("*", of(row, run), sign)
 
     def make_binary(self, node: tree.Binary) -> Evaluate:
+        """An operator between two values."""
         left, right = self.compile(node.left), self.compile(node.right)
         operator = node.operator
         if operator in ("AND", "OR"):
@@ -168,6 +175,7 @@ class Compiler:
         return evaluate
 
     def make_chain(self, node: tree.Chain) -> Evaluate:
+        """Neighbouring comparisons; the first that fails decides."""
         first = self.compile(node.first)
         rest = [(operator, self.compile(operand)) for operator, operand in node.rest]
         if len(rest) == 1:
@@ -188,10 +196,12 @@ class Compiler:
         return evaluate
 
     def make_isnull(self, node: tree.IsNull) -> Evaluate:
+        """Never null itself."""
         of, negated = self.compile(node.of), node.negated
         return lambda row, run: (of(row, run) is None) is not negated
 
     def make_haslabels(self, node: tree.HasLabels) -> Evaluate:
+        """Whether a node has all labels, or an edge the type."""
         of, names = self.compile(node.of), node.labels
 
         def evaluate(row: Row, run: Run) -> object:
@@ -207,6 +217,7 @@ class Compiler:
         return evaluate
 
     def make_call(self, node: tree.Call) -> Evaluate:
+        """A function with its arguments checked."""
         found = self.registry.functions.get(node.name)
         if found is None:
             raise MeaningMistake(f"Unknown function '{node.name}'")
@@ -230,6 +241,7 @@ class Compiler:
         return evaluate
 
     def make_case(self, node: tree.Case) -> Evaluate:
+        """The first branch that holds."""
         subject, default = self.maybe(node.subject), self.maybe(node.default)
         whens = [(self.compile(test), self.compile(value)) for test, value in node.whens]
 
@@ -256,6 +268,7 @@ class Compiler:
         return evaluate
 
     def make_listcomprehension(self, node: tree.ListComprehension) -> Evaluate:
+        """Filtered and mapped items of a list."""
         source, name = self.source(node.source), node.variable
         where, value = self.maybe(node.where), self.maybe(node.value)
 
@@ -274,6 +287,7 @@ class Compiler:
         return evaluate
 
     def make_quantifier(self, node: tree.Quantifier) -> Evaluate:
+        """How many items pass a test, as a truth."""
         source, where = self.source(node.source), self.compile(node.where)
         name, kind = node.variable, node.kind
 
@@ -291,6 +305,7 @@ class Compiler:
         return evaluate
 
     def make_reduce(self, node: tree.Reduce) -> Evaluate:
+        """A value carried over the items of a list."""
         start, source = self.compile(node.start), self.source(node.source)
         value = self.compile(node.value)
 
@@ -309,14 +324,17 @@ class Compiler:
         return evaluate
 
     def make_patternvalue(self, node: tree.PatternValue) -> Evaluate:
+        """Patterns are run by the executor."""
         embedded = self.embedded
         return lambda row, run: embedded(node, row, run)
 
     def make_subquery(self, node: tree.Subquery) -> Evaluate:
+        """Queries are run by the executor."""
         embedded = self.embedded
         return lambda row, run: embedded(node, row, run)
 
     def make_mapprojection(self, node: tree.MapProjection) -> Evaluate:
+        """Chosen properties and further values as a map."""
         items = [(key, self.maybe(value)) for key, value in node.items]
 
         def evaluate(row: Row, run: Run) -> object:

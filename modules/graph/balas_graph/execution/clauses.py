@@ -165,7 +165,7 @@ class Executor:
         return result
 
     def run_callsubquery(self, clause: tree.CallSubquery, rows: list[Row], run: Run) -> list[Row]:
-        """CALL { }: the rows of the query within, for each row; the row itself if it only writes."""
+        """CALL { }: the rows of the query within; the row itself if it only writes."""
         last = clause.query.parts[0][-1]
         result: list[Row] = []
         for row in rows:

@@ -47,7 +47,6 @@ def rewrite(node: object, registry: Registry, found: Aggregates, names: Row) -> 
             for field in fields(node)
         }
         if any(changed[field.name] is not getattr(node, field.name) for field in fields(node)):
-            changed = {k: v for k, v in changed.items()}
             return replace(node, **changed)
     return node
 

@@ -76,7 +76,8 @@ def share(value: object) -> float:
     """A percentile between 0 and 1."""
     if not isinstance(value, (int, float)) or not 0 <= value <= 1:
         raise QueryError(
-            f"Invalid input - '{value}' is not a valid argument, must be a number in the range 0.0 to 1.0"
+            f"Invalid input - '{value}' is not a valid argument, "
+            "must be a number in the range 0.0 to 1.0"
         )
     return float(value)
 

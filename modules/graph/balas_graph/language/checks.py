@@ -178,11 +178,8 @@ class Checker:
         before = dict(scope)
         for pattern in patterns:
             edges = set()
-            if pattern.variable is not None:
-                if pattern.variable in scope:
-                    raise MeaningMistake(
-                        f"The bound variable '{pattern.variable}' can't be redeclared"
-                    )
+            if pattern.variable is not None and pattern.variable in scope:
+                raise MeaningMistake(f"The bound variable '{pattern.variable}' can't be redeclared")
             for node in pattern.nodes:
                 self.bind(node.variable, "node", scope)
                 self.expression(node.properties, scope)

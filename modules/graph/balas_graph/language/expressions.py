@@ -175,9 +175,9 @@ class ExpressionParser(Cursor):
             return self.in_brackets()
         if self.eat("["):
             return self.list()
-        if self.is_op("{"):
-            return self.map()
-        self.fail()
+        if not self.is_op("{"):
+            self.fail()
+        return self.map()
 
     def word(self) -> Expression:
         """What begins with a name: a keyword's construct, a function, a variable."""
