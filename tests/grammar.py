@@ -149,12 +149,17 @@ GRAMMAR = {
 }
 
 
+# By name, for a strategy shows its arguments, and a grammar is long. type_grammar adds its own.
+GRAMMARS: dict[str, dict[str, Rule]] = {"keys and strings": GRAMMAR}
+
+
 @st.composite
-def requests(draw: st.DrawFn) -> tuple[str, tuple[bytes, ...]]:
-    """A command of the grammar with arguments; now and then one too few or too many."""
-    name = draw(st.sampled_from(sorted(GRAMMAR)))
+def requests(draw: st.DrawFn, grammar: str = "keys and strings") -> tuple[str, tuple[bytes, ...]]:
+    """A command of a grammar with arguments; now and then one too few or too many."""
+    rules = GRAMMARS[grammar]
+    name = draw(st.sampled_from(sorted(rules)))
     argv = [part.encode() for part in name.split()]
-    for strategy in GRAMMAR[name].arguments:
+    for strategy in rules[name].arguments:
         drawn = draw(strategy)
         argv += drawn if isinstance(drawn, list) else [drawn]
     match draw(st.integers(0, 30)):

@@ -21,8 +21,10 @@ from balas.testing import InProcessServer, RealRedis
 from balas.testing.transcript import Comparison
 from grammar import DATABASES, GRAMMAR, KEY, OTHER_KEY, requests
 from observation import EXACT, BalasObserver, RealObserver
+from type_grammar import TYPE_GRAMMAR
 
 CLIENT = st.integers(0, 1)
+EVERYTHING = {**GRAMMAR, **TYPE_GRAMMAR}
 # A key that lives for 1 ms is dead after this time on both servers.
 DEAD_MS = 4
 
@@ -54,14 +56,28 @@ class Commands(RuleBasedStateMachine):
 
     @rule(request=requests(), client=CLIENT)
     def command(self, request: tuple[str, tuple[bytes, ...]], client: int) -> None:
+        self._run(request, client)
+
+    def _run(self, request: tuple[str, tuple[bytes, ...]], client: int) -> None:
         name, argv = request
-        grammar_rule = GRAMMAR[name]
+        grammar_rule = EVERYTHING[name]
         if self._queueing[client] and not grammar_rule.steady:
             return
         if name == "SWAPDB" and len(set(argv)) < len(argv):
             return  # of one database with itself: a change and a record to the real server
         comparison = EXACT if self._queueing[client] else grammar_rule.comparison
         self._both(*self._without_ties(name, argv), client=client, comparison=comparison)
+
+    @rule(request=requests("collections"), client=CLIENT)
+    def command_on_a_collection(self, request: tuple[str, tuple[bytes, ...]], client: int) -> None:
+        self._run(request, client)
+
+    @rule(client=CLIENT)
+    def reload(self, client: int) -> None:
+        """Through a snapshot and back."""
+        if not any(self._queueing):
+            for observer in (self._real, self._balas):
+                observer("DEBUG", "RELOAD", client=client)
 
     @rule(key=KEY, client=CLIENT, way=st.sampled_from(["SET", "PEXPIRE", "GETEX"]))
     def let_expire(self, key: bytes, client: int, way: str) -> None:
@@ -136,9 +152,19 @@ class Commands(RuleBasedStateMachine):
             self._both("SELECT", index)
             self._both("KEYS", "*", comparison=GRAMMAR["KEYS"].comparison)
             for key in self._server.engine.databases[index].all_keys():
-                self._both("GET", key)
+                self._compare_digests(key)
                 self._both("OBJECT", "ENCODING", key)
                 self._both("PTTL", key, comparison=GRAMMAR["PTTL"].comparison)
+
+
+    def _compare_digests(self, key: bytes) -> None:
+        """The value of a key, whatever its type; but a Bloom filter has no digest there."""
+        if self._real("TYPE", key).reply.value != b"MBbloom--":
+            ours, theirs = (
+                observer("DEBUG", "DIGEST-VALUE", key).reply
+                for observer in (self._balas, self._real)
+            )
+            assert ours == theirs, f"the values of {key!r} differ"
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +172,7 @@ def machine() -> Iterator[Callable[[int], Commands]]:
     """Makes machines that share two servers."""
     with (
         RealRedis(RealObserver.OPTIONS, modules=["bloom"]) as real,
-        InProcessServer(now_ms=int(time.time() * 1000)) as balas,
+        InProcessServer({"enable-debug-command": "yes"}, now_ms=int(time.time() * 1000)) as balas,
     ):
         yield lambda resp: Commands(balas, real, resp)
 

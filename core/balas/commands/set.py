@@ -119,6 +119,9 @@ def smove(ctx: Context, source: bytes, destination: bytes, member: bytes) -> Rep
 
     Take a member out of one set and add it to another: 1 if it was there.
     """
+    # Both are looked up before anything else: a key whose time has come goes in any case.
+    ctx.there(source)
+    ctx.there(destination)
     giving: Set | None = ctx.write(source, Set)
     # The type of the other key only matters if there is a set to take from.
     if giving is None:
