@@ -2,8 +2,8 @@
 
 Each type has keys of its own and shares those of strings, so that commands meet values of another
 type now and then. Collections stay small, where their order is Redis's; what is drawn by chance or
-comes out of a table is compared sorted, or is not here. What is stored goes to keys whose time never
-comes: Redis deletes one that is past and still there as if it were alive, Balas as an expired one.
+comes out of a table is compared sorted, or is not here. What is stored goes to keys whose time
+never comes: Redis deletes one that is past as if it were alive, Balas as an expired one.
 """
 
 from __future__ import annotations
