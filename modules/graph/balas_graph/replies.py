@@ -107,7 +107,7 @@ def written(value: object) -> str:
     return str(own() if own is not None else value)
 
 
-def compact_value(value: object, graph: Graph) -> Reply:
+def compact_value(value: object, graph: Graph) -> list[Reply]:
     """[type, value] with ids for names."""
     if value is None:
         return [1, None]
@@ -137,13 +137,15 @@ def compact_value(value: object, graph: Graph) -> Reply:
     if isinstance(value, Point):
         return [11, [number(value.latitude), number(value.longitude)]]
     kind = getattr(value, "compact_type", None)
-    return [2, written(value)] if kind is None else [kind, value.compact()]  # type: ignore[attr-defined]
+    if kind is None:
+        return [2, written(value)]
+    return [kind, value.compact()]  # type: ignore[attr-defined]
 
 
 def compact_properties(entity: Node | Edge, graph: Graph) -> list[Reply]:
     """[key id, type, value] of every property."""
     found: list[Reply] = []
     for key, value in entity.properties.items():
-        kind, inner = compact_value(value, graph)  # type: ignore[misc]
+        kind, inner = compact_value(value, graph)
         found.append([key, kind, inner])
     return found

@@ -276,7 +276,8 @@ class Compiler:
             items = source(row, run)
             if items is None:
                 return None
-            inner, result = dict(row), []
+            inner = dict(row)
+            result: list[object] = []
             for item in items:
                 run.step(len(result))
                 inner[name] = item

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
+import operator as operator_functions
 import re
+from collections.abc import Callable
+from typing import Any
 
 from balas_graph.errors import QueryError, type_mismatch
 from balas_graph.evaluation.values import compare, equals, is_number, type_name
 
 INTEGERS = 2**64
+# What values with operators of their own, such as durations, may be asked for.
+DURATIONS: dict[str, Callable[[Any, Any], object]] = {
+    "-": operator_functions.sub,
+    "*": operator_functions.mul,
+    "/": operator_functions.truediv,
+}
 
 
 def wrapped(value: int) -> int:
@@ -53,8 +62,12 @@ def arithmetic(operator: str, a: object, b: object) -> object:
         return None
     for value in (a, b):
         if not is_number(value):
-            if hasattr(a, "__sub__") and not isinstance(a, bool) and not is_number(a):
-                return a - b if operator == "-" else a * b if operator == "*" else a / b  # type: ignore[operator]
+            if (
+                hasattr(a, "__sub__")
+                and operator in DURATIONS
+                and not isinstance(a, (bool, int, float))
+            ):
+                return DURATIONS[operator](a, b)
             raise type_mismatch("Integer, Float, or Null", type_name(value))
     assert isinstance(a, (int, float))
     assert isinstance(b, (int, float))

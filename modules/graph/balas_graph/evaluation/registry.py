@@ -19,7 +19,7 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -34,6 +34,7 @@ PACKAGES = (
     "balas_graph.algorithms",
 )
 F = TypeVar("F", bound=Callable[..., object])
+P = TypeVar("P", bound=Callable[..., Iterable[tuple[object, ...]]])
 
 KINDS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "any": ("Any", lambda value: True),
@@ -78,7 +79,7 @@ class Procedure:
     writes: bool
     low: int
     high: int
-    body: Callable[..., object]
+    body: Callable[..., Iterable[tuple[object, ...]]]
 
 
 def function(
@@ -95,12 +96,13 @@ def function(
     return declare
 
 
-def procedure(name: str, *columns: str, writes: bool = False) -> Callable[[F], F]:
+def procedure(name: str, *columns: str, writes: bool = False) -> Callable[[P], P]:
     """Declare a procedure by its name and the columns it yields."""
 
-    def declare(body: F) -> F:
+    def declare(body: P) -> P:
         low, high = arity(body)
-        body.__graph__ = Procedure(name, columns, writes, low, high, body)  # type: ignore[attr-defined]
+        made = Procedure(name, columns, writes, low, high, body)
+        body.__graph__ = made  # type: ignore[attr-defined]
         return body
 
     return declare

@@ -66,7 +66,7 @@ def compare(a: object, b: object) -> int | None:
     if is_number(a) and is_number(b):
         if math.isnan(a) or math.isnan(b):  # type: ignore[arg-type]
             return 2
-        return (a > b) - (a < b)  # type: ignore[operator]
+        return (a > b) - (a < b)  # type: ignore[operator,no-any-return]
     if type(a) is not type(b):
         return None
     if isinstance(a, (str, bool)):
@@ -79,7 +79,7 @@ def compare(a: object, b: object) -> int | None:
         return (len(a) > len(b)) - (len(a) < len(b))
     if a is not None and hasattr(a, "__lt__") and not isinstance(a, (Node, Edge, Path, dict)):
         try:
-            return (a > b) - (a < b)  # type: ignore[operator]
+            return (a > b) - (a < b)  # type: ignore[operator,no-any-return]
         except TypeError:
             return None
     return None
@@ -137,7 +137,7 @@ def order(a: object, b: object) -> int:
         return order([node.id for node in a.nodes], [node.id for node in b.nodes])
     if a is None or isinstance(a, Point):
         return 0
-    return (a > b) - (a < b)  # type: ignore[operator]
+    return (a > b) - (a < b)  # type: ignore[operator,no-any-return]
 
 
 order_key = cmp_to_key(order)

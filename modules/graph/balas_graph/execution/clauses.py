@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from balas_graph.errors import QueryError, type_mismatch
 from balas_graph.evaluation.compiler import Compiler, truth
@@ -98,7 +99,8 @@ class Executor:
 
     def run_unwind(self, clause: tree.Unwind, rows: list[Row], run: Run) -> list[Row]:
         """UNWIND: a row for each item; a value that is no list is one item."""
-        source, result = run.compiler.compile(clause.source), []
+        source = run.compiler.compile(clause.source)
+        result: list[Row] = []
         for row in rows:
             items = source(row, run)
             if items is None:
@@ -156,7 +158,8 @@ class Executor:
         where = run.compiler.maybe(clause.where)
         result: list[Row] = []
         for row in rows:
-            for values in found.body(run, *[argument(row, run) for argument in arguments]):  # type: ignore[attr-defined]
+            given = [argument(row, run) for argument in arguments]
+            for values in found.body(run, *given):
                 named = dict(zip(found.columns, values, strict=True))
                 inner = {**row, **{name: named[column] for column, name in yields}}
                 if where is None or truth(where(inner, run)):
@@ -187,7 +190,7 @@ class Executor:
             if clause.create:
                 if not graph.create_index(*place):
                     raise QueryError(f"Attribute '{name}' is already indexed")
-                graph.undo.append(lambda place=place: graph.indexes.pop(place))
+                graph.undo.append(partial(graph.indexes.pop, place))
                 run.statistics.indices_created += 1
             else:
                 if place not in graph.indexes:
@@ -195,7 +198,7 @@ class Executor:
                         f"ERR Unable to drop index on :{clause.label}({name}): no such index."
                     )
                 del graph.indexes[place]
-                graph.undo.append(lambda place=place: graph.create_index(*place))
+                graph.undo.append(partial(graph.create_index, *place))
                 run.statistics.indices_deleted += 1
         return rows
 

@@ -96,7 +96,7 @@ class Projector:
     def plain(self, rows: list[Row], run: Run) -> list[tuple[Row, Row]]:
         """Each row projected, and the names that ORDER BY may use."""
         items = [(run.compiler.compile(value), name) for value, name in self.items]
-        pairs = []
+        pairs: list[tuple[Row, Row]] = []
         for row in rows:
             run.step(len(pairs))
             projected = {k: v for k, v in row.items() if k[0] != " "} if self.clause.star else {}

@@ -93,7 +93,7 @@ def merge(clause: tree.Merge, rows: list[Row], run: Run) -> list[Row]:
 
 def refuse_nulls(pattern: tree.PathPattern, row: Row, run: Run) -> None:
     """MERGE cannot look for a property that is null."""
-    for part in (*pattern.nodes, *pattern.edges):
+    for part in pattern.parts:
         if part.properties is not None:
             values = run.compiler.compile(part.properties)(row, run)
             if isinstance(values, dict) and None in values.values():

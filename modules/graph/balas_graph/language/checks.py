@@ -120,9 +120,9 @@ class Checker:
             raise MeaningMistake(f"'{node.name}' not defined")
         if isinstance(node, tree.Call):
             aggregates = self.call(node, aggregates)
-        if isinstance(node, tree.Property) and isinstance(node.of, tree.Literal):
-            if node.of.value is not None:
-                raise MeaningMistake("Type mismatch: expected Map or Node")
+        literal = node.of if isinstance(node, tree.Property) else None
+        if isinstance(literal, tree.Literal) and literal.value is not None:
+            raise MeaningMistake("Type mismatch: expected Map or Node")
         if isinstance(node, (tree.ListComprehension, tree.Quantifier)):
             self.expression(node.source, scope, aggregates)
             inner = {**scope, node.variable: "any"}
@@ -235,7 +235,7 @@ class Checker:
     def check_match(self, clause: tree.Match, scope: Scope) -> None:
         """Patterns bind names, and WHERE may use them."""
         for pattern in clause.patterns:
-            for part in (*pattern.nodes, *pattern.edges):
+            for part in pattern.parts:
                 if isinstance(part.properties, tree.Parameter):
                     raise MeaningMistake("Encountered unhandled type in inlined properties.")
         self.patterns(clause.patterns, scope, False)

@@ -190,6 +190,11 @@ class PathPattern:
     edges: tuple[EdgePattern, ...]
     shortest: str = ""
 
+    @property
+    def parts(self) -> tuple[NodePattern | EdgePattern, ...]:
+        """All nodes, then all edges."""
+        return (*self.nodes, *self.edges)
+
 
 @dataclass(frozen=True)
 class PatternValue(Expression):
