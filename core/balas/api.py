@@ -55,6 +55,7 @@ from balas.services.config.grammar import BadValue
 from balas.services.config.kinds import Kind
 from balas.services.config.options import Option
 from balas.services.config.store import Config
+from balas.services.rdb.module_values import pack as dump_payload
 from balas.types.digest import Digest
 from balas.types.streams import LoadStream, SaveStream
 from balas.types.value import Value
@@ -110,6 +111,7 @@ __all__ = [
     "Verbatim",
     "command",
     "container",
+    "dump_payload",
     "hook",
     "integer",
     "key",

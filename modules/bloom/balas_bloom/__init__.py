@@ -1,12 +1,16 @@
-"""Bloom filters: RedisBloom's BF.* commands and its value "MBbloom--".
+"""Probabilistic structures: RedisBloom's commands and its values.
 
-`_filter` has the bits, `filter` the value, `commands` the commands, `settings` the options.
+Each structure has a kernel, a value and its commands: `_filter`, `filter` and `commands` are the
+Bloom filter's (BF.*), `_cuckoo`, `cuckoo` and `cuckoo_commands` the cuckoo filter's (CF.*). The
+count-min sketch (CMS.*) is `_sketch` and so on. `settings` has the options.
 """
 
 from collections.abc import Sequence
 
 from balas.api import Attachment, Module, hook
 from balas_bloom import commands as filter_commands
+from balas_bloom import cuckoo_commands
+from balas_bloom.cuckoo import CuckooFilter
 from balas_bloom.filter import BloomFilter
 from balas_bloom.settings import OPTIONS, from_arguments
 
@@ -16,10 +20,10 @@ class Bloom(Module):
 
     name = "bf"
     version = 20812
-    commands = (filter_commands,)
-    types = (BloomFilter,)
+    commands = (filter_commands, cuckoo_commands)
+    types = (BloomFilter, CuckooFilter)
     options = OPTIONS
-    categories = ("bloom",)
+    categories = ("bloom", "cuckoo")
 
     @hook
     def load(self, server: Attachment, arguments: Sequence[bytes]) -> None:

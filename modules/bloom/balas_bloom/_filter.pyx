@@ -30,6 +30,8 @@ from libc.stdint cimport UINT64_MAX, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy
 
+from balas_bloom._hashing cimport murmur_32, murmur_64
+
 cdef extern from *:
     """
     static inline unsigned long long high_product(unsigned long long a, unsigned long long b) {
@@ -82,59 +84,6 @@ cdef double BITS_MAX = 9.2e18
 
 class Full(Exception):
     """The filter has all the items it was made for, and may not grow."""
-
-
-cdef inline uint64_t murmur_64(
-    const char *data, Py_ssize_t length, uint64_t seed
-) noexcept nogil:
-    """MurmurHash64A for little-endian machines.
-
-    `data` is that of a bytes object: in front of its content stands its hash, so the eight bytes
-    that end with the last one may always be read, however short it is.
-    """
-    cdef uint64_t factor = 0xC6A4A7935BD1E995ULL
-    cdef uint64_t h = seed ^ (<uint64_t>length * factor)
-    cdef uint64_t k
-    cdef const char *tail = data + (length & ~7)
-    while data < tail:
-        memcpy(&k, data, 8)
-        k *= factor
-        k ^= k >> 47
-        h ^= k * factor
-        h *= factor
-        data += 8
-    if length & 7:
-        memcpy(&k, tail + (length & 7) - 8, 8)
-        h ^= k >> (64 - 8 * (length & 7))
-        h *= factor
-    h ^= h >> 47
-    h *= factor
-    h ^= h >> 47
-    return h
-
-
-cdef uint32_t murmur_32(const char *data, Py_ssize_t length, uint32_t seed) noexcept nogil:
-    """MurmurHash2 for little-endian machines."""
-    cdef uint32_t factor = 0x5BD1E995U
-    cdef uint32_t h = seed ^ <uint32_t>length
-    cdef uint32_t k
-    cdef const char *tail = data + (length & ~3)
-    while data < tail:
-        memcpy(&k, data, 4)
-        k *= factor
-        k ^= k >> 24
-        h *= factor
-        h ^= k * factor
-        data += 4
-    if length & 3:
-        k = 0
-        memcpy(&k, tail, length & 3)
-        h ^= k
-        h *= factor
-    h ^= h >> 13
-    h *= factor
-    h ^= h >> 15
-    return h
 
 
 cdef inline uint64_t place_of(const Probe *probe, uint64_t hashed) noexcept nogil:

@@ -1,4 +1,4 @@
-"""What a filter is made of unless a command says otherwise: the settings bf-*.
+"""What a filter is made of unless a command says otherwise: the settings bf-* and cf-*.
 
 Names, defaults, ranges and the texts of errors are those of RedisBloom 8.2, which shows them
 through CONFIG. Older ones take some as arguments when they are loaded, under names of their own.
@@ -78,6 +78,28 @@ OPTIONS = (
         0,
         32768,
         doc="How many times larger each further layer of a Bloom filter is; 0: there is none.",
+    ),
+    count(
+        "cf-initial-size",
+        1024,
+        2,
+        2**30,
+        doc="Items that a cuckoo filter made by CF.ADD and its like is made for.",
+    ),
+    count("cf-bucket-size", 2, 1, 255, doc="Items in a bucket of a cuckoo filter."),
+    count(
+        "cf-max-iterations",
+        20,
+        1,
+        65535,
+        doc="How often an item of a cuckoo filter is moved before there is a further layer.",
+    ),
+    count(
+        "cf-expansion-factor",
+        1,
+        0,
+        32768,
+        doc="How many times larger each further layer of a cuckoo filter is; 0: there is none.",
     ),
 )
 

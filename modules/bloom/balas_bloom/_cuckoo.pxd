@@ -1,0 +1,29 @@
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+cdef struct Slots:
+    uint8_t *slots
+    uint64_t mask    # buckets less one
+
+cdef class Table:
+    cdef Slots *layers
+    cdef readonly uint32_t count
+    cdef readonly uint64_t buckets      # of the first layer
+    cdef readonly uint32_t bucket_size
+    cdef readonly uint32_t iterations
+    cdef readonly uint32_t expansion
+    cdef readonly uint64_t items
+    cdef readonly uint64_t deletes
+    cdef readonly uint64_t length       # bytes of all layers
+    cdef readonly uint64_t memory       # bytes, with the objects
+
+    cdef int grow(self) noexcept
+    cdef void drop_last(self) noexcept
+    cdef uint8_t *bucket(self, uint32_t layer, uint64_t place) noexcept
+    cdef uint8_t *find(
+        self, uint32_t layer, uint64_t place, uint8_t mark, uint8_t content
+    ) noexcept
+    cdef bint holds(self, uint64_t place) noexcept
+    cdef int put(self, uint64_t place, bint unique) noexcept
+    cdef bint push_aside(self, uint64_t place, uint8_t mark) noexcept
+    cpdef object compact(self, bint thoroughly)
+    cdef bint empty(self, uint32_t layer) noexcept

@@ -1,0 +1,1 @@
+# Its presence has cuckoo_commands.py compiled, text unchanged.
