@@ -9,10 +9,13 @@ from collections.abc import Sequence
 
 from balas.api import Attachment, Module, hook
 from balas_bloom import commands as filter_commands
-from balas_bloom import cuckoo_commands
+from balas_bloom import cuckoo_commands, sketch_commands, tdigest_commands, topk_commands
 from balas_bloom.cuckoo import CuckooFilter
 from balas_bloom.filter import BloomFilter
 from balas_bloom.settings import OPTIONS, from_arguments
+from balas_bloom.sketch import CountMinSketch
+from balas_bloom.tdigest import TDigest
+from balas_bloom.topk import TopK
 
 
 class Bloom(Module):
@@ -20,10 +23,10 @@ class Bloom(Module):
 
     name = "bf"
     version = 20812
-    commands = (filter_commands, cuckoo_commands)
-    types = (BloomFilter, CuckooFilter)
+    commands = (filter_commands, cuckoo_commands, sketch_commands, topk_commands, tdigest_commands)
+    types = (BloomFilter, CuckooFilter, CountMinSketch, TopK, TDigest)
     options = OPTIONS
-    categories = ("bloom", "cuckoo")
+    categories = ("bloom", "cuckoo", "cms", "topk", "tdigest")
 
     @hook
     def load(self, server: Attachment, arguments: Sequence[bytes]) -> None:

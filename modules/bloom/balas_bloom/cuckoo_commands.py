@@ -131,9 +131,7 @@ def read_option(words: list[bytes], word: bytes, default: int, low: int, high: i
         raise ReplyError(unread)
     value = integer(words[place], error=unread)
     if not low <= value <= high:
-        raise ReplyError(
-            f"{shown}: value must be an integer between {low} and {high}, inclusive."
-        )
+        raise ReplyError(f"{shown}: value must be an integer between {low} and {high}, inclusive.")
     return value
 
 

@@ -1,0 +1,1 @@
+# Its presence has sketch_commands.py compiled, text unchanged.

@@ -1,0 +1,1 @@
+# Its presence has tdigest_commands.py compiled, text unchanged.

@@ -1,0 +1,1 @@
+# Its presence has topk_commands.py compiled, text unchanged.
