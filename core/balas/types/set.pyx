@@ -15,7 +15,6 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.list cimport PyList_New, PyList_SET_ITEM
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 
-from balas.structures.blocks cimport block_cost
 from balas.structures.chance cimport draw, draw_below
 from balas.structures.intset cimport (
     intset_add,
