@@ -53,7 +53,13 @@ WORKLOADS = (
         )
         for count in (100, 300, 500, 600)
     ),
-    Workload("XADD", ("-t", "xadd"), weight=2.0, pipelines=TYPES_PIPELINES),
+    # As later versions of redis-benchmark send it.
+    Workload(
+        "XADD",
+        ("xadd", "mystream", "*", "myfield", "x" * 32),
+        weight=2.0,
+        pipelines=TYPES_PIPELINES,
+    ),
 )
 
 
