@@ -37,6 +37,7 @@ from balas.services.notifications import Notifications
 from balas.services.persistence import Persistence
 from balas.services.pubsub import PubSub
 from balas.services.replication.replicas import Replicas
+from balas.services.scripting.functions import Functions
 from balas.services.scripting.scripts import Scripting
 from balas.services.shutdown import Shutdown, final_snapshot, first_base
 from balas.services.slowlog import SlowLog
@@ -114,7 +115,9 @@ class Server:
         acl = Acl(engine, config, self.log, clients)
         pubsub = PubSub(engine)
         self.provide(Tracking(engine, config, clients))
-        self.provide(Scripting(engine, config, self.log, acl))
+        scripting = Scripting(engine, config, self.log, acl)
+        self.functions = Functions(scripting)
+        self.provide(scripting, self.functions)
         self.provide(acl, clients, pubsub, Notifications(engine, config, pubsub))
 
     def _add_persistence(self) -> None:
@@ -127,6 +130,9 @@ class Server:
         self.persistence = Persistence(
             engine, config, log, children, self.snapshots, self.aof, self.loading
         )
+        self.snapshots.extras.append(self.functions.save)
+        self.loading.take_functions = self.functions.take
+        self.aof.rewriting.extras.append(self.functions.rebuild)
         identity = engine.services[Identity]
         replicas = Replicas(engine, config, log, children, self.snapshots, identity)
         self.provide(children, disk, self.snapshots, self.aof, self.loading, self.persistence)

@@ -14,6 +14,8 @@ from balas.services.cycles import Cycles
 from balas.services.info import Info
 from balas.services.log import Log
 from balas.services.memory import Memory, ratio, system_memory_bytes
+from balas.services.scripting.functions import Functions
+from balas.services.scripting.scripts import Scripting
 
 UNITS = "BKMGTP"
 # What the sizes of each kind of value are sizes of.
@@ -75,21 +77,22 @@ class DataInfo:
         }
 
     def scripts_and_limit(self) -> dict[str, Any]:
-        """Scripts, of which there are none here, and the limit."""
+        """Scripts and functions, and the limit."""
+        scripting, functions = self._engine.services[Scripting], self._engine.services[Functions]
+        machines = scripting.memory_bytes + functions.memory_bytes
+        texts = scripting.text_bytes + functions.text_bytes
         return {
-            "used_memory_lua": 0,
-            "used_memory_vm_eval": 0,
-            "used_memory_lua_human": "0B",
-            "used_memory_scripts_eval": 0,
-            "number_of_cached_scripts": 0,
-            "number_of_functions": 0,
-            "number_of_libraries": 0,
-            "used_memory_vm_functions": 0,
-            "used_memory_vm_total": 0,
-            "used_memory_vm_total_human": "0B",
-            "used_memory_functions": 0,
-            "used_memory_scripts": 0,
-            "used_memory_scripts_human": "0B",
+            "used_memory_lua": scripting.memory_bytes,
+            "used_memory_vm_eval": scripting.memory_bytes,
+            "used_memory_lua_human": human("lua", scripting.memory_bytes)["lua_human"],
+            "used_memory_scripts_eval": scripting.text_bytes,
+            "number_of_cached_scripts": len(scripting.scripts),
+            "number_of_functions": len(functions.functions),
+            "number_of_libraries": len(functions.libraries),
+            "used_memory_vm_functions": functions.memory_bytes,
+            **human("used_memory_vm_total", machines),
+            "used_memory_functions": functions.text_bytes,
+            **human("used_memory_scripts", texts),
             **human("maxmemory", self._engine.maxmemory),
             "maxmemory_policy": self._config.text("maxmemory-policy"),
         }

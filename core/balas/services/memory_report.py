@@ -7,6 +7,8 @@ from typing import Any
 from balas.engine.dispatch import Engine
 from balas.services.info_data import in_words
 from balas.services.memory import Memory, ratio
+from balas.services.scripting.functions import Functions
+from balas.services.scripting.scripts import Scripting
 
 MB = 1 << 20
 # Below this the interpreter itself outweighs everything else.
@@ -22,6 +24,7 @@ def statistics(engine: Engine, memory: Memory) -> dict[str, Any]:
     account, figures = engine.account, memory.figures()
     used, resident, heap = figures.used, figures.resident, figures.heap
     keys = sum(len(db) for db in engine.databases)
+    scripting, functions = engine.services[Scripting], engine.services[Functions]
     moving = [db for db in engine.databases if db.rehashing]
     found: dict[str, Any] = {
         "peak.allocated": account.peak,
@@ -33,9 +36,9 @@ def statistics(engine: Engine, memory: Memory) -> dict[str, Any]:
         "clients.normal": memory.clients_bytes,
         "cluster.links": 0,
         "aof.buffer": 0,
-        "lua.caches": 0,
-        "functions.caches": 0,
-        "script.VMs": 0,
+        "lua.caches": scripting.text_bytes,
+        "functions.caches": functions.text_bytes,
+        "script.VMs": scripting.memory_bytes + functions.memory_bytes,
     }
     for db in engine.databases:
         if len(db):

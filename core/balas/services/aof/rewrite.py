@@ -17,7 +17,7 @@ names nothing of it before step 4, and the increment has a name for the time bei
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,6 +54,7 @@ class Rewriting:
         last_ok, failures, rewrites: how the last one went, how many failed in a row, and how many
         were started.
         last_seconds, last_copied_bytes: of the last child.
+        extras: give commands for what is kept beside the keys (functions).
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Rewriting:
         self._children = children
         self._snapshots = snapshots
         self._next_try_ms = 0
+        self.extras: list[Callable[[], Iterable[tuple[bytes, ...]]]] = []
         self.scheduled = False
         self.base_size = 0
         self.size_before = 0
@@ -219,6 +221,8 @@ class Rewriting:
         with open(path, "wb", buffering=0) as file:
             if self._config.get("aof-timestamp-enabled"):
                 encoder.note(b"#TS:%d\r\n" % (self._engine.clock.now_ms // 1000))
+            for extra in self.extras:
+                encoder.add([(0, command) for command in extra()])
             for db in self._engine.databases:
                 for key in db.all_keys():
                     for command in rebuild(db.get(key), key, db.expire_at(key)):

@@ -74,6 +74,7 @@ class Interpreter:
         self._run = sandbox[b"run"]
         self._run_function = sandbox[b"run_function"]
         self._compile = sandbox[b"compile"]
+        self._load_library = sandbox[b"load_library"]
         self.globals = sandbox[b"globals"]
         self.table = self._lua.table_from
         sandbox[b"watch"](tick, WATCH_INSTRUCTIONS)
@@ -116,6 +117,13 @@ class Interpreter:
     def run_function(self, callback: Any, keys: list[bytes], arguments: list[bytes]) -> Any:
         """Run a registered function in the same way."""
         return self._run_function(callback, self.table(keys), self.table(arguments))
+
+    def load_library(self, chunk: Any, register: Callable[..., bytes | None]) -> bytes | None:
+        """Run a library, which tells `register` of its functions: name, function, description or
+        None, flags. Returns the error it ends with, or None.
+        """
+        fine, problem = self._load_library(chunk, register)
+        return None if fine else problem
 
     @property
     def memory_bytes(self) -> int:

@@ -45,6 +45,8 @@ SLICE_MS = 5
 PAUSE_MS = 1
 # Scripts of EVAL that stay known; those of SCRIPT LOAD all do.
 PASSING_MAX = 500
+# What a script takes beside its text, roughly.
+SCRIPT_BYTES = 160
 
 BUSY_SCRIPT = (
     "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
@@ -64,6 +66,8 @@ NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL."
 OOM_SCRIPT = (
     "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'"
 )
+WRITES_READ_ONLY = "ERR Can not execute a script with write flag using *_ro command."
+LOAD_TIMEOUT = b"ERR FUNCTION LOAD timeout"
 LOG_LEVELS = (DEBUG, VERBOSE, NOTICE, WARNING)
 # Flags of a script or function, by their names in its first line.
 NO_WRITES, ALLOW_OOM, ALLOW_STALE, NO_CLUSTER, CROSS_SLOTS = (1 << i for i in range(5))
@@ -100,16 +104,28 @@ class Execution:
     """A script that runs.
 
     Attributes:
+        interpreter: the one that its code lives in.
+        words: the request that runs it, for FUNCTION STATS.
         wrote: it has changed data, and so cannot be ended.
         paused: it has been set aside at least once; its client waits.
         killed: it is to end.
     """
 
-    def __init__(self, ctx: Context, script: Script, *, read_only: bool, out_of_memory: bool):
+    def __init__(
+        self,
+        ctx: Context,
+        script: Script,
+        interpreter: Interpreter,
+        *,
+        read_only: bool,
+        out_of_memory: bool,
+    ):
         self.ctx = ctx
         self.script = script
+        self.interpreter = interpreter
         self.read_only = read_only
         self.out_of_memory = out_of_memory
+        self.words: list[bytes] = []
         self.resp = 2
         self.wrote = False
         self.paused = False
@@ -129,6 +145,7 @@ class Scripting:
         scripts: by SHA-1, in lower case.
         current: the one that runs, or None.
         forgotten: how many scripts of EVAL had to go for newer ones.
+        load_deadline_s: until when the library that is being loaded may take; 0 if there is none.
     """
 
     def __init__(self, engine: Engine, config: Config, log: Log, acl: Acl) -> None:
@@ -139,6 +156,7 @@ class Scripting:
         self.scripts: dict[bytes, Script] = {}
         self.current: Execution | None = None
         self.forgotten = 0
+        self.load_deadline_s = 0.0
         self._made: Interpreter | None = None
         self._runner: greenlet | None = None
         engine.gates.add(ORDER_BUSY, attention.BUSY, self._refuse_while_busy)
@@ -147,19 +165,28 @@ class Scripting:
     def interpreter(self) -> Interpreter:
         """The interpreter, made when it is first needed."""
         if self._made is None:
-            services: dict[str, Callable[..., Any]] = {
-                "log": self._write_log,
-                "setresp": self._set_resp,
-                "set_repl": lambda flags: None,
-                "acl_check": self._check_acl,
-            }
-            self._made = Interpreter(self._dispatch, services, self._tick)
+            self._made = self.new_interpreter()
         return self._made
+
+    def new_interpreter(self) -> Interpreter:
+        """An interpreter of its own, whose code is run by `call`."""
+        services: dict[str, Callable[..., Any]] = {
+            "log": self._write_log,
+            "setresp": self._set_resp,
+            "set_repl": lambda flags: None,
+            "acl_check": self._check_acl,
+        }
+        return Interpreter(self._dispatch, services, self._tick)
 
     @property
     def memory_bytes(self) -> int:
         """What the interpreter holds; 0 before it is made."""
         return self._made.memory_bytes if self._made is not None else 0
+
+    @property
+    def text_bytes(self) -> int:
+        """About what is kept of the scripts outside the interpreter."""
+        return sum(len(script.text) + SCRIPT_BYTES for script in self.scripts.values())
 
     def flush(self) -> None:
         """Forget all scripts, and everything they have left behind."""
@@ -214,21 +241,31 @@ class Scripting:
         arguments: Sequence[bytes],
         *,
         read_only: bool,
+        interpreter: Interpreter | None = None,
     ) -> Reply:
-        """Run a script for the client of `ctx`; returns its reply or raises its error."""
+        """Run a script for the client of `ctx`; returns its reply or raises its error.
+
+        `interpreter` is that of functions, if the script is one.
+        """
         engine = self._engine
         over = bool(engine.maxmemory) and engine.account.total > engine.maxmemory
         given = script.flags
         if given is not None:
+            if read_only and not given & NO_WRITES:
+                raise ReplyError(WRITES_READ_ONLY)
             if over and not given & (ALLOW_OOM | NO_WRITES):
                 raise ReplyError(OOM_SCRIPT)
             read_only = read_only or bool(given & NO_WRITES)
         execution = Execution(
             ctx.in_database(ctx.db.index),
             script,
+            interpreter or self.interpreter,
             read_only=read_only,
             out_of_memory=over and not (given is not None and given & ALLOW_OOM),
         )
+        if script.is_function:
+            name = script.name.encode()
+            execution.words = [b"FCALL", name, b"%d" % len(keys), *keys, *arguments]
         client = ctx.client
         database, resp = client.db, client.resp
         self.current = execution
@@ -267,7 +304,7 @@ class Scripting:
             job = outside().switch(True)
 
     def _run(self, execution: Execution, keys: list[bytes], arguments: list[bytes]) -> Any:
-        interpreter = self.interpreter
+        interpreter = execution.interpreter
         if execution.script.is_function:
             return interpreter.run_function(execution.script.chunk, keys, arguments)
         return interpreter.run(execution.script.chunk, keys, arguments)
@@ -280,7 +317,7 @@ class Scripting:
         fine, kind, value, *extra = outcome if isinstance(outcome, tuple) else (outcome, None, None)
         if fine:
             last = extra[0] if extra else None
-            reply = from_lua(kind, value, last, self.interpreter.describe, execution.resp)
+            reply = from_lua(kind, value, last, execution.interpreter.describe, execution.resp)
             if isinstance(reply, ReplyError):
                 raise reply
             return reply
@@ -304,7 +341,7 @@ class Scripting:
             return FAILURE, b"ERR Lua redis lib command arguments must be strings or integers"
         try:
             value = self._execute(execution, argv)
-            return to_lua(value, execution.resp, self.interpreter.table)
+            return to_lua(value, execution.resp, execution.interpreter.table)
         except ReplyError as error:
             return FAILURE, error.text.encode("utf-8", "surrogateescape")
 
@@ -355,7 +392,8 @@ class Scripting:
         """Called every so often while a script runs; may set it aside, or end it."""
         execution = self.current
         if execution is None:
-            return None
+            late = self.load_deadline_s and time.monotonic() > self.load_deadline_s
+            return LOAD_TIMEOUT if late else None
         if execution.killed:
             return KILLED_FUNCTION if execution.script.is_function else KILLED
         now_s = time.monotonic()

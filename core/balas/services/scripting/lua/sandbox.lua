@@ -34,11 +34,12 @@ setmetatable(globals, {
     end,
 })
 -- The second table keeps the metatable that scripts may look at from being the one that counts.
-local environment = setmetatable({}, {
+local visible = {
     __index = globals,
     __newindex = refuse_change,
     __metatable = frozen({ __index = globals }),
-})
+}
+local environment = setmetatable({}, visible)
 
 local function copy(source, names)
     local found = {}
@@ -360,6 +361,102 @@ local function run_function(callback, keys, arguments)
     return false, value.err, value.source, value.line, rawget(value, "ignore_error_stats_update")
 end
 
+-- Libraries of functions ---------------------------------------------------------------------------
+
+-- What a library sees while it is loaded: nothing but the means to register its functions.
+local strict = getmetatable(globals)
+local loading_redis = setmetatable({}, strict)
+for name, value in next, redis do
+    if name == "log" or name:find("^LOG_") or name:find("^REDIS_") then
+        loading_redis[name] = value
+    end
+end
+local loading_globals = setmetatable({ redis = frozen(loading_redis) }, strict)
+
+local function refuse(text)
+    error({ err = "ERR " .. text, line = false })
+end
+
+local function text_of(value)
+    local kind = type(value)
+    return (kind == "string" or kind == "number") and tostring(value) or nil
+end
+
+-- What `register_function{...}` is given, by the names in lower case.
+local function named_arguments(given)
+    local found = {}
+    for name, value in next, given do
+        local word = type(name) == "string" and name:lower()
+        if word == "function_name" or word == "description" then
+            value = text_of(value)
+            if not value then
+                refuse(word == "description"
+                    and "description argument given to redis.register_function must be a string"
+                    or "function_name argument given to redis.register_function must be a string")
+            end
+        elseif word == "callback" then
+            if type(value) ~= "function" then
+                refuse("callback argument given to redis.register_function must be a function")
+            end
+        elseif word == "flags" then
+            if type(value) ~= "table" then
+                refuse("flags argument to redis.register_function must be a table representing function flags")
+            end
+        else
+            refuse("unknown argument given to redis.register_function")
+        end
+        found[word] = value
+    end
+    if not found.function_name then
+        refuse("redis.register_function must get a function name argument")
+    elseif not found.callback then
+        refuse("redis.register_function must get a callback argument")
+    end
+    return found
+end
+
+local function positional_arguments(...)
+    if select("#", ...) ~= 2 then
+        refuse("wrong number of arguments to redis.register_function")
+    end
+    local name, callback = ...
+    if not text_of(name) then
+        refuse("first argument to redis.register_function must be a string")
+    elseif type(callback) ~= "function" then
+        refuse("second argument to redis.register_function must be a function")
+    end
+    return { function_name = text_of(name), callback = callback }
+end
+
+-- Run a library; `register` is told of each function and returns a text if it does not like it.
+local function load_library(chunk, register)
+    rawset(loading_redis, "register_function", function(...)
+        local given
+        if select("#", ...) ~= 1 then
+            given = positional_arguments(...)
+        elseif type(...) == "table" then
+            given = named_arguments(...)
+        else
+            refuse("calling redis.register_function with a single argument is only applicable to Lua table "
+                .. "(representing named arguments).")
+        end
+        local flags = {}
+        for i = 1, #(given.flags or {}) do
+            local flag = rawget(given.flags, i)
+            flags[i] = type(flag) == "string" and flag or ""
+        end
+        local complaint = register(
+            given.function_name, given.callback, given.description, unpack(flags))
+        if complaint then
+            refuse(complaint)
+        end
+    end)
+    visible.__index = loading_globals
+    local fine, problem = xpcall(chunk, explain)
+    visible.__index = globals
+    return fine, not fine and tostring(problem.err) or nil
+end
+
 -- Every so many instructions the server may look at the clock; it returns a text to end the script.
 local function watch(tick, instructions)
     sethook(function()
@@ -372,5 +469,5 @@ end
 
 return {
     compile = compile, run = run, describe = describe, watch = watch, run_function = run_function,
-    globals = globals, environment = environment,
+    globals = globals, environment = environment, load_library = load_library,
 }
