@@ -10,7 +10,7 @@ from balas_search.analysis.tokens import TextWriter, tokens_of
 from balas_search.fields.numeric import NumericIndex
 from balas_search.fields.spec import NUMERIC, FieldSpec
 from balas_search.index.vocabulary import Vocabulary
-from balas_search.postings import sets, spans
+from balas_search.postings import phrases, sets, spans
 from balas_search.postings.fuzzy import within
 from balas_search.postings.posting import GONE, Posting
 from balas_search.query.tree import ALL_FIELDS
@@ -77,6 +77,28 @@ def test_set_algebra_is_that_of_sets(one: list[int], other: list[int]) -> None:
     for docs_of, asked in zip((a, b), targets, strict=True):
         landed = sets.landings(docs_of, asked, docs).tolist()
         assert landed == naive_landings(docs_of.tolist(), asked.tolist(), docs.tolist())
+    landings = [sets.landings(a, targets[0], docs), sets.landings(b, targets[1], docs)]
+    assert [part.tolist() for part in sets.both(a, b)] == [
+        part.tolist() for part in (docs, *landings)
+    ]
+
+
+word_places = st.sets(st.tuples(st.integers(1, 12), st.integers(0, 300)), min_size=1)
+
+
+@few
+@given(word_places, word_places)
+def test_two_words_follow_each_other(
+    one: set[tuple[int, int]], other: set[tuple[int, int]]
+) -> None:
+    postings = []
+    for places in (one, other):
+        made = Posting(b"t")
+        for doc, position in sorted(places):
+            made.append(doc, position=position)
+        postings.append(made)
+    wanted = {doc for doc, place in one if {(doc, place), (doc, place + 1)} & other}
+    assert phrases.following(*postings).tolist() == sorted(wanted)
 
 
 def naive_landings(docs: list[int], targets: list[int], wanted: list[int]) -> list[int]:

@@ -252,8 +252,6 @@ class UnionCursor(GroupCursor):
         super().__init__(children, docs, weight)
         self.first_only = first_only
         self.alone: Docs | None = None
-        # For each child the documents in which it does not count.
-        self._left_out: list[Docs | None] | None = None
 
     def skipped_to(self, targets: Docs, wanted: Docs) -> None:
         """Note how an intersection came upon the documents `wanted`: it skipped to `targets`.
@@ -261,8 +259,6 @@ class UnionCursor(GroupCursor):
         Where a document was not asked for, but landed on, the original notes one child only.
         """
         self.alone = sets.landings(self.docs, targets, wanted)
-        out = self._later(self.alone)
-        self._left_out = [None if flags is None else self.alone[flags] for flags in out]
         for child in self.children:
             if isinstance(child, UnionCursor):
                 child.skipped_to(targets, wanted)
@@ -271,9 +267,10 @@ class UnionCursor(GroupCursor):
         """For each child in which of these documents it does not count; None: in none."""
         if self.first_only:
             return self._later(docs)
-        if self._left_out is None:
+        if self.alone is None:
             return [None] * len(self.children)
-        return [None if out is None else sets.contains(out, docs) for out in self._left_out]
+        alone = sets.contains(self.alone, docs)
+        return [None if out is None else out & alone for out in self._later(docs)]
 
     def _later(self, docs: Docs) -> list[Flags | None]:
         """For each child in which of these documents an earlier child is, too; None: in none."""

@@ -22,8 +22,9 @@ from balas_search.evaluation.cursors import (
     UnionCursor,
 )
 from balas_search.index.vocabulary import Vocabulary
-from balas_search.postings import sets, spans
+from balas_search.postings import phrases, sets, spans
 from balas_search.postings.fuzzy import within
+from balas_search.postings.posting import Posting
 from balas_search.query.tree import (
     Affix,
     Everything,
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
 NO_DOCS = np.empty(0, np.uint32)
 # As good as any distance: what "in order" means where no slop is given.
 ANY_SLOP = 2**31 - 1
+# Two words of a phrase are read from end to end if neither is so many times as frequent.
+FOLLOW_SHARE = 8
 # As many lists `sets.zigzag` can walk.
 ZIGZAG_MAX = 64
 
@@ -180,6 +183,9 @@ class Evaluation:
         if not in_order:
             # Distances go from neighbour to neighbour, so this order shows in scores.
             children = sorted(children, key=estimate)
+        pair = frequent_pair(children) if slop == 0 and in_order else None
+        if pair is not None:
+            return IntersectionCursor(children, phrases.following(*pair), weight)
         docs = self.common(children)
         if slop >= 0 and len(docs):
             whole = IntersectionCursor(children, docs, weight)
@@ -196,6 +202,12 @@ class Evaluation:
             docs = children[0].docs
             for child in sorted(children[1:], key=lambda cursor: len(cursor.docs)):
                 docs = sets.intersect(docs, child.docs)
+            return docs
+        if len(children) == 2 and all(map(is_flat, children)):
+            docs, *landed = sets.both(children[0].docs, children[1].docs)
+            for child, alone in zip(children, landed, strict=True):
+                if isinstance(child, UnionCursor):
+                    child.alone = alone
             return docs
         steps = [isinstance(child, NotCursor) for child in children]
         docs, targets = sets.zigzag([child.docs for child in children], steps)
@@ -262,6 +274,30 @@ EVALUATORS: dict[type[Node], Callable[[Evaluation, Any], Cursor]] = {
     Everything: Evaluation.all_documents,
     Nothing: Evaluation.no_documents,
 }
+
+
+def frequent_pair(children: list[Cursor]) -> tuple[Posting, Posting] | None:
+    """The lists of two terms, in any field and about as frequent as each other; or None."""
+    postings: list[Posting] = []
+    for child in children:
+        if (
+            not isinstance(child, TermCursor)
+            or not child.posting.offsets_bytes()
+            or len(child.docs) != len(child.posting)
+        ):
+            return None
+        postings.append(child.posting)
+    if len(postings) != 2:
+        return None
+    fewer, more = sorted(map(len, postings))
+    return (postings[0], postings[1]) if more < FOLLOW_SHARE * fewer else None
+
+
+def is_flat(cursor: Cursor) -> bool:
+    """Whether it is a term, or alternatives none of which are alternatives again."""
+    if isinstance(cursor, UnionCursor):
+        return not any(isinstance(child, UnionCursor) for child in cursor.children)
+    return isinstance(cursor, TermCursor)
 
 
 def estimate(cursor: Cursor) -> int:

@@ -340,3 +340,53 @@ def contains(const uint32_t[::1] docs not None, const uint32_t[::1] wanted not N
                 break
             out[i] = docs[at] == wanted[i]
     return found.view(np.bool_)
+
+
+def both(const uint32_t[::1] one not None, const uint32_t[::1] other not None) -> tuple:
+    """What is in two sets, and where either had landed: what `zigzag` and `landings` tell of two
+    lists, without a walk whose steps nobody can predict.
+
+    Returns (found, landed, landed): those of the first list, and those of the second.
+    """
+    cdef Py_ssize_t most = min(one.shape[0], other.shape[0])
+    found = np.empty(most + 1, np.uint32)
+    by_one = np.empty(most + 1, np.uint32)
+    by_other = np.empty(most + 1, np.uint32)
+    if not most:
+        return found[:0], by_one[:0], by_other[:0]
+    cdef uint32_t last = min(one[one.shape[0] - 1], other[other.shape[0] - 1])
+    cdef uint8_t[::1] marks = np.zeros(max(one[one.shape[0] - 1], other[other.shape[0] - 1]) + 1,
+                                       np.uint8)
+    cdef uint32_t[::1] out = found
+    cdef uint32_t[::1] out_one = by_one
+    cdef uint32_t[::1] out_other = by_other
+    cdef Py_ssize_t i
+    cdef Py_ssize_t count = 0
+    cdef Py_ssize_t count_one = 0
+    cdef Py_ssize_t count_other = 0
+    cdef uint32_t doc
+    cdef uint8_t here
+    # What came last: nothing of the first list yet (0), a document of both (1), after that a gap
+    # or one of the second (2), one of the first (3).
+    cdef const uint8_t* following = [
+        0, 3, 0, 1,
+        2, 3, 2, 1,
+        2, 3, 2, 1,
+        3, 3, 2, 1,
+    ]
+    cdef int state = 0
+    with nogil:
+        for i in range(one.shape[0]):
+            marks[one[i]] = 1
+        for i in range(other.shape[0]):
+            marks[other[i]] |= 2
+        for doc in range(last + 1):
+            here = marks[doc]
+            out[count] = doc
+            out_one[count_one] = doc
+            out_other[count_other] = doc
+            count += here == 3
+            count_one += (here == 3) & (state == 2)
+            count_other += (here == 3) & (state == 3)
+            state = following[4 * state + here]
+    return found[:count], by_one[:count_one], by_other[:count_other]

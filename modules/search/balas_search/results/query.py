@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from balas_search.evaluation.cursors import Cursor, Docs
 from balas_search.evaluation.evaluation import Evaluation, Limits
-from balas_search.evaluation.scorers import Scorer, distances, has_distances, scorer_named
+from balas_search.evaluation.ranking import ranking_of
+from balas_search.evaluation.scorers import (
+    SCORERS,
+    Scorer,
+    distances,
+    has_distances,
+    scorer_named,
+)
 from balas_search.index.index import Index
 from balas_search.query.expansion import expand
 from balas_search.query.parser import parse
@@ -24,6 +31,8 @@ DEFAULT_SCORER = b"TFIDF"
 
 # So many documents have their distances measured at once, while the best are looked for.
 DISTANCES_BATCH = 512
+# As many of the best the compiled ranking is asked for.
+RANKED_MAX = 256
 
 
 class TimeUp(Exception):
@@ -68,6 +77,14 @@ class Found:
         best found so far.
         """
         wanted = offset + count
+        if self.scorer is SCORERS[b"TFIDF"] and 0 < wanted <= RANKED_MAX and len(self.docs):
+            documents = self.index.documents
+            ranking = ranking_of(self.cursor)
+            if ranking is not None:
+                own, highest = documents.scores, documents.frequencies
+                ranked = ranking.best(self.docs, own, highest, wanted)
+                if ranked is not None:
+                    return ranked[0][offset:], ranked[1][offset:]
         if not (self.scorer.by_distance and has_distances(self.cursor)):
             scores = self.scores()
             places = by_score(scores, offset, count)

@@ -1,0 +1,1 @@
+# Its presence has cursors.py compiled, text unchanged.

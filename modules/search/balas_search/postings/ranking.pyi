@@ -1,0 +1,24 @@
+import numpy as np
+from numpy.typing import NDArray
+
+from balas_search.postings.posting import Posting
+
+Docs = NDArray[np.uint32]
+
+class Part:
+    def __init__(
+        self,
+        leaves: list[tuple[Posting, int, float]],
+        first_only: bool = False,
+        alone: Docs | None = None,
+    ) -> None: ...
+
+class Ranking:
+    def __init__(self, parts: list[Part], measured: bool) -> None: ...
+    def best(
+        self,
+        docs: Docs,
+        scores: NDArray[np.float32],
+        frequencies: Docs,
+        wanted: int,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None: ...
