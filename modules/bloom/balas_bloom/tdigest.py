@@ -44,10 +44,10 @@ class TDigest(Value):
         out.save_double(held.compression)
         out.save_double(held.lowest)
         out.save_double(held.highest)
-        out.save_signed(held.capacity)
-        out.save_signed(held.merged)
-        out.save_signed(held.unmerged)
-        out.save_signed(held.compressions)
+        out.save_unsigned(held.capacity)
+        out.save_unsigned(held.merged)
+        out.save_unsigned(held.unmerged)
+        out.save_unsigned(held.compressions)
         out.save_double(held.merged_weight)
         out.save_double(held.unmerged_weight)
         nodes = held.nodes()
@@ -62,9 +62,9 @@ class TDigest(Value):
         if version > cls.rdb_version:
             raise BadData(f"t-digest of a version not known: {version}")
         compression, lowest, highest = (source.load_double() for _ in range(3))
-        capacity, merged, unmerged, compressions = (source.load_signed() for _ in range(4))
-        weights = (source.load_double(), source.load_double())
-        if merged < 0 or unmerged < 0 or merged + unmerged > capacity:
+        capacity, merged, unmerged, compressions = (source.load_unsigned() for _ in range(4))
+        merged_weight, unmerged_weight = source.load_double(), source.load_double()
+        if merged + unmerged > capacity:
             raise BadData("t-digest of more centroids than it has room for")
         means = [source.load_double() for _ in range(merged + unmerged)]
         try:
@@ -73,7 +73,7 @@ class TDigest(Value):
             made.fill(lowest, highest, compressions, nodes, unmerged)
         except (ValueError, OverflowError, MemoryError) as error:
             raise BadData(f"t-digest: {error}") from error
-        if (made.merged_weight, made.unmerged_weight) != weights:
+        if made.merged_weight != merged_weight or made.unmerged_weight != unmerged_weight:
             raise BadData("t-digest of another weight than it says")
         return cls(made)
 

@@ -10,6 +10,7 @@ Differs from Redis:
 - A compression that asks for more than 2**31 centroids is refused at once.
 - Equal values of different weight, once there are more than a few thousand of them at once, may be
   merged in another order.
+- The quantile 0 is the lowest value; in RedisBloom it is NaN if that stands twice at the low end.
 - TDIGEST.MERGE refuses every word it does not know; RedisBloom takes one behind OVERRIDE.
 - COPY copies a digest; the real module refuses it.
 - Commands are in the ACL category @tdigest, as in RedisBloom 8.2, and in those of their flags.
