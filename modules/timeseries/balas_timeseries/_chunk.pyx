@@ -3,7 +3,7 @@
 A chunk holds samples in rising order of time as bits, after "Gorilla: A Fast, Scalable, In-Memory
 Time Series Database" (Pelkonen and others, VLDB 2015). Of a timestamp it keeps how much its
 distance from the one before differs from the distance before that, and of a value the bits in
-which it differs from the one before. A regular series of a value that stays takes two bits a sample.
+which it differs from the one before. A regular series of a steady value takes two bits a sample.
 
 Timestamps, from the shortest: 0 is the same distance; 10, 110, 1110 and 11110 are followed by a
 difference of 7, 10, 16 and 32 bits; 11111 by 64. Values: 0 is the same value; 10 is followed by the
@@ -63,7 +63,6 @@ cdef class Chunk:
 
     def __cinit__(self, int64_t size_bytes):
         # Two samples always have room: 128 + 147 bits.
-
         if size_bytes < 48:
             raise ValueError("a chunk without room")
         self.data = <unsigned char *>calloc(size_bytes + MARGIN_BYTES, 1)

@@ -31,7 +31,8 @@ def _reduced(values: Values, name: bytes, starts: Times, counts: Times) -> Value
     if name == b"first":
         return values[starts]
     if name == b"last":
-        return values[starts + counts - 1]
+        ends: Values = values[starts + counts - 1]
+        return ends
     if name == b"min":
         return np.minimum.reduceat(values, starts)
     if name == b"max":
