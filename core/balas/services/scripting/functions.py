@@ -18,9 +18,9 @@ from balas.services.scripting.scripts import (
     FLAG_NAMES,
     Script,
     Scripting,
-    one_line,
     without_first_line,
 )
+from balas.services.scripting.values import one_line
 
 NAME = re.compile(rb"[A-Za-z0-9_]+\Z")
 BAD_NAME = (

@@ -54,8 +54,8 @@ BUSY_SCRIPT = (
 BUSY_FUNCTION = (
     "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
 )
-KILLED = b"ERR Script killed by user with SCRIPT KILL."
-KILLED_FUNCTION = b"ERR Script killed by user with FUNCTION KILL."
+# The same for functions, as in Redis.
+KILLED = b"ERR Script killed by user with SCRIPT KILL..."
 NOT_BUSY = "NOTBUSY No scripts in execution right now."
 UNKILLABLE = (
     "UNKILLABLE Sorry the script already executed write commands against the dataset. You can "
@@ -395,7 +395,7 @@ class Scripting:
             late = self.load_deadline_s and time.monotonic() > self.load_deadline_s
             return LOAD_TIMEOUT if late else None
         if execution.killed:
-            return KILLED_FUNCTION if execution.script.is_function else KILLED
+            return KILLED
         now_s = time.monotonic()
         threshold_ms = self._config.get("busy-reply-threshold")
         if threshold_ms <= 0 or (now_s - execution.started_s) * 1000 < threshold_ms:

@@ -1,0 +1,82 @@
+"""Scripts and functions in a server of its own: kept with the data, ended if they spin."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from balas.testing import BalasProcess, Client, RealRedis, wait_until
+
+LIBRARY = """#!lua name=mylib
+redis.register_function('put', function(keys, args) return redis.call('SET', keys[1], args[1]) end)
+redis.register_function('spin', function() while true do end end)"""
+SPIN = "while true do end"
+WRITE_AND_SPIN = "redis.call('SET', 'k', 'v'); while true do end"
+
+
+@pytest.fixture
+def balas() -> Iterator[Any]:
+    options = {"appendonly": "yes", "enable-debug-command": "yes", "busy-reply-threshold": "20"}
+    with BalasProcess(options) as server:
+        yield server
+
+
+def error_of(client: Client, *argv: object) -> str:
+    """The error that a command is answered with; empty for another reply."""
+    client.send(*argv)
+    reply = client.read()
+    return str(reply) if isinstance(reply, Exception) else ""
+
+
+@pytest.mark.parametrize("preamble", ["yes", "no"])
+def test_functions_are_kept_with_the_data(balas: Any, preamble: str) -> None:
+    with balas.client() as client:
+        client("CONFIG", "SET", "aof-use-rdb-preamble", preamble)
+        client("FUNCTION", "LOAD", LIBRARY)
+        client("DEBUG", "RELOAD")
+        assert client("FCALL", "put", 1, "k", "snapshot") == b"OK"
+        client("DEBUG", "LOADAOF")
+        assert client("GET", "k") == b"snapshot"
+        client("BGREWRITEAOF")
+        wait_until(lambda: b"aof_rewrite_in_progress:0" in client("INFO", "persistence"))
+        client("DEBUG", "LOADAOF")
+        assert client("FCALL", "put", 1, "k", "log") == b"OK"
+
+
+@pytest.mark.oracle
+def test_a_real_redis_takes_the_libraries(balas: Any) -> None:
+    with RealRedis() as real, real.client() as theirs, balas.client() as ours:
+        ours("FUNCTION", "LOAD", LIBRARY)
+        assert theirs("FUNCTION", "RESTORE", ours("FUNCTION", "DUMP")) == b"OK"
+        ours("FUNCTION", "FLUSH")
+        assert ours("FUNCTION", "RESTORE", theirs("FUNCTION", "DUMP")) == b"OK"
+        assert ours("FCALL", "put", 1, "k", "v") == b"OK"
+
+
+@pytest.mark.parametrize(
+    ("argv", "kind", "other"),
+    [(("EVAL", SPIN, 0), "SCRIPT", "FUNCTION"), (("FCALL", "spin", 0), "FUNCTION", "SCRIPT")],
+)
+def test_what_spins_can_be_ended(
+    balas: Any, argv: tuple[object, ...], kind: str, other: str
+) -> None:
+    with balas.client() as spinning, balas.client() as client:
+        client("FUNCTION", "LOAD", LIBRARY)
+        spinning.send(*argv)
+        wait_until(lambda: error_of(client, "PING").startswith("BUSY"))
+        assert f"call {kind} KILL" in error_of(client, "GET", "k")
+        assert error_of(client, other, "KILL").startswith("BUSY")
+        assert client(kind, "KILL") == b"OK"
+        assert "killed by user with SCRIPT KILL..." in str(spinning.read())
+        assert client("PING") == b"PONG"
+        assert error_of(client, kind, "KILL").startswith("NOTBUSY")
+
+
+def test_who_has_written_is_ended_by_shutdown_alone(balas: Any) -> None:
+    with balas.client() as spinning, balas.client() as client:
+        spinning.send("EVAL", WRITE_AND_SPIN, 0)
+        wait_until(lambda: error_of(client, "PING").startswith("BUSY"))
+        assert error_of(client, "SCRIPT", "KILL").startswith("UNKILLABLE")
+        client.send("SHUTDOWN", "NOSAVE")
+        with pytest.raises(ConnectionError):
+            client.read()
