@@ -9,7 +9,8 @@ import numpy as np
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.math cimport sqrt
-from libc.stdlib cimport calloc, free, realloc
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memset
 
 from balas_search.postings.posting cimport Posting
 
@@ -81,6 +82,29 @@ cdef class Leaf:
 
 
 @cython.final
+cdef class Scratch:
+    """Memory for one part after the other: new memory costs more than all that is done in it."""
+
+    cdef float* data
+    cdef Py_ssize_t size
+
+    def __dealloc__(self):
+        free(self.data)
+
+    cdef float* cleared(self, Py_ssize_t size) except NULL:
+        """So many zeros, until it is asked again."""
+        if size > self.size:
+            free(self.data)
+            self.size = 0
+            self.data = <float*> malloc(size * sizeof(float))
+            if self.data == NULL:
+                raise MemoryError()
+            self.size = size
+        memset(self.data, 0, size * sizeof(float))
+        return self.data
+
+
+@cython.final
 cdef class Part:
     """The alternatives of one word: [(posting, fields, value)].
 
@@ -113,7 +137,7 @@ cdef class Part:
                 high = middle
         return low < self.alone_size and self.alone[low] == doc
 
-    cdef int add(self, const uint32_t[::1] docs, double[::1] total) except -1:
+    cdef int add(self, const uint32_t[::1] docs, double[::1] total, Scratch scratch) except -1:
         """Add the values of the part to those of some documents (sorted, not empty)."""
         cdef Py_ssize_t n = docs.shape[0]
         cdef uint32_t last = docs[n - 1]
@@ -123,10 +147,9 @@ cdef class Part:
             work += leaf.posting.size
         cdef bint by_id = work < n * SEEK_COST * len(self.leaves)
         cdef Py_ssize_t room = last + 1 if by_id else n
-        cdef float* sums = <float*> calloc(2 * room, sizeof(float))
-        if sums == NULL:
-            raise MemoryError()
-        cdef float* firsts = sums + room if self.first_only or self.alone_size else NULL
+        cdef bint with_firsts = self.first_only or self.alone_size
+        cdef float* sums = scratch.cleared(2 * room if with_firsts else room)
+        cdef float* firsts = sums + room if with_firsts else NULL
         # Backwards, so that the first alternative is what stays in `firsts`.
         for leaf in reversed(self.leaves):
             if by_id:
@@ -149,7 +172,6 @@ cdef class Part:
                     total[i] += firsts[place]
                 else:
                     total[i] += sums[place]
-        free(sums)
         return 0
 
 
@@ -186,8 +208,9 @@ cdef class Ranking:
         cdef Py_ssize_t i
         cdef double highest = 0
         cdef double[::1] bounds = np.zeros(n)
+        cdef Scratch scratch = Scratch()
         for part in self.parts:
-            part.add(docs, bounds)
+            part.add(docs, bounds, scratch)
         for i in range(n):
             if not frequencies[docs[i]] or not scores[docs[i]] >= 0:
                 return None
