@@ -156,7 +156,6 @@ class Commands(RuleBasedStateMachine):
                 self._both("OBJECT", "ENCODING", key)
                 self._both("PTTL", key, comparison=GRAMMAR["PTTL"].comparison)
 
-
     def _compare_digests(self, key: bytes) -> None:
         """The value of a key, whatever its type; but a Bloom filter has no digest there."""
         if self._real("TYPE", key).reply.value != b"MBbloom--":

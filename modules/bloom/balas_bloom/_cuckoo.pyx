@@ -174,12 +174,12 @@ cdef class Table:
         """
         cdef uint32_t last = self.count - 1
         cdef uint32_t size = self.bucket_size
-        cdef uint32_t victim = 0, moved
+        cdef uint32_t victim = 0, _moved
         cdef uint8_t *bucket
         cdef uint8_t *free_slot
         # A place within the layer: what is added to it from now on is cut off in the same way.
         place &= self.layers[last].mask
-        for moved in range(self.iterations):
+        for _moved in range(self.iterations):
             bucket = self.bucket(last, place)
             bucket[victim], mark = mark, bucket[victim]
             place = other(mark, place) & self.layers[last].mask
@@ -188,7 +188,7 @@ cdef class Table:
                 free_slot[0] = mark
                 return True
             victim = (victim + 1) % size
-        for moved in range(self.iterations):
+        for _moved in range(self.iterations):
             victim = (victim + size - 1) % size
             place = other(mark, place) & self.layers[last].mask
             bucket = self.bucket(last, place)
