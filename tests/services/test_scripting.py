@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from balas.testing import BalasProcess, Client, RealRedis, wait_until
+from balas.testing import BalasProcess, Client, InProcessServer, RealRedis, wait_until
 
 LIBRARY = """#!lua name=mylib
 redis.register_function('put', function(keys, args) return redis.call('SET', keys[1], args[1]) end)
@@ -80,3 +80,36 @@ def test_who_has_written_is_ended_by_shutdown_alone(balas: Any) -> None:
         client.send("SHUTDOWN", "NOSAVE")
         with pytest.raises(ConnectionError):
             client.read()
+
+
+ESCAPES = (
+    "rawset(redis, 'call', 1)",
+    "rawset(string, 'len', 1)",
+    "rawset(_G, 'x', 1)",
+    "table.insert(redis, 1)",
+    "getmetatable('').__index.len = 1",
+    "getmetatable(_G).__index.x = 1",
+    "setmetatable(_G, {})",
+    "setmetatable(redis, {})",
+    "redis.call.x = 1",
+    "return python.eval('1')",
+    "return debug.getinfo(1)",
+    "return io.open('/etc/passwd')",
+    "return os.execute('true')",
+    "return loadstring(string.dump(function() end))()",
+    "return require('os')",
+    "return dofile('x')",
+    "return getfenv(0)",
+    "return setfenv(1, {})",
+    "return newproxy(true)",
+)
+
+
+@pytest.mark.parametrize("code", ESCAPES)
+def test_a_script_stays_in_its_box(code: str, balas_server: InProcessServer) -> None:
+    client = balas_server.client()
+    assert client.error("EVAL", code, 0)
+    assert client("EVAL", "return string.len('abc')", 0) == 3
+    assert client("EVAL", "return ('abc'):len()", 0) == 3
+    assert client("EVAL", "return redis.call('ECHO', 'x')", 0) == b"x"
+    assert client.error("EVAL", "return x", 0)

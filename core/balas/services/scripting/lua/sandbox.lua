@@ -22,9 +22,14 @@ local function refuse_change()
     error(READONLY, 2)
 end
 
--- A table through which another one is read but not written.
+-- A table through which another one is read but not written, not even by rawset.
+local protected = setmetatable({}, { __mode = "k" })
+
 local function frozen(content)
-    return setmetatable({}, { __index = content, __newindex = refuse_change, __metatable = false })
+    local seen = setmetatable(
+        {}, { __index = content, __newindex = refuse_change, __metatable = false })
+    protected[seen] = true
+    return seen
 end
 
 local globals = {}
@@ -37,7 +42,7 @@ setmetatable(globals, {
 local visible = {
     __index = globals,
     __newindex = refuse_change,
-    __metatable = frozen({ __index = globals }),
+    __metatable = frozen({ __index = frozen(globals) }),
 }
 local environment = setmetatable({}, visible)
 
@@ -56,15 +61,26 @@ for name, value in pairs(copy(_G, [[
 end
 globals.getmetatable = function(value)
     if type(value) == "string" then
-        return frozen(getmetatable(value) or {})
+        return frozen({ __index = globals.string })
     end
     return getmetatable(value)
 end
 globals.rawset = function(target, name, value)
-    if target == environment then
+    if protected[target] then
         error(READONLY, 2)
     end
     return rawset(target, name, value)
+end
+
+protected[environment] = true
+for _, name in next, { "insert", "remove", "sort" } do
+    local change = table[name]
+    table[name] = function(target, ...)
+        if protected[target] then
+            error(READONLY, 2)
+        end
+        return change(target, ...)
+    end
 end
 
 -- Code is compiled from text only, and sees what its script sees.
