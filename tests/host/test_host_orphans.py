@@ -151,4 +151,5 @@ def test_a_real_snapshot_of_a_real_module_is_kept_and_comes_alive(
     assert client("MODULE", "ORPHANS") == [b"CMSk-TYPE", 1, b"MBbloom--", 1]
     client("MODULE", "LOAD", "bf")
     assert client("BF.EXISTS", "f", "x") == 1
-    assert client("MODULE", "ORPHANS") == [b"CMSk-TYPE", 1]
+    assert client("CMS.INFO", "c")[1] == 10
+    assert client("MODULE", "ORPHANS") == []
