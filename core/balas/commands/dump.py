@@ -12,7 +12,7 @@ from balas.engine.context import Context
 from balas.errors import BadData, ReplyError
 from balas.protocol.replies import OK, Reply
 from balas.registry import Arguments, command, integer, key
-from balas.registry.flags import ACCESS, DENYOOM, OW, READONLY, RO, UPDATE, WRITE
+from balas.registry.flags import ACCESS, ASKING, DENYOOM, OW, READONLY, RO, UPDATE, WRITE
 from balas.services.config.store import Config
 from balas.services.rdb.dump import dump, restore
 from balas.services.rdb.format import dump_open
@@ -91,6 +91,24 @@ def restore_key(ctx: Context, key: bytes, ttl: bytes, payload: bytes, *words: by
         ctx.record(b"RESTORE", key, b"%d" % expire_at, payload, *flags_of(options))
     ctx.changed(key, "restore")
     return OK
+
+
+@command(
+    "RESTORE-ASKING",
+    arity=-4,
+    flags=WRITE | DENYOOM | ASKING,
+    keys=key(1, OW | UPDATE),
+    group="server",
+    since="3.0.0",
+    categories=("keyspace", "dangerous"),
+)
+def restore_asking(ctx: Context, key: bytes, ttl: bytes, payload: bytes, *words: bytes) -> Reply:
+    """RESTORE-ASKING key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] \
+    [FREQ frequency]
+
+    Does what RESTORE does; nodes of a cluster use it where a slot is on its way.
+    """
+    return restore_key(ctx, key, ttl, payload, *words)
 
 
 def restore_options(words: tuple[bytes, ...]) -> Options:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from balas.engine.context import Context
 from balas.errors import SYNTAX, ReplyError
 from balas.protocol.replies import NO_REPLY, OK, Reply
-from balas.registry import command, integer
+from balas.registry import Arguments, command, integer
 from balas.registry.flags import (
     ADMIN,
     ALLOW_BUSY,
@@ -22,6 +22,7 @@ from balas.registry.flags import (
 from balas.services.replication.replicas import Replicas
 
 PORT_MAX = 65535
+CANNOT_FOLLOW = "ERR this server can have replicas, but cannot be one"
 
 
 @command(
@@ -129,7 +130,7 @@ def follow(ctx: Context, host: bytes, port: bytes) -> Reply:
     """Be a primary, as this server always is."""
     if host.lower() == b"no" and port.lower() == b"one":
         return OK
-    raise ReplyError("ERR this server can have replicas, but cannot be one")
+    raise ReplyError(CANNOT_FOLLOW)
 
 
 @command(
@@ -160,3 +161,31 @@ def slaveof(ctx: Context, host: bytes, port: bytes) -> Reply:
     The old name of REPLICAOF.
     """
     return follow(ctx, host, port)
+
+
+@command("FAILOVER", arity=-1, flags=ADMIN | NOSCRIPT | STALE, group="server", since="6.2.0")
+def failover(ctx: Context, *options: bytes) -> Reply:
+    """FAILOVER [TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]
+
+    Change places with a replica, which is not possible here: this server cannot follow another.
+    """
+    cursor = Arguments(options)
+    if len(options) == 1 and cursor.eat(b"ABORT"):
+        raise ReplyError("ERR No failover in progress.")
+    seen: set[bytes] = set()
+    while cursor.more:
+        word = cursor.take().upper()
+        if word in seen:
+            raise ReplyError(SYNTAX)
+        seen.add(word)
+        if word == b"TIMEOUT" and cursor.more:
+            if cursor.take_int() <= 0:
+                raise ReplyError("ERR FAILOVER timeout must be greater than 0")
+        elif word == b"TO" and cursor.left >= 2:
+            cursor.take()
+            cursor.take_int()
+        elif word != b"FORCE":
+            raise ReplyError(SYNTAX)
+    if not any(one.state == "online" for one in ctx.service(Replicas)):
+        raise ReplyError("ERR FAILOVER requires connected replicas.")
+    raise ReplyError(CANNOT_FOLLOW)

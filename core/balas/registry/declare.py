@@ -141,10 +141,12 @@ def container(
 
 
 def declarations(module: ModuleType) -> Iterator[Declaration]:
-    """All declarations made in one Python module, in the order of the file."""
+    """All declarations made in one Python module, alone or in tuples, in the order of the file."""
     for value in vars(module).values():
         if isinstance(value, Declaration):
             yield value
+        elif isinstance(value, tuple):
+            yield from (one for one in value if isinstance(one, Declaration))
         elif callable(value) and getattr(value, "__module__", None) == module.__name__:
             yield from getattr(value, ATTRIBUTE, ())
 
