@@ -52,8 +52,10 @@ cdef class Engine(Reception):
     cdef int request_list(self, Client client, list argv) except -1
     cdef CommandSpec resolve(self, PyObject **argv, Py_ssize_t argc)
     cdef object invoke(self, Context ctx, CommandSpec spec, PyObject **argv, Py_ssize_t argc)
+    cdef object invoke_list(self, Context ctx, CommandSpec spec, list argv)
     cdef int run(self, Client client, CommandSpec spec, PyObject **argv, Py_ssize_t argc) except -1
     cdef int end_unit(self) except -1
+    cpdef object execute(self, Context ctx, CommandSpec spec, list argv)
     cdef int refuse(self, Client client, CommandSpec spec, object error) except -1
     cpdef int make_room(self, Client client, CommandSpec spec) except -1
     cdef int refuse_unresolved(self, Client client, list argv, object error) except -1

@@ -50,6 +50,8 @@ cdef extern from "Python.h":
     object PyObject_Vectorcall(object callable, PyObject **args, size_t nargsf, PyObject *names)
 
 cdef enum:
+    # Up to so many words are passed on without a list of them.
+    FEW_WORDS = 16
     # A reply buffer above this is handed to the transport before the batch is over.
     FLUSH_AT = 1 << 20
     # A client whose requests have run for this long lets others have a turn.
@@ -408,6 +410,16 @@ cdef class Engine(Reception):
         finally:
             argv[at] = name
 
+    cdef object invoke_list(self, Context ctx, CommandSpec spec, list argv):
+        """The same for a list of words."""
+        cdef PyObject *words[FEW_WORDS]
+        cdef Py_ssize_t count = len(argv), i
+        if count > FEW_WORDS:
+            return spec.handler(ctx, *argv[spec.shift:])
+        for i in range(count):
+            words[i] = <PyObject *> argv[i]
+        return self.invoke(ctx, spec, words, count)
+
     cdef int run(self, Client client, CommandSpec spec, PyObject **argv, Py_ssize_t argc) except -1:
         """Run a command as a unit of its own and write its reply."""
         cdef Changes changes = self.changes
@@ -539,9 +551,9 @@ cdef class Engine(Reception):
         not asked.
         """
         cdef list words = list(argv)
-        cdef PyObject *raw[16]
+        cdef PyObject *raw[FEW_WORDS]
         cdef Py_ssize_t i, count = len(words)
-        if count > 16:
+        if count > FEW_WORDS:
             spec = self.resolve_list(words)
         else:
             for i in range(count):
@@ -562,7 +574,7 @@ cdef class Engine(Reception):
         finally:
             free(raw)
 
-    def execute(self, Context ctx, CommandSpec spec, list argv) -> object:
+    cpdef object execute(self, Context ctx, CommandSpec spec, list argv):
         """Run a resolved command inside the unit that is under way (EXEC, scripts, `ctx.call`).
 
         Its changes get records of their own. Returns its value or raises its ReplyError.
@@ -573,7 +585,7 @@ cdef class Engine(Reception):
         cdef bint may_block = ctx.may_block
         cdef Client client = ctx.client
         cdef int db_index = ctx.db.index
-        cdef int64_t started_ns = self.clock.monotonic_ns(), duration_ns
+        cdef int64_t started_ns = self.clock.stopwatch_ns(), duration_ns
         if spec.is_async:
             raise ReplyError(
                 f"ERR '{spec.name}' takes time and cannot run inside another command"
@@ -586,7 +598,7 @@ cdef class Engine(Reception):
         ctx.db.forget_last()
         self.depth += 1
         try:
-            return spec.handler(ctx, *argv[spec.shift:])
+            return self.invoke_list(ctx, spec, argv)
         except ReplyError as error:
             spec.failed_calls += 1
             self.stats.count_error(error.code)
@@ -596,7 +608,7 @@ cdef class Engine(Reception):
             raise self.explain(spec, error) from error
         finally:
             self.depth -= 1
-            duration_ns = self.clock.monotonic_ns() - started_ns
+            duration_ns = self.clock.stopwatch_ns() - started_ns
             spec.count_call(duration_ns)
             self.stats.commands += 1
             if duration_ns >= self.slow_ns:

@@ -20,7 +20,7 @@ from balas.services.scripting.scripts import (
     Scripting,
     without_first_line,
 )
-from balas.services.scripting.values import one_line
+from balas.services.scripting.bridge import Chunk, one_line
 
 NAME = re.compile(rb"[A-Za-z0-9_]+\Z")
 BAD_NAME = (
@@ -144,7 +144,7 @@ class Functions:
         def register(
             name: bytes, callback: Any, description: bytes | None = None, *flags: bytes
         ) -> bytes | None:
-            return add_function(library, name, callback, description, flags)
+            return add_function(library, name, interpreter.keep(callback), description, flags)
 
         scripting.load_deadline_s = time.monotonic() + LOAD_MAX_S
         try:
@@ -202,7 +202,7 @@ class Functions:
 def add_function(
     library: Library,
     name: bytes,
-    callback: Any,
+    callback: Chunk,
     description: bytes | None,
     flags: tuple[bytes, ...],
 ) -> bytes | None:

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from importlib import resources
 from typing import Any
 
-from lupa.lua51 import LuaRuntime
+from lupa import lua51
 
 from balas import REDIS_VERSION
+from balas.protocol.replies import Reply
+from balas.services.scripting.bridge import Bridge, Chunk
+from balas.services.scripting.execution import Execution
 from balas.services.scripting.frames import keep_frames
 
 # Instructions between two looks at the clock.
@@ -43,26 +46,25 @@ class Interpreter:
     """Compiles and runs what scripts consist of.
 
     Args:
-        dispatch: runs a command for a script: gets its words, returns a kind and a value.
         services: `log`, `setresp`, `set_repl` and `acl_check` of the sandbox.
         tick: called every so often while a script runs; returns a text to end it.
     """
 
     def __init__(
         self,
-        dispatch: Callable[..., tuple[int, Any]],
         services: dict[str, Callable[..., Any]],
         tick: Callable[[], bytes | None],
     ) -> None:
-        self._lua = LuaRuntime(
+        self._lua = lua51.LuaRuntime(
             encoding=None,
             register_eval=False,
             register_builtins=False,
             unpack_returned_tuples=True,
             attribute_filter=refuse,
         )
+        self._bridge = Bridge(self._lua, lua51.__file__)
         server = {
-            b"dispatch": dispatch,
+            b"dispatch": self._bridge.dispatch,
             b"sha1": lambda text: hashlib.sha1(text).hexdigest().encode(),
             b"version": REDIS_VERSION.encode(),
             b"version_number": version_number(REDIS_VERSION),
@@ -70,13 +72,11 @@ class Interpreter:
             **{name.encode(): function for name, function in services.items()},
         }
         sandbox = self._chunk("sandbox.lua")(self._lua.table_from(server))
-        self.describe = sandbox[b"describe"]
-        self._run = sandbox[b"run"]
-        self._run_function = sandbox[b"run_function"]
+        self._run = self._bridge.keep(sandbox[b"run"])
+        self._run_function = self._bridge.keep(sandbox[b"run_function"])
         self._compile = sandbox[b"compile"]
         self._load_library = sandbox[b"load_library"]
         self.globals = sandbox[b"globals"]
-        self.table = self._lua.table_from
         sandbox[b"watch"](tick, WATCH_INSTRUCTIONS)
 
     def _chunk(self, name: str) -> Any:
@@ -110,13 +110,21 @@ class Interpreter:
             raise CompileError(message.decode("utf-8", "surrogateescape"))
         return chunk
 
-    def run(self, chunk: Any, keys: list[bytes], arguments: list[bytes]) -> Any:
-        """Run a compiled script; returns what the sandbox's `run` does."""
-        return self._run(chunk, self.table(keys), self.table(arguments))
+    def keep(self, function: Any) -> Chunk:
+        """A function that was compiled or registered, as `run` and `run_function` want it."""
+        return self._bridge.keep(function)
 
-    def run_function(self, callback: Any, keys: list[bytes], arguments: list[bytes]) -> Any:
+    def run(
+        self, execution: Execution, chunk: Chunk, keys: list[bytes], arguments: list[bytes]
+    ) -> Reply:
+        """Run a script; its reply. Raises ScriptError, or the ReplyError that it returned."""
+        return self._bridge.run(execution, self._run, chunk, keys, arguments)
+
+    def run_function(
+        self, execution: Execution, chunk: Chunk, keys: list[bytes], arguments: list[bytes]
+    ) -> Reply:
         """Run a registered function in the same way."""
-        return self._run_function(callback, self.table(keys), self.table(arguments))
+        return self._bridge.run(execution, self._run_function, chunk, keys, arguments)
 
     def load_library(self, chunk: Any, register: Callable[..., bytes | None]) -> bytes | None:
         """Run a library, which tells `register` of its functions: name, function, description or
@@ -128,8 +136,7 @@ class Interpreter:
     @property
     def memory_bytes(self) -> int:
         """What the interpreter holds."""
-        kilobytes: float = self._lua.execute(b"return collectgarbage('count')")
-        return int(kilobytes * 1024)
+        return self._bridge.memory_bytes
 
 
 def version_number(version: str) -> int:

@@ -31,14 +31,9 @@ from balas.services.acl.check import judge
 from balas.services.acl.users import Acl
 from balas.services.config.store import Config
 from balas.services.log import DEBUG, NOTICE, VERBOSE, WARNING, Log
+from balas.services.scripting.bridge import Chunk, ScriptError, one_line
+from balas.services.scripting.execution import Execution
 from balas.services.scripting.interpreter import CompileError, Interpreter
-from balas.services.scripting.values import (
-    FAILURE,
-    argument,
-    from_lua,
-    one_line,
-    to_lua,
-)
 
 # How long a busy script goes on before others are heard, and how long they are.
 SLICE_MS = 5
@@ -93,45 +88,11 @@ class Script:
     """
 
     name: str
-    chunk: Any
+    chunk: Chunk
     text: bytes = b""
     flags: int | None = None
     is_function: bool = False
     loaded: bool = False
-
-
-class Execution:
-    """A script that runs.
-
-    Attributes:
-        interpreter: the one that its code lives in.
-        words: the request that runs it, for FUNCTION STATS.
-        wrote: it has changed data, and so cannot be ended.
-        paused: it has been set aside at least once; its client waits.
-        killed: it is to end.
-    """
-
-    def __init__(
-        self,
-        ctx: Context,
-        script: Script,
-        interpreter: Interpreter,
-        *,
-        read_only: bool,
-        out_of_memory: bool,
-    ):
-        self.ctx = ctx
-        self.script = script
-        self.interpreter = interpreter
-        self.read_only = read_only
-        self.out_of_memory = out_of_memory
-        self.words: list[bytes] = []
-        self.resp = 2
-        self.wrote = False
-        self.paused = False
-        self.killed = False
-        self.started_s = self.resumed_s = time.monotonic()
-        self.outcome: Any = None
 
 
 # What the greenlet of scripts gets: which one to run, with its keys and arguments.
@@ -176,7 +137,7 @@ class Scripting:
             "set_repl": lambda flags: None,
             "acl_check": self._check_acl,
         }
-        return Interpreter(self._dispatch, services, self._tick)
+        return Interpreter(services, self._tick)
 
     @property
     def memory_bytes(self) -> int:
@@ -213,7 +174,8 @@ class Scripting:
             raise ReplyError(
                 f"ERR Error compiling script (new function): {one_line(str(error).encode())}"
             ) from None
-        script = Script(digest.decode(), chunk, text, script_flags, loaded=keep)
+        kept = self.interpreter.keep(chunk)
+        script = Script(digest.decode(), kept, text, script_flags, loaded=keep)
         self.scripts[digest] = script
         self._forget_old()
         return script
@@ -260,8 +222,9 @@ class Scripting:
             ctx.in_database(ctx.db.index),
             script,
             interpreter or self.interpreter,
-            read_only=read_only,
-            out_of_memory=over and not (given is not None and given & ALLOW_OOM),
+            self._acl,
+            read_only,
+            over and not (given is not None and given & ALLOW_OOM),
         )
         if script.is_function:
             name = script.name.encode()
@@ -303,71 +266,26 @@ class Scripting:
                 execution.outcome = error
             job = outside().switch(True)
 
-    def _run(self, execution: Execution, keys: list[bytes], arguments: list[bytes]) -> Any:
-        interpreter = execution.interpreter
-        if execution.script.is_function:
-            return interpreter.run_function(execution.script.chunk, keys, arguments)
-        return interpreter.run(execution.script.chunk, keys, arguments)
+    def _run(self, execution: Execution, keys: list[bytes], arguments: list[bytes]) -> Reply:
+        interpreter, script = execution.interpreter, execution.script
+        if script.is_function:
+            return interpreter.run_function(execution, script.chunk, keys, arguments)
+        return interpreter.run(execution, script.chunk, keys, arguments)
 
     def _reply(self, execution: Execution) -> Reply:
         """The reply for what a script has come to; raises ReplyError for a failure."""
         outcome = execution.outcome
+        if isinstance(outcome, ScriptError):
+            text = one_line(outcome.text)
+            if outcome.source is not None and outcome.line is not None:
+                origin = outcome.source.decode("latin-1")
+                text += f" script: {execution.script.name}, on {origin}:{int(outcome.line)}."
+            raise ReplyError(text)
         if isinstance(outcome, Exception):
             raise outcome
-        fine, kind, value, *extra = outcome if isinstance(outcome, tuple) else (outcome, None, None)
-        if fine:
-            last = extra[0] if extra else None
-            reply = from_lua(kind, value, last, execution.interpreter.describe, execution.resp)
-            if isinstance(reply, ReplyError):
-                raise reply
-            return reply
-        text = one_line(kind)
-        source, line = value, extra[0] if extra else None
-        if source is not None and line is not None:
-            origin = source.decode("latin-1")
-            text += f" script: {execution.script.name}, on {origin}:{int(line)}."
-        raise ReplyError(text)
+        return outcome
 
     # --- what scripts call -----------------------------------------------------------------------
-
-    def _dispatch(self, *words: Any) -> tuple[int, Any]:
-        """A command of the script that runs."""
-        execution = self.current
-        assert execution is not None
-        if not words:
-            return FAILURE, b"ERR Please specify at least one argument for this redis lib call"
-        argv = [word if type(word) is bytes else argument(word) for word in words]
-        if None in argv:
-            return FAILURE, b"ERR Lua redis lib command arguments must be strings or integers"
-        try:
-            value = self._execute(execution, argv)
-            return to_lua(value, execution.resp, execution.interpreter.table)
-        except ReplyError as error:
-            return FAILURE, error.text.encode("utf-8", "surrogateescape")
-
-    def _execute(self, execution: Execution, argv: list[Any]) -> Reply:
-        engine, ctx = self._engine, execution.ctx
-        spec = engine.commands.resolve(argv)
-        if spec is None or spec.handler is None:
-            raise ReplyError("ERR Unknown Redis command called from script")
-        if len(argv) < abs(spec.arity) or 0 < spec.arity != len(argv):
-            raise ReplyError("ERR Wrong number of args calling Redis command from script")
-        if spec.flags & flags.NOSCRIPT:
-            raise ReplyError("ERR This Redis command is not allowed from script")
-        client = ctx.client
-        if client.attention & attention.RESTRICTED:
-            denial = self._acl.permit(client, spec, argv, "lua")
-            if denial is not None:
-                raise ReplyError(f"NOPERM ACL failure in script: {denial.detail}")
-        if spec.flags & flags.WRITE:
-            if execution.read_only:
-                raise ReplyError("ERR Write commands are not allowed from read-only scripts.")
-            execution.wrote = True
-        if execution.out_of_memory and spec.flags & flags.DENYOOM:
-            raise ReplyError(OOM)
-        if ctx.db is not client.db:
-            ctx = execution.ctx = ctx.in_database(client.db.index)
-        return engine.execute(ctx, spec, argv)
 
     def _write_log(self, level: float, text: bytes) -> None:
         self._log.say(LOG_LEVELS[int(level)], text.decode("utf-8", "backslashreplace"))
@@ -379,7 +297,7 @@ class Scripting:
 
     def _check_acl(self, *words: Any) -> tuple[bool, bool]:
         """Whether there is such a command, and whether the user may run it."""
-        argv = [argument(word) or b"" for word in words]
+        argv = [word if type(word) is bytes else b"" for word in words]
         spec = self._engine.commands.resolve(argv)
         if spec is None or self.current is None:
             return False, False

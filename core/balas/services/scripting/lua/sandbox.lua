@@ -153,30 +153,21 @@ local function where(level)
     end
 end
 
--- What dispatch says a reply is.
-local PLAIN, STATUS, FAILURE, NOTHING = 0, 1, 2, 3
+-- dispatch(word, ...) gives true and the reply, or false and the text of the error.
 
 local function call(...)
-    local kind, value = dispatch(...)
-    if kind == PLAIN then
+    local fine, value = dispatch(...)
+    if fine then
         return value
-    elseif kind == STATUS then
-        return { ok = value }
-    elseif kind == NOTHING then
-        return nil
     end
     local source, line = where(2)
     error({ err = value, source = source, line = line, ignore_error_stats_update = true })
 end
 
 local function guarded_call(...)
-    local kind, value = dispatch(...)
-    if kind == PLAIN then
+    local fine, value = dispatch(...)
+    if fine then
         return value
-    elseif kind == STATUS then
-        return { ok = value }
-    elseif kind == NOTHING then
-        return nil
     end
     return { err = value, ignore_error_stats_update = true }
 end
@@ -293,7 +284,7 @@ local function explain(problem)
     if type(problem) ~= "table" then
         problem = { err = "ERR " .. tostring(problem) }
     end
-    if problem.line == nil then
+    if problem.line ~= false then
         -- The innermost line that is a script's: what it called stands in files without "@".
         local level, info = 2, getinfo(2, "Sl")
         while info and byte(info.source, 1) ~= 64 do
@@ -315,66 +306,27 @@ local function compile(text, name)
     return confined(loadstring(text, name))
 end
 
--- What a value that a script returns is, for the server to make a reply of it.
-local function describe(value)
-    local kind = type(value)
-    if kind == "number" or kind == "string" or kind == "boolean" then
-        return kind, value
-    elseif kind ~= "table" then
-        return "nil", nil
+-- These give true and what was returned; or false, the text of an error, and its source and line.
+
+local function outcome(fine, value)
+    if fine then
+        return true, value
     end
-    local err = rawget(value, "err")
-    if type(err) == "string" then
-        return "err", err, rawget(value, "ignore_error_stats_update") == true
+    local err = value.err
+    if type(err) ~= "string" then
+        err = type(err) == "number" and tostring(err) or "ERR unknown error"
     end
-    local ok = rawget(value, "ok")
-    if type(ok) == "string" then
-        return "ok", ok
-    end
-    local double = rawget(value, "double")
-    if type(double) == "number" then
-        return "double", double
-    end
-    for _, name in next, { "map", "set" } do
-        local found = rawget(value, name)
-        if type(found) == "table" then
-            local flat = {}
-            for k, v in next, found do
-                flat[#flat + 1] = k
-                if name == "map" then
-                    flat[#flat + 1] = v
-                end
-            end
-            return name, flat
-        end
-    end
-    local big = rawget(value, "big_number")
-    if type(big) == "string" then
-        return "big", big
-    end
-    local verbatim = rawget(value, "verbatim_string")
-    if type(verbatim) == "table" then
-        return "verbatim", verbatim.string, verbatim.format
-    end
-    return "list", value
+    return false, err, value.source, value.line
 end
 
 local function run(chunk, keys, arguments)
     rawset(globals, "KEYS", keys)
     rawset(globals, "ARGV", arguments)
-    local fine, value = xpcall(chunk, explain)
-    if fine then
-        return true, describe(value)
-    end
-    return false, value.err, value.source, value.line, rawget(value, "ignore_error_stats_update")
+    return outcome(xpcall(chunk, explain))
 end
 
 local function run_function(callback, keys, arguments)
-    local fine, value = xpcall(function() return callback(keys, arguments) end, explain)
-    if fine then
-        return true, describe(value)
-    end
-    return false, value.err, value.source, value.line, rawget(value, "ignore_error_stats_update")
+    return outcome(xpcall(function() return callback(keys, arguments) end, explain))
 end
 
 -- Libraries of functions ---------------------------------------------------------------------------
@@ -484,6 +436,6 @@ local function watch(tick, instructions)
 end
 
 return {
-    compile = compile, run = run, describe = describe, watch = watch, run_function = run_function,
+    compile = compile, run = run, watch = watch, run_function = run_function,
     globals = globals, environment = environment, load_library = load_library,
 }

@@ -1,0 +1,16 @@
+from balas.services.scripting.execution cimport Execution
+from balas.services.scripting.lua51 cimport lua_State
+
+cdef class Chunk:
+    cdef Bridge bridge
+    cdef int number
+
+cdef class Bridge:
+    cdef lua_State *state
+    cdef object runtime
+    cdef readonly object dispatch       # as the sandbox calls it
+    cdef object keeper
+    cdef Execution execution            # the one that runs
+    cdef BaseException escaped          # what must not be taken for an error of the script
+
+    cdef object returned(self, lua_State *lua, int resp)

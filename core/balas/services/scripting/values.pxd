@@ -1,1 +1,0 @@
-# Compiled with the text of values.py unchanged.
