@@ -4,7 +4,15 @@
 """
 
 from balas.engine.context import Context
-from balas.errors import NOT_A_FLOAT, NOT_AN_INTEGER, SYNTAX, WRONG_TYPE, BadData, ReplyError
+from balas.errors import (
+    NOT_A_FLOAT,
+    NOT_AN_INTEGER,
+    SYNTAX,
+    WRONG_TYPE,
+    BadData,
+    NotUnderstood,
+    ReplyError,
+)
 from balas.host.attachment import Attachment, Change, Following
 from balas.host.hookspecs import hook
 from balas.host.module import Module
@@ -99,6 +107,7 @@ __all__ = [
     "Kind",
     "LoadStream",
     "Module",
+    "NotUnderstood",
     "Option",
     "Pairs",
     "Push",

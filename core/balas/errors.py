@@ -68,3 +68,7 @@ class ReplyError(Exception):
 
 class BadData(Exception):
     """Stored bytes (RDB, DUMP payload, AOF) that do not make sense; says what and where."""
+
+
+class NotUnderstood(BadData):
+    """Stored bytes that are sound, but of a version or a kind that the reader does not know."""

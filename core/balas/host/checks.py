@@ -34,9 +34,9 @@ def check_module(module: type[Module]) -> None:
     for category in module.categories:
         if not re.fullmatch(r"[a-z0-9_-]+", category) or category in CATEGORIES:
             raise ModuleError(f"'{category}' cannot be the name of a new ACL category")
-    if module.aux_name:
-        check_type_id(module.aux_name, module.aux_version)
-    elif hasattr(module, "aux_save"):
+    for name, version in module.aux_types().items():
+        check_type_id(name, version)
+    if not module.aux_types() and hasattr(module, "aux_save"):
         raise ModuleError(f"'{module.name}' has a hook aux_save, but no aux_name")
 
 

@@ -71,8 +71,10 @@ def database_changed(index: int) -> None:
 
 
 @hookspec
-def aux_save(out: SaveStream, after_keys: bool) -> None:
+def aux_save(out: SaveStream, after_keys: bool, name: str) -> None:
     """Save what belongs to no key, before and after the keys of a snapshot; nothing is fine, too.
+
+    `name` is the module's `aux_name`, or one of its `aux_others`.
 
     The module must have an `aux_name`. This may run in a child process that has a frozen copy of
     the data: what it changes is lost.
@@ -80,8 +82,12 @@ def aux_save(out: SaveStream, after_keys: bool) -> None:
 
 
 @hookspec
-def aux_load(source: LoadStream, version: int, after_keys: bool) -> None:
-    """Load what `aux_save` saved, with the module's `aux_version` at that time."""
+def aux_load(source: LoadStream, version: int, after_keys: bool, name: str) -> None:
+    """Load what `aux_save` saved under a name, with the module's `aux_version` at that time.
+
+    Raise NotUnderstood, before anything is changed, for what is sound but of another version or
+    kind: it is kept as it is, then, and saved again. BadData makes the loading fail.
+    """
 
 
 @hookspec

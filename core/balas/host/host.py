@@ -66,7 +66,7 @@ class ModuleHost:
     def __init__(self, engine: Engine, config: Config, log: Log, types: TypeRegistry) -> None:
         self.types = types
         self.hooks = Hooks(engine, config, log)
-        self.aux = Aux(self.hooks)
+        self.aux = Aux(self.hooks, log)
         self._engine = engine
         self._config = config
         self._log = log
@@ -153,11 +153,11 @@ class ModuleHost:
         try:
             self._attach(loaded, options)
             revived = values.revival(self._engine, module.types, self.types)
-            self.aux.give(module, (*kept, *chunks))
+            foreign = self.aux.give(module, (*kept, *chunks))
         except BaseException:
             loaded.attachment.release()
             raise
-        self.aux.kept = [chunk for chunk in self.aux.kept if chunk not in kept]
+        self.aux.kept = [chunk for chunk in self.aux.kept if chunk not in kept] + foreign
         values.put(revived)
         if revived:
             self._log.notice(f"Module '{module.name}' took back {len(revived)} of its values")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from types import ModuleType
+from collections.abc import Mapping
+from types import MappingProxyType, ModuleType
 from typing import ClassVar
 
 from balas.services.config.options import Option
@@ -26,6 +27,8 @@ class Module:
         categories: ACL categories it adds.
         aux_name: nine characters, under which snapshots hold what its hook `aux_save` saves.
         aux_version: the version of that, 0 to 1023.
+        aux_others: further such names with their versions, for who keeps several kinds of data
+            beside the keys, as another server does. The hooks are called for each.
     """
 
     name: ClassVar[str] = ""
@@ -36,3 +39,9 @@ class Module:
     categories: ClassVar[tuple[str, ...]] = ()
     aux_name: ClassVar[str] = ""
     aux_version: ClassVar[int] = 0
+    aux_others: ClassVar[Mapping[str, int]] = MappingProxyType({})
+
+    @classmethod
+    def aux_types(cls) -> dict[str, int]:
+        """All names under which snapshots hold data of the module, with their versions."""
+        return {**({cls.aux_name: cls.aux_version} if cls.aux_name else {}), **cls.aux_others}

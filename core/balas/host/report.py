@@ -28,7 +28,8 @@ def info_modules(host: ModuleHost) -> list[str]:
     """The lines of INFO's section "modules": one for each, in Redis's form, then the orphans.
 
     Only while there are values whose module is not loaded, INFO has the fields `orphaned_values`
-    and, for each of their types, `orphaned_values_<type>`. They are not in Redis.
+    and, for each of their types, `orphaned_values_<type>`; likewise `orphaned_aux_<type>`: bytes
+    beside the keys that no module understands. They are not in Redis.
     """
     lines = [
         f"module:name={loaded.name},ver={loaded.module.version},api=1,"
@@ -39,6 +40,7 @@ def info_modules(host: ModuleHost) -> list[str]:
     if orphans:
         lines.append(f"orphaned_values:{sum(orphans.values())}")
         lines += [f"orphaned_values_{name}:{count}" for name, count in orphans.items()]
+    lines += [f"orphaned_aux_{name}:{size}" for name, size in host.aux.kept_bytes().items()]
     return lines
 
 

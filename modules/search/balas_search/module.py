@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from balas.api import Attachment, LoadStream, Module, SaveStream, hook
+from types import MappingProxyType
+
+from balas.api import Attachment, LoadStream, Module, NotUnderstood, SaveStream, hook
+from balas_search import persistence
 from balas_search.evaluation.evaluation import Limits
 from balas_search.fields.spec import KINDS
 from balas_search.index.index import Index
 from balas_search.index.indexes import Indexes
-from balas_search.persistence import load_all, save_all
 
 TIDY_MS = 1000
 
@@ -17,8 +19,9 @@ class SearchBase(Module):
 
     name = "search"
     version = 21005
-    aux_name = "ft_index0"
-    aux_version = 1001
+    aux_name = persistence.DEFINITIONS
+    aux_version = persistence.DEFINITIONS_VERSION
+    aux_others = MappingProxyType({persistence.DICTIONARIES: persistence.DICTIONARIES_VERSION})
 
     def __init__(self) -> None:
         self.indexes = Indexes()
@@ -49,15 +52,22 @@ class SearchBase(Module):
             self.indexes.refill(known)
 
     @hook
-    def aux_save(self, out: SaveStream, after_keys: bool) -> None:
-        """Save definitions; what they hold is indexed anew."""
-        if not after_keys and (self.indexes.by_name or self.dictionaries):
-            save_all(out, self.indexes, self.dictionaries)
+    def aux_save(self, out: SaveStream, after_keys: bool, name: str) -> None:
+        """Save definitions before the keys and dictionaries after them, as RediSearch does."""
+        if name == persistence.DEFINITIONS and not after_keys and self.indexes.by_name:
+            persistence.save_definitions(out, self.indexes)
+        elif name == persistence.DICTIONARIES and after_keys and self.dictionaries:
+            persistence.save_dictionaries(out, self.dictionaries)
 
     @hook
-    def aux_load(self, source: LoadStream, version: int, after_keys: bool) -> None:
-        """Take definitions from a snapshot."""
-        load_all(source, self.indexes, self.dictionaries, self.setting("search-min-stem-len"))
+    def aux_load(self, source: LoadStream, version: int, after_keys: bool, name: str) -> None:
+        """Take definitions or dictionaries from a snapshot, our own or one of RediSearch."""
+        if version != self.aux_types()[name]:
+            raise NotUnderstood(f"version {version} of '{name}' is unknown")
+        if name == persistence.DEFINITIONS:
+            persistence.load_definitions(source, self.indexes, self.setting("search-min-stem-len"))
+        elif after_keys:
+            persistence.load_dictionaries(source, self.dictionaries)
 
     @hook
     def info(self) -> dict[str, dict[str, object]]:
