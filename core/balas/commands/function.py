@@ -107,12 +107,7 @@ def run(
     if count < 0:
         raise ReplyError("ERR Number of keys can't be negative")
     return ctx.service(Scripting).call(
-        ctx,
-        function.script,
-        words[:count],
-        words[count:],
-        read_only=read_only,
-        interpreter=functions.interpreter,
+        ctx, function.script, words[:count], words[count:], read_only
     )
 
 

@@ -69,9 +69,7 @@ def run(
     """Run a script with the keys and arguments in `words`."""
     check_count(numkeys, words)
     count = int(numkeys)
-    return ctx.service(Scripting).call(
-        ctx, script, words[:count], words[count:], read_only=read_only
-    )
+    return ctx.service(Scripting).call(ctx, script, words[:count], words[count:], read_only)
 
 
 @command("EVAL", arity=-3, flags=RUNNING, keys=KEYS, group="scripting", since="2.6.0")

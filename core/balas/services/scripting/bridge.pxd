@@ -4,6 +4,7 @@ from balas.services.scripting.lua51 cimport lua_State
 cdef class Chunk:
     cdef Bridge bridge
     cdef int number
+    cdef Chunk runner
 
 cdef class Bridge:
     cdef lua_State *state
@@ -13,4 +14,5 @@ cdef class Bridge:
     cdef Execution execution            # the one that runs
     cdef BaseException escaped          # what must not be taken for an error of the script
 
+    cdef object run(self, Execution execution, Chunk chunk, list keys, list arguments)
     cdef object returned(self, lua_State *lua, int resp)

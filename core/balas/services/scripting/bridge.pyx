@@ -8,6 +8,7 @@ What Lua calls here never raises: it returns whether things went well, and a val
 error; so no exception of either language crosses the other's frames.
 """
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.math cimport signbit
 from libc.stdint cimport INT64_MIN, int64_t
@@ -19,12 +20,20 @@ from balas.services.scripting.execution cimport Execution
 from balas.services.scripting.lua51 cimport (
     BOOLEAN_TYPE, COUNT_KILOBYTES, COUNT_REST, FIRST_UPVALUE, NIL_TYPE, NUMBER_TYPE, REGISTRY,
     STRING_TYPE, TABLE_TYPE, checkstack, collect, createtable, drop_ref, find_library, gettop,
-    lua_State, make_ref, next_pair, pcall, pushboolean, pushcclosure, pushlightuserdata,
-    pushlstring, pushnil, pushnumber, pushvalue, rawget, rawgeti, rawset, rawseti, settop, toboolean,
-    tolstring, tonumber, touserdata, type_at,
+    lua_CFunction, lua_State, make_ref, next_pair, pcall, pushboolean, pushcclosure,
+    pushlightuserdata, pushlstring, pushnil, pushnumber, pushvalue, rawget, rawgeti, rawset,
+    rawseti, settop, toboolean, tolstring, tonumber, touserdata, type_at,
 )
 from balas.structures.numbers import format_double
 from balas.structures.numbers cimport double_to_string, int64_to_string
+
+cdef extern from *:
+    """
+    static int (*balas_opener)(lua_State *);
+    /* What the interpreter's loader calls. */
+    int luaopen_balas_bridge(lua_State *lua) { return balas_opener(lua); }
+    """
+    lua_CFunction opener "balas_opener"
 
 cdef enum:
     # What one step of a conversion needs of the stack.
@@ -55,17 +64,31 @@ class ScriptError(Exception):
 
 
 cdef class Chunk:
-    """A function of Lua that is kept for as long as this object."""
+    """A function of Lua that is kept for as long as this object.
 
-    def __init__(self, Bridge bridge, int number) -> None:
+    Args:
+        number: by which the interpreter knows it.
+        runner: the function that runs this one; None if this is a runner itself.
+    """
+
+    def __init__(self, Bridge bridge, int number, Chunk runner) -> None:
         self.bridge = bridge
         self.number = number
+        self.runner = runner
+
+    def run(self, Execution execution, list keys, list arguments) -> object:
+        """Run it with tables of keys and arguments; the reply it comes to.
+
+        Raises ScriptError, or the ReplyError that the script returned.
+        """
+        return self.bridge.run(execution, self, keys, arguments)
 
     def __dealloc__(self):
         if self.bridge is not None:
             drop_ref(self.bridge.state, REGISTRY, self.number)
 
 
+@cython.no_gc_clear  # its chunks need the interpreter to the last
 cdef class Bridge:
     """Runs functions of one interpreter.
 
@@ -77,11 +100,12 @@ cdef class Bridge:
     def __init__(self, object runtime, str library) -> None:
         cdef const char *missing
         cdef bytes path = library.encode()
-        global connecting
+        global connecting, opener
         missing = find_library(path)
         if missing != NULL:
             raise ImportError(f"the interpreter for scripts lacks {missing.decode()}")
         connecting = self
+        opener = &connect
         try:
             load = runtime.execute(
                 b"return package.loadlib(...)", __file__.encode(), b"luaopen_balas_bridge"
@@ -91,24 +115,19 @@ cdef class Bridge:
             connecting = None
         self.runtime = runtime
 
-    def keep(self, function: object) -> Chunk:
-        """Keep a function that the runtime has shown."""
-        return Chunk(self, self.keeper(function))
+    def keep(self, function: object, Chunk runner=None) -> Chunk:
+        """Keep a function that the runtime has shown, which `runner` is to run."""
+        return Chunk(self, self.keeper(function), runner)
 
-    def run(
-        self, Execution execution, Chunk runner, Chunk chunk, list keys, list arguments
-    ) -> object:
-        """Have `runner` run `chunk` with tables of keys and arguments; the reply it comes to.
-
-        Raises ScriptError, or the ReplyError that the script returned.
-        """
+    cdef object run(self, Execution execution, Chunk chunk, list keys, list arguments):
+        """See `Chunk.run`."""
         cdef lua_State *lua = self.state
         cdef int top = gettop(lua)
         self.execution = execution
         try:
             if not checkstack(lua, ROOM):
                 raise ReplyError(TOO_DEEP)
-            rawgeti(lua, REGISTRY, runner.number)
+            rawgeti(lua, REGISTRY, chunk.runner.number)
             rawgeti(lua, REGISTRY, chunk.number)
             push_words(lua, keys)
             push_words(lua, arguments)
@@ -145,7 +164,7 @@ cdef class Bridge:
 
 # --- what Lua calls -------------------------------------------------------------------------------
 
-cdef public int luaopen_balas_bridge(lua_State *lua) noexcept with gil:
+cdef int connect(lua_State *lua) noexcept with gil:
     """Lua calls this when the bridge is loaded: gives `dispatch` and `keep`."""
     connecting.state = lua
     pushlightuserdata(lua, <void *> connecting)
@@ -162,7 +181,7 @@ cdef int keep(lua_State *lua) noexcept:
 
 
 cdef int dispatch(lua_State *lua) noexcept:
-    """dispatch(word, ...): runs a command; true and its reply, or false and the text of an error."""
+    """dispatch(word, ...): runs a command; true and its reply, or false and an error's text."""
     cdef Bridge bridge = <Bridge> touserdata(lua, FIRST_UPVALUE)
     cdef Execution execution = bridge.execution
     cdef int top = gettop(lua)
@@ -457,7 +476,9 @@ cdef int push_collection(lua_State *lua, object value, int resp) except -1:
         return push_table(lua, b"verbatim_string", text)
     if isinstance(value, BigNumber):
         digits = str(value.value).encode()
-        return push_tagged(lua, b"big_number", digits, resp) if resp == 3 else push_bytes(lua, digits)
+        if resp != 3:
+            return push_bytes(lua, digits)
+        return push_tagged(lua, b"big_number", digits, resp)
     raise TypeError(f"a script cannot be given a {type(value).__name__}")
 
 

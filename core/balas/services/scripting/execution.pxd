@@ -5,7 +5,6 @@ from balas.registry.spec cimport CommandSpec
 cdef class Execution:
     cdef readonly Context ctx
     cdef readonly object script
-    cdef readonly object interpreter
     cdef Engine engine
     cdef object acl
     cdef bint read_only

@@ -7,7 +7,6 @@ from libc.stdint cimport int64_t
 from balas.engine import attention
 from balas.engine.client cimport Client
 from balas.engine.context cimport Context
-from balas.engine.dispatch cimport Engine
 from balas.errors import OOM, ReplyError
 from balas.registry import flags
 from balas.registry.spec cimport CommandSpec
@@ -24,7 +23,6 @@ cdef class Execution:
     Attributes:
         ctx: what its commands get.
         script: what runs.
-        interpreter: the one that its code lives in.
         words: the request that runs it, for FUNCTION STATS.
         resp: the protocol in which it wants to see replies.
         wrote: it has changed data, and so cannot be ended.
@@ -34,12 +32,11 @@ cdef class Execution:
     """
 
     def __init__(
-        self, Context ctx, object script, object interpreter, object acl, bint read_only,
+        self, Context ctx, object script, object acl, bint read_only,
         bint out_of_memory,
     ) -> None:
         self.ctx = ctx
         self.script = script
-        self.interpreter = interpreter
         self.engine = ctx.engine
         self.acl = acl
         self.read_only = read_only

@@ -13,6 +13,7 @@ from balas.protocol.parser import split_words
 from balas.services.rdb.format import Opcode, dump_open, dump_seal
 from balas.services.rdb.reader import RdbReader
 from balas.services.rdb.writer import RdbWriter
+from balas.services.scripting.bridge import Chunk, one_line
 from balas.services.scripting.interpreter import CompileError, Interpreter
 from balas.services.scripting.scripts import (
     FLAG_NAMES,
@@ -20,7 +21,6 @@ from balas.services.scripting.scripts import (
     Scripting,
     without_first_line,
 )
-from balas.services.scripting.bridge import Chunk, one_line
 
 NAME = re.compile(rb"[A-Za-z0-9_]+\Z")
 BAD_NAME = (
@@ -144,7 +144,9 @@ class Functions:
         def register(
             name: bytes, callback: Any, description: bytes | None = None, *flags: bytes
         ) -> bytes | None:
-            return add_function(library, name, interpreter.keep(callback), description, flags)
+            return add_function(
+                library, name, interpreter.keep_function(callback), description, flags
+            )
 
         scripting.load_deadline_s = time.monotonic() + LOAD_MAX_S
         try:

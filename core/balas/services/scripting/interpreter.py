@@ -11,9 +11,7 @@ from typing import Any
 from lupa import lua51
 
 from balas import REDIS_VERSION
-from balas.protocol.replies import Reply
 from balas.services.scripting.bridge import Bridge, Chunk
-from balas.services.scripting.execution import Execution
 from balas.services.scripting.frames import keep_frames
 
 # Instructions between two looks at the clock.
@@ -110,21 +108,13 @@ class Interpreter:
             raise CompileError(message.decode("utf-8", "surrogateescape"))
         return chunk
 
-    def keep(self, function: Any) -> Chunk:
-        """A function that was compiled or registered, as `run` and `run_function` want it."""
-        return self._bridge.keep(function)
+    def keep_script(self, chunk: Any) -> Chunk:
+        """A compiled script, ready to be run."""
+        return self._bridge.keep(chunk, self._run)
 
-    def run(
-        self, execution: Execution, chunk: Chunk, keys: list[bytes], arguments: list[bytes]
-    ) -> Reply:
-        """Run a script; its reply. Raises ScriptError, or the ReplyError that it returned."""
-        return self._bridge.run(execution, self._run, chunk, keys, arguments)
-
-    def run_function(
-        self, execution: Execution, chunk: Chunk, keys: list[bytes], arguments: list[bytes]
-    ) -> Reply:
-        """Run a registered function in the same way."""
-        return self._bridge.run(execution, self._run_function, chunk, keys, arguments)
+    def keep_function(self, callback: Any) -> Chunk:
+        """A registered function, ready to be run."""
+        return self._bridge.keep(callback, self._run_function)
 
     def load_library(self, chunk: Any, register: Callable[..., bytes | None]) -> bytes | None:
         """Run a library, which tells `register` of its functions: name, function, description or

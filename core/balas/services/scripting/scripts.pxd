@@ -1,1 +1,18 @@
-# Compiled with the text of scripts.py unchanged.
+# Gives the classes of scripts.py C fields, and types what its functions are given.
+from balas.engine.client cimport Client
+from balas.engine.context cimport Context
+from balas.engine.dispatch cimport Engine
+from balas.registry.spec cimport CommandSpec
+from balas.services.scripting.execution cimport Execution
+
+cdef class Scripting:
+    cdef Engine _engine
+    cdef object _config
+    cdef object _log
+    cdef object _acl
+    cdef public dict scripts
+    cdef public Execution current
+    cdef public int forgotten
+    cdef public double load_deadline_s
+    cdef object _made
+    cdef object _runner

@@ -23,7 +23,7 @@ from balas.engine.client import Client
 from balas.engine.context import Context
 from balas.engine.dispatch import Engine
 from balas.engine.gates import ORDER_BUSY
-from balas.errors import OOM, ReplyError
+from balas.errors import ReplyError
 from balas.protocol.replies import Reply
 from balas.registry import flags
 from balas.registry.spec import CommandSpec
@@ -174,7 +174,7 @@ class Scripting:
             raise ReplyError(
                 f"ERR Error compiling script (new function): {one_line(str(error).encode())}"
             ) from None
-        kept = self.interpreter.keep(chunk)
+        kept = self.interpreter.keep_script(chunk)
         script = Script(digest.decode(), kept, text, script_flags, loaded=keep)
         self.scripts[digest] = script
         self._forget_old()
@@ -201,14 +201,9 @@ class Scripting:
         script: Script,
         keys: Sequence[bytes],
         arguments: Sequence[bytes],
-        *,
         read_only: bool,
-        interpreter: Interpreter | None = None,
     ) -> Reply:
-        """Run a script for the client of `ctx`; returns its reply or raises its error.
-
-        `interpreter` is that of functions, if the script is one.
-        """
+        """Run a script for the client of `ctx`; returns its reply or raises its error."""
         engine = self._engine
         over = bool(engine.maxmemory) and engine.account.total > engine.maxmemory
         given = script.flags
@@ -221,7 +216,6 @@ class Scripting:
         execution = Execution(
             ctx.in_database(ctx.db.index),
             script,
-            interpreter or self.interpreter,
             self._acl,
             read_only,
             over and not (given is not None and given & ALLOW_OOM),
@@ -261,16 +255,10 @@ class Scripting:
         while True:
             execution, keys, arguments = job
             try:
-                execution.outcome = self._run(execution, keys, arguments)
+                execution.outcome = execution.script.chunk.run(execution, keys, arguments)
             except Exception as error:
                 execution.outcome = error
             job = outside().switch(True)
-
-    def _run(self, execution: Execution, keys: list[bytes], arguments: list[bytes]) -> Reply:
-        interpreter, script = execution.interpreter, execution.script
-        if script.is_function:
-            return interpreter.run_function(execution, script.chunk, keys, arguments)
-        return interpreter.run(execution, script.chunk, keys, arguments)
 
     def _reply(self, execution: Execution) -> Reply:
         """The reply for what a script has come to; raises ReplyError for a failure."""

@@ -1,0 +1,2 @@
+# Compiled with the text of scripting.py unchanged; `ctx: Context` then means this type.
+from balas.engine.context cimport Context
