@@ -153,7 +153,7 @@ def run(config: Config, log: Log, *, configured: bool) -> int:
         return 1
     process.take_name()
     process.write_pid_file()
-    log.notice(f"Running mode=standalone, port={config.get('port')}.")
+    log.notice(f"Running mode=standalone, port={config.get('port') or config.get('tls-port')}.")
     code = serve(config, log, process)
     process.finish(code)
     return code
@@ -199,10 +199,10 @@ def announce(log: Log, configured: bool) -> None:
 
 def refuse_unsupported(config: Config, log: Log) -> None:
     """End here when the configuration counts on what Balas does not have; raises StartRefused."""
-    for name, what in (("tls-port", "TLS support"), ("cluster-enabled", "cluster mode")):
-        if config.get(name):
-            log.warning(f"Balas has no {what}: remove {name} ({config.where(name)}).")
-            raise StartRefused
+    name = "cluster-enabled"
+    if config.get(name):
+        log.warning(f"Balas has no cluster mode: remove {name} ({config.where(name)}).")
+        raise StartRefused
 
 
 def prepare(config: Config, log: Log) -> None:

@@ -15,12 +15,14 @@ import socket
 import stat
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from ssl import SSLContext
 from typing import Any, Final
 
 import uvloop
 
 from balas.connection import Connection
 from balas.errors import ReplyError
+from balas.handshake import Door
 from balas.server import Server
 from balas.services.acl.users import Acl
 from balas.services.clients import Clients
@@ -29,6 +31,7 @@ from balas.services.log import VERBOSE
 from balas.services.process import Process
 from balas.services.shutdown import ShutdownFailed
 from balas.services.system import StartRefused
+from balas.services.tls import TLS_OPTIONS, BadTls, make_context
 
 # Above this a transport says so, and its client runs nothing further until it has read.
 HIGH_WATER: Final = 1 << 20
@@ -66,31 +69,38 @@ PROTECTED: Final = (
 
 
 class CannotListen(Exception):
-    """A socket that cannot be opened, with the reason; `number` is the errno if there is one."""
+    """A socket that cannot be opened, with the reason.
+
+    `number` is the errno if there is one, `port` tells which it was to be.
+    """
 
     def __init__(self, message: str, number: int | None = None) -> None:
         super().__init__(message)
         self.number = number
+        self.port = ""
 
 
 class Listener:
-    """One listening socket. `kind` is "tcp" or "unix"; `place` the address or the path."""
+    """One listening socket. `kind` is "tcp", "unix" or "tls"; `place` the address or the path."""
 
     def __init__(self, kind: str, place: str, listening: socket.socket) -> None:
         self.kind = kind
         self.place = place
         self._socket = listening
-        self._server: asyncio.Server | None = None
+        self._server: asyncio.Server | Door | None = None
         self._closed = False
 
     async def accept(self, network: Network) -> None:
         """Let the event loop take connections from the socket."""
         if self.is_closed():
             return
+        if self.kind == "tls":
+            self._server = network.door(self._socket)
+            return
         loop = asyncio.get_running_loop()
-        create: Any = loop.create_server if self.kind == "tcp" else loop.create_unix_server
+        create: Any = loop.create_unix_server if self.kind == "unix" else loop.create_server
         self._server = await create(
-            lambda: Connection(network.engine, network),
+            network.connection,
             sock=self._socket,
             backlog=network.config.get("tcp-backlog"),
         )
@@ -103,7 +113,7 @@ class Listener:
 
     def keep_alive(self, silence_s: int) -> None:
         """Have the peers of connections to come probed after so many seconds of silence."""
-        if self.kind == "tcp":
+        if self.kind != "unix":
             set_keep_alive(self._socket, silence_s)
 
     def close(self) -> None:
@@ -127,7 +137,9 @@ class Network:
         self._auth: Acl = self.engine.services[Acl]
         self._clients: Clients = self.engine.services[Clients]
         self._listeners: list[Listener] = []
-        self._listening_on: tuple[int, tuple[str, ...]] | None = None
+        self._listening_on: tuple[Any, ...] | None = None
+        self._tls: SSLContext | None = None
+        self._doors: list[Door] = []
         self._accepting = False
         self._high_water = HIGH_WATER
         self._tasks: set[asyncio.Task[None]] = set()
@@ -137,7 +149,7 @@ class Network:
 
     @property
     def kinds(self) -> list[str]:
-        """What is listened on: "tcp", "unix" or both."""
+        """What is listened on: "tcp", "unix", "tls"."""
         return list(dict.fromkeys(listener.kind for listener in self._listeners))
 
     # Opening.
@@ -147,9 +159,15 @@ class Network:
         config = self.config
         self._warn_of_small_backlog()
         try:
+            self._tls = make_context(config) if config.get("tls-port") else None
+        except BadTls as error:
+            self.log.warning(str(error))
+            self.log.warning("Failed to configure TLS. Check logs for more info.")
+            raise StartRefused from None
+        try:
             self._open_tcp()
-        except CannotListen:
-            self.log.warning(f"Failed listening on port {config.get('port')} (tcp), aborting.")
+        except CannotListen as error:
+            self.log.warning(f"Failed listening on port {error.port}, aborting.")
             raise StartRefused from None
         path = config.path("unixsocket")
         if path:
@@ -162,7 +180,8 @@ class Network:
         if not self._listeners:
             self.log.warning("Configured to not listen anywhere, exiting.")
             raise StartRefused
-        config.on_change("port", self._follow_port)
+        config.on_change((*TLS_OPTIONS, "tls-port"), self._follow_tls)
+        config.on_change(("port", "tls-port"), self._follow_port)
         config.on_change("bind", self._follow_bind)
         config.on_change("tcp-keepalive", self._follow_keep_alive)
         config.on_change("client-output-buffer-limit", self._follow_limits)
@@ -182,14 +201,16 @@ class Network:
         self._accepting = True
 
     def _open_tcp(self) -> None:
-        """Open a socket for every address of `bind`; raises CannotListen and leaves none open."""
-        port, addresses = self.config.get("port"), self.config.get("bind")
+        """Open sockets for every address of `bind`; raises CannotListen and leaves none open."""
+        self._listening_on = self._wanted()
+        port, tls_port, addresses = self._listening_on
         opened: list[Listener] = []
-        self._listening_on = port, addresses
-        for address in addresses if port else ():
+        wanted = [("tcp", port, address) for address in addresses if port]
+        wanted += [("tls", tls_port, address) for address in addresses if tls_port]
+        for kind, port, address in wanted:
             host = address.removeprefix("-")
             try:
-                opened.append(self._listener(host, port))
+                opened.append(self._listener(kind, host, port))
             except CannotListen as error:
                 self.log.warning(
                     f"Warning: Could not create server TCP listening socket {host}:{port}: {error}"
@@ -198,16 +219,29 @@ class Network:
                 if not optional and error.number not in NO_PROTOCOL:
                     for listener in opened:
                         listener.close()
+                    error.port = f"{port} ({kind})"
                     raise
         self._listeners += opened
         if self._accepting:
             for listener in opened:
                 self.spawn(listener.accept(self))
 
-    def _listener(self, host: str, port: int) -> Listener:
+    def _wanted(self) -> tuple[Any, ...]:
+        """The port, the port for TLS and the addresses that the options say."""
+        return tuple(self.config.get(name) for name in ("port", "tls-port", "bind"))
+
+    def _listener(self, kind: str, host: str, port: int) -> Listener:
         listening = open_tcp(host, port, self.config.get("tcp-backlog"))
         set_keep_alive(listening, self.config.get("tcp-keepalive"))
-        return Listener("tcp", host, listening)
+        return Listener(kind, host, listening)
+
+    def _follow_tls(self, config: Config) -> None:
+        """Who connects from now on is met as the options say now."""
+        try:
+            self._tls = make_context(config) if config.get("tls-port") else None
+        except BadTls as error:
+            self.log.warning(str(error))
+            raise ReplyError("ERR Unable to update TLS configuration. Check server logs.") from None
 
     def _follow_port(self, config: Config) -> None:
         self._listen_again(config, "ERR Unable to listen on this port. Check server logs.")
@@ -217,12 +251,12 @@ class Network:
 
     def _listen_again(self, config: Config, refusal: str) -> None:
         """Listen on what the options say now. They come back here if that is refused."""
-        if self._listening_on == (config.get("port"), config.get("bind")):
+        if self._listening_on == self._wanted():
             return
         for listener in self._listeners:
-            if listener.kind == "tcp":
+            if listener.kind != "unix":
                 listener.close()
-        self._listeners = [listener for listener in self._listeners if listener.kind != "tcp"]
+        self._listeners = [listener for listener in self._listeners if listener.kind == "unix"]
         try:
             self._open_tcp()
         except CannotListen:
@@ -246,6 +280,30 @@ class Network:
             )
 
     # Connections.
+
+    def connection(self) -> Connection:
+        """What the event loop makes for each who connects."""
+        return Connection(self.engine, self)
+
+    def door(self, listening: socket.socket) -> Door:
+        """What takes connections from a socket for TLS."""
+        door = Door(
+            listening,
+            self._admit,
+            self.connection,
+            lambda: int(self.config.get("max-new-tls-connections-per-cycle")),
+            self.log,
+        )
+        self._doors = [*(one for one in self._doors if not one.closed), door]
+        return door
+
+    def _admit(self) -> SSLContext | None:
+        """The context for one more peer; None if there are too many. They cannot be told why."""
+        count = len(self.connections) + sum(door.handshakes for door in self._doors)
+        if count >= self.config.get("maxclients"):
+            self.engine.stats.rejected_connections += 1
+            return None
+        return self._tls
 
     def opened(self, connection: Connection) -> None:
         """Somebody has connected: let them in, or say why not and hang up."""

@@ -95,7 +95,6 @@ def test_a_daemon_goes_its_own_way(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"tls-port": 7777}, "Balas has no TLS support: remove tls-port (the command line)."),
         ({"cluster-enabled": "yes"}, "Balas has no cluster mode: remove cluster-enabled"),
         ({"rename-command": ("NONE", "x")}, '>>> \'rename-command "NONE" "x"\'\nNo such command'),
         ({"rename-command": ("GET", "SET")}, "Target command name already exists"),

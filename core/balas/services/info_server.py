@@ -85,7 +85,7 @@ class ServerInfo:
             "process_id": os.getpid(),
             "process_supervised": process.supervisor if process is not None else "no",
             "run_id": self._service(Identity).run_id,
-            "tcp_port": self._config.get("port"),
+            "tcp_port": self._config.get("port") or self._config.get("tls-port"),
             "server_time_usec": now_us,
             "uptime_in_seconds": uptime_s,
             "uptime_in_days": uptime_s // 86400,
@@ -99,13 +99,16 @@ class ServerInfo:
         }
 
     def _listeners(self) -> dict[str, str]:
-        found = []
+        """What is listened on; each kind has its own number."""
+        found = {}
+        places = "".join(f",bind={place}" for place in self._config.get("bind"))
         if port := self._config.get("port"):
-            places = "".join(f",bind={place}" for place in self._config.get("bind"))
-            found.append(f"name=tcp{places},port={port}")
+            found["listener0"] = f"name=tcp{places},port={port}"
         if path := self._config.get("unixsocket"):
-            found.append(f"name=unix,bind={path}")
-        return {f"listener{number}": text for number, text in enumerate(found)}
+            found["listener1"] = f"name=unix,bind={path}"
+        if port := self._config.get("tls-port"):
+            found["listener2"] = f"name=tls{places},port={port}"
+        return found
 
     def clients(self) -> dict[str, Any]:
         """Section Clients."""
