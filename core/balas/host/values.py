@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 from balas.engine.dispatch import Engine
-from balas.errors import BadData
+from balas.errors import BadData, NotUnderstood
 from balas.host.errors import ModuleError, reason
 from balas.keyspace.database import Database
 from balas.services.rdb.module_values import CannotSave, convert, pack, set_aside
@@ -58,12 +58,22 @@ def setting_aside(
 def revival(
     engine: Engine, kinds: Collection[type[Value]], types: TypeRegistry
 ) -> list[Replacement]:
-    """Values for all orphans of these classes. Raises ModuleError if one cannot be loaded."""
+    """Values for all orphans of these classes, but for those of versions that they do not know.
+
+    Raises ModuleError if one cannot be loaded.
+    """
     by_name = {kind.type_name: kind for kind in kinds if types.orphans[kind.type_name]}
     if not by_name:
         return []
     orphans = (place for place in places_of(engine, (Orphan,)) if place.value.type_name in by_name)
-    return replacements(orphans, lambda value: convert(pack(value), by_name[value.type_name]))
+
+    def revive(value: Value) -> Value | None:
+        try:
+            return convert(pack(value), by_name[value.type_name])
+        except NotUnderstood:
+            return None
+
+    return replacements(orphans, revive)
 
 
 def succession(
@@ -87,13 +97,17 @@ def succession(
 
 
 def replacements(
-    places: Iterator[Place], convert_value: Callable[[Value], Value]
+    places: Iterator[Place], convert_value: Callable[[Value], Value | None]
 ) -> list[Replacement]:
-    """Make the new values. Raises ModuleError that names the key where that fails."""
+    """Make the new values; None leaves the old one. Raises ModuleError that names the key where
+    that fails.
+    """
     found = []
     for place in places:
         try:
             new = convert_value(place.value)
+            if new is None:
+                continue
             # Asked here, where it may still fail without harm.
             new.memory_usage()
         except Exception as error:

@@ -211,6 +211,12 @@ class Loading:
         self._log.notice(
             f"Done loading RDB, keys loaded: {dataset.loaded}, keys expired: {dataset.expired}."
         )
+        for name, count in sorted(self._types.orphans.items()):
+            if count:
+                self._log.warning(
+                    f"No module understands the type '{name}': {count} values of it are kept as "
+                    "they are"
+                )
 
     def _advance(self, position: int) -> None:
         """So much of the file under way is loaded."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from struct import Struct
 from typing import Self
 
-from balas.api import BadData, Digest, LoadStream, SaveStream, Value
+from balas.api import BadData, Digest, LoadStream, NotUnderstood, SaveStream, Value
 from balas_bloom._cuckoo import Table
 
 # Bytes of slots that one CF.SCANDUMP gives.
@@ -140,7 +140,7 @@ class CuckooFilter(Value):
     def rdb_load(cls, source: LoadStream, version: int) -> Self:
         """Read any version up to 4; BadData for numbers that contradict each other."""
         if version > cls.rdb_version:
-            raise BadData(f"cuckoo filter of a version not known: {version}")
+            raise NotUnderstood(f"cuckoo filter of a version not known: {version}")
         layers, buckets, items = (source.load_unsigned() for _ in range(3))
         deletes, shape = 0, list(BEFORE_VERSION_4)
         if version == cls.rdb_version:

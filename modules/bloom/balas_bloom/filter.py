@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from struct import Struct
 from typing import Self
 
-from balas.api import BadData, Digest, LoadStream, SaveStream, Value
+from balas.api import BadData, Digest, LoadStream, NotUnderstood, SaveStream, Value
 from balas_bloom._filter import (
     ENTRIES_ARE_BITS,
     EXACT_BITS,
@@ -154,7 +154,7 @@ class BloomFilter(Value):
     def rdb_load(cls, source: LoadStream, version: int) -> Self:
         """Read any version up to 4; BadData for numbers that contradict each other."""
         if version > cls.rdb_version:
-            raise BadData(f"Bloom filter of a version not known: {version}")
+            raise NotUnderstood(f"Bloom filter of a version not known: {version}")
         items = source.load_unsigned()
         count = source.load_unsigned()
         options = source.load_unsigned() if version >= 2 else 0

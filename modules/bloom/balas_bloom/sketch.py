@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Self
 
-from balas.api import BadData, Digest, LoadStream, SaveStream, Value, dump_payload
+from balas.api import BadData, Digest, LoadStream, NotUnderstood, SaveStream, Value, dump_payload
 from balas_bloom._sketch import Sketch
 
 FREED_BYTES = 4096
@@ -44,7 +44,7 @@ class CountMinSketch(Value):
     def rdb_load(cls, source: LoadStream, version: int) -> Self:
         """Read what `rdb_save` writes; BadData for numbers that contradict each other."""
         if version > cls.rdb_version:
-            raise BadData(f"count-min sketch of a version not known: {version}")
+            raise NotUnderstood(f"count-min sketch of a version not known: {version}")
         width, depth, total = (source.load_unsigned() for _ in range(3))
         data = source.load_string()
         if width * depth * 4 != len(data):

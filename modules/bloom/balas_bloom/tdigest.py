@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Self
 
-from balas.api import BadData, LoadStream, SaveStream, Value, dump_payload
+from balas.api import BadData, LoadStream, NotUnderstood, SaveStream, Value, dump_payload
 from balas.api import Digest as KeyDigest
 from balas_bloom._tdigest import Digest
 
@@ -60,7 +60,7 @@ class TDigest(Value):
     def rdb_load(cls, source: LoadStream, version: int) -> Self:
         """Read what `rdb_save` writes; BadData for numbers that contradict each other."""
         if version > cls.rdb_version:
-            raise BadData(f"t-digest of a version not known: {version}")
+            raise NotUnderstood(f"t-digest of a version not known: {version}")
         compression, lowest, highest = (source.load_double() for _ in range(3))
         capacity, merged, unmerged, compressions = (source.load_unsigned() for _ in range(4))
         merged_weight, unmerged_weight = source.load_double(), source.load_double()

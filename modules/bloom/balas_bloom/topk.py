@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Self
 
-from balas.api import BadData, Digest, LoadStream, SaveStream, Value, dump_payload
+from balas.api import BadData, Digest, LoadStream, NotUnderstood, SaveStream, Value, dump_payload
 from balas_bloom._topk import Top
 
 FREED_BYTES = 4096
@@ -53,7 +53,7 @@ class TopK(Value):
     def rdb_load(cls, source: LoadStream, version: int) -> Self:
         """Read what `rdb_save` writes; BadData for numbers that contradict each other."""
         if version > cls.rdb_version:
-            raise BadData(f"TopK of a version not known: {version}")
+            raise NotUnderstood(f"TopK of a version not known: {version}")
         k, width, depth = (source.load_unsigned() for _ in range(3))
         decay = source.load_double()
         counters = source.load_string()

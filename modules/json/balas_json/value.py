@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
-from balas.api import BadData, Digest, LoadStream, ReplyError, SaveStream, Value
+from balas.api import (
+    BadData,
+    Digest,
+    LoadStream,
+    NotUnderstood,
+    ReplyError,
+    SaveStream,
+    Value,
+)
 from balas_json._document import Document, parsed
 from balas_json._paths import Path, compiled
 
@@ -44,7 +52,7 @@ class JsonValue(Value):
     def rdb_load(cls, source: LoadStream, version: int) -> Self:
         """Read the text; in version 2 it may be followed by the name of an index of old."""
         if version not in (2, 3):
-            raise BadData(f"JSON document of a version not known: {version}")
+            raise NotUnderstood(f"JSON document of a version not known: {version}")
         text = source.load_string()
         if version == 2 and source.load_unsigned():
             source.load_string()

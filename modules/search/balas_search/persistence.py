@@ -132,7 +132,8 @@ def _load_index(source: LoadStream, stem_length_min: int) -> tuple[Index, list[b
         if source.load_unsigned():
             words += [option, _text(source)]
     words += [b"SCORE", b"%.17g" % source.load_double()]
-    words += [b"LANGUAGE", _chosen(LANGUAGES, source.load_unsigned())]
+    language = _chosen(LANGUAGES, source.load_unsigned())
+    words += [b"LANGUAGE", language] if language != LANGUAGES[0] else []
     words += [word for bit, is_set, word in INDEX_FLAGS if bool(flags & bit) == is_set]
     if flags & OWN_STOP_WORDS:
         stop_words = [source.load_string() for _ in range(source.load_unsigned())]

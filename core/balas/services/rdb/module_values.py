@@ -7,7 +7,7 @@ names the type: the file is not to blame, but the loader can only tell where it 
 
 from __future__ import annotations
 
-from balas.errors import BadData
+from balas.errors import BadData, NotUnderstood
 from balas.services.rdb.format import ValueKind, dump_open, dump_seal, module_type_id
 from balas.services.rdb.format import module_type_name as split_module_id
 from balas.services.rdb.reader import RdbReader
@@ -37,12 +37,20 @@ def save_module_value(writer: RdbWriter, value: Value) -> None:
 
 
 def load_module_value(reader: RdbReader, types: TypeRegistry) -> Value:
-    """Read what `save_module_value` wrote; an `Orphan` if nobody has the type. Raises BadData."""
+    """Read what `save_module_value` wrote; an `Orphan` if nobody has the type, or who has it does
+    not understand this version of it. Raises BadData.
+    """
     module_id = reader.read_length()
     name, version = split_module_id(module_id)
     kind = types.by_name(name)
     if kind is not None:
-        return _load(reader, kind, version)
+        begin = reader.position
+        try:
+            return _load(reader, kind, version)
+        except BadData:
+            # Who objects before anything is read objects to the version.
+            if reader.position != begin:
+                raise
     writer = RdbWriter()
     writer.write_byte(ValueKind.MODULE)
     writer.write_length(module_id)
@@ -76,11 +84,14 @@ def set_aside(value: Value, types: TypeRegistry) -> Orphan:
 def convert(payload: bytes, kind: type[Value]) -> Value:
     """A value of this very type from its DUMP payload, whoever has its name now.
 
-    Raises BadData.
+    Raises BadData, NotUnderstood among them.
     """
     types = TypeRegistry()
     types.register(kind)
-    return unpack(payload, types)
+    value = unpack(payload, types)
+    if isinstance(value, Orphan):
+        raise NotUnderstood(f"version {value.rdb_version} of type '{value.type_name}' is unknown")
+    return value
 
 
 def _load(reader: RdbReader, kind: type[Value], version: int) -> Value:

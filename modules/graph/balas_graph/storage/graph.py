@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Self
 
-from balas.api import Digest, LoadStream, SaveStream, Value
+from balas.api import Digest, LoadStream, NotUnderstood, SaveStream, Value
 from balas_graph.storage import files
 from balas_graph.storage.entities import Edge, Node
 from balas_graph.storage.names import Names
@@ -239,7 +239,9 @@ class Graph(Value):
 
     @classmethod
     def rdb_load(cls, source: LoadStream, version: int) -> Self:
-        """Read that layout."""
+        """Read that layout; NotUnderstood for that of another graph database."""
+        if version != cls.rdb_version:
+            raise NotUnderstood(f"graph of a version not known: {version}")
         graph = cls()
         files.decode(graph, source.load_string())
         return graph

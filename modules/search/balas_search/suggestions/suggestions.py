@@ -14,7 +14,7 @@ from typing import Self
 
 import numpy as np
 
-from balas.api import Digest, LoadStream, SaveStream, Value
+from balas.api import Digest, LoadStream, NotUnderstood, SaveStream, Value
 from balas_search.fields.tag import folded
 
 # The score of what is exactly the string asked for.
@@ -126,6 +126,8 @@ class Suggestions(Value):
     @classmethod
     def rdb_load(cls, source: LoadStream, version: int) -> Self:
         """Load what `rdb_save` saved."""
+        if version > cls.rdb_version:
+            raise NotUnderstood(f"suggestions of a version not known: {version}")
         made = cls()
         for _ in range(source.load_unsigned()):
             text = source.load_string().removesuffix(b"\0")
