@@ -6,6 +6,7 @@ How it works is described in docs/search-internals.md.
 from __future__ import annotations
 
 from balas_search.commands import (
+    aggregate,
     dictionaries,
     documents,
     indexes,
@@ -28,6 +29,7 @@ class Search(SearchBase):
     commands = (
         indexes,
         search,
+        aggregate,
         profiling,
         information,
         dictionaries,

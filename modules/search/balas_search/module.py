@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from balas.api import Attachment, LoadStream, Module, NotUnderstood, SaveStream, hook
 from balas_search import persistence
+from balas_search.aggregate.cursors import Cursors
 from balas_search.evaluation.evaluation import Limits
 from balas_search.fields.spec import KINDS
 from balas_search.index.index import Index
@@ -26,13 +27,19 @@ class SearchBase(Module):
     def __init__(self) -> None:
         self.indexes = Indexes()
         self.dictionaries: dict[bytes, dict[bytes, None]] = {}
+        self.cursors = Cursors()
 
     @hook
     def load(self, server: Attachment) -> None:
         """Begin to follow the keys."""
         self.server = server
         self.indexes.attach(server)
-        server.every(TIDY_MS, self.indexes.tidy)
+        server.every(TIDY_MS, self.tidy)
+
+    def tidy(self) -> None:
+        """Forget what nobody asks for any more."""
+        self.indexes.tidy()
+        self.cursors.collect(self.server.now_ms)
 
     @hook
     def data_loaded(self) -> None:
@@ -88,7 +95,7 @@ class SearchBase(Module):
 
     def cursor_counts(self, index: Index) -> tuple[int, int]:
         """How many cursors an index has, and how many there are in all."""
-        return 0, 0
+        return self.cursors.count(index), len(self.cursors.by_number)
 
     def setting(self, name: str) -> int:
         """The value of one of the module's options."""

@@ -42,15 +42,20 @@ class TextColumn:
 
     def sort_keys(self, docs: Docs) -> NDArray[np.float64]:
         """Numbers in the same order as the texts of these documents; NaN if there is none."""
+        ranks = self.ranks()
+        codes = self.codes_at(docs)
+        found = np.full(len(codes), np.nan)
+        there = codes >= 0
+        found[there] = ranks[codes[there]]
+        return found
+
+    def ranks(self) -> NDArray[np.int64]:
+        """For each text its place in the order of the texts."""
         if self._ranks is None or len(self._ranks) != len(self.texts):
             order = sorted(range(len(self.texts)), key=self.texts.__getitem__)
             self._ranks = np.empty(len(order), np.int64)
             self._ranks[order] = np.arange(len(order))
-        codes = self.codes_at(docs)
-        found = np.full(len(codes), np.nan)
-        there = codes >= 0
-        found[there] = self._ranks[codes[there]]
-        return found
+        return self._ranks
 
     def renumber(self, new_ids: Docs) -> None:
         """Move to new ids."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from balas.api import Context, Pairs, Reply, ReplyError, Status
-from balas_search.evaluation.cursors import Cursor, GroupCursor, OptionalCursor, TermCursor
 from balas_search.evaluation.evaluation import Limits
 from balas_search.index.index import Index
 from balas_search.query.tree import Knn
@@ -19,6 +17,7 @@ from balas_search.results.loading import Loader
 from balas_search.results.options import SearchOptions
 from balas_search.results.order import SortColumn, by_keys, number_text
 from balas_search.results.query import Found, TimeUp, run, until
+from balas_search.results.terms import terms_of
 from balas_search.schema.words import shown
 
 TIME_IS_UP = "Timeout limit was reached"
@@ -304,14 +303,3 @@ class Searcher:
             made.append((Status("extra_attributes"), fields))
         made.append((Status("values"), []))
         return Pairs(made)
-
-
-def terms_of(cursor: Cursor) -> Iterator[TermCursor]:
-    """All terms that a query looked for."""
-    if isinstance(cursor, TermCursor):
-        yield cursor
-    elif isinstance(cursor, GroupCursor):
-        for child in cursor.children:
-            yield from terms_of(child)
-    elif isinstance(cursor, OptionalCursor):
-        yield from terms_of(cursor.child)

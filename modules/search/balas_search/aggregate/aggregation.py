@@ -1,0 +1,173 @@
+"""FT.AGGREGATE, once its arguments are read: find, put rows through steps, reply."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from balas.api import Context, Pairs, Reply, ReplyError, Status
+from balas_search.aggregate.columns import Numbers
+from balas_search.aggregate.kernels import rows_of
+from balas_search.aggregate.plan import AggregateOptions, Arrange
+from balas_search.aggregate.rows import SCORE, Rows, Source
+from balas_search.aggregate.steps import Names, Pipeline
+from balas_search.evaluation.evaluation import Limits
+from balas_search.index.index import Index
+from balas_search.results.loading import Loader
+from balas_search.results.query import Found, TimeUp, run, until
+from balas_search.results.search import BEING_FILLED, TIME_IS_UP, Timing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Rows that are ready to be shown, and what is said about them."""
+
+    rows: Rows
+    total: int
+    options: AggregateOptions
+    warnings: list[str] = field(default_factory=list)
+    # The rows of the first reply of a cursor are no more than the last LIMIT says.
+    limit: int | None = None
+
+
+class Aggregator:
+    """One FT.AGGREGATE."""
+
+    def __init__(
+        self,
+        ctx: Context,
+        index: Index,
+        options: AggregateOptions,
+        limits: Limits,
+        timing: Timing,
+    ) -> None:
+        self.ctx = ctx
+        self.index = index
+        self.options = options
+        self.limits = limits
+        self.timing = timing
+        self.found: Found | None = None
+        self.pipeline: Pipeline | None = None
+        timeout_ms = timing.timeout_ms if options.timeout_ms is None else options.timeout_ms
+        self.check_time = until(timeout_ms)
+        self.late = late_check(timeout_ms)
+
+    def outcome(self, query: bytes) -> Outcome:
+        """Everything but the reply; raises ReplyError."""
+        options, index = self.options, self.index
+        if options.expand_format:
+            if self.ctx.resp != 3:
+                raise ReplyError("EXPAND format is only supported with RESP3")
+            if not index.definition.on_json:
+                raise ReplyError("EXPAND format is only supported with JSON")
+        index.dialects_used.add(options.dialect)
+        warnings = [BEING_FILLED] if index.scanning else []
+        try:
+            found = run(index, query, options, self.limits, self.check_time)
+        except TimeUp:
+            if self.timing.fails:
+                raise ReplyError(TIME_IS_UP) from None
+            return Outcome(Rows(self.source(), 0), 0, options, [*warnings, TIME_IS_UP])
+        self.found = found
+        rows = Rows(self.source(), len(found.docs), found.docs, found=found)
+        if options.add_scores:
+            rows.use(SCORE)
+        if options.add_scores or options.with_scores:
+            rows.columns[SCORE] = Numbers(found.scores())
+        known = [*found.yielded, *([SCORE] if options.add_scores else [])]
+        Names(index, known).check(options.steps)
+        self.pipeline = Pipeline(rows)
+        rows = self.pipeline.run(options.steps)
+        if rows.timed_out:
+            if self.timing.fails:
+                raise ReplyError(TIME_IS_UP)
+            warnings.append(TIME_IS_UP)
+        last = options.steps[-1] if options.steps else None
+        limit = last.count if isinstance(last, Arrange) else None
+        return Outcome(rows, self.pipeline.total, options, warnings, limit)
+
+    def source(self) -> Source:
+        """Where documents are read."""
+        return source_for(self.ctx, self.index, self.options, self.late)
+
+    def reply(self, query: bytes) -> Reply:
+        """The reply to a query without a cursor; raises ReplyError."""
+        outcome = self.outcome(query)
+        return page(outcome, outcome.rows, self.ctx.resp)
+
+
+def source_for(
+    ctx: Context, index: Index, options: AggregateOptions, late: Callable[[], bool]
+) -> Source:
+    """Where documents are read for a command."""
+    loader = Loader(index, ctx.peek_any, ctx.now_ms, options.dialect, options.expand_format)
+    return Source(index, loader, ctx.read_fields, late)
+
+
+def late_check(timeout_ms: int) -> Callable[[], bool]:
+    """A function that tells whether the time is over; 0 ms mean no limit."""
+    if not timeout_ms:
+        return lambda: False
+    end = time.monotonic() + timeout_ms / 1000
+    return lambda: time.monotonic() > end
+
+
+def page(outcome: Outcome, rows: Rows, resp: int) -> Reply:
+    """Some rows as a reply; raises ReplyError if the first of them has no value."""
+    options = outcome.options
+    scores = scores_of(rows, resp) if options.with_scores else None
+    if options.no_content:
+        rows.settle()
+        names, values = [], []
+    else:
+        names, values = rows.shown()
+    if rows.failure and not rows.size:
+        raise ReplyError(rows.failure)
+    made = rows_of(names, values, rows.size, resp != 3)
+    if resp == 3:
+        return as_map(outcome, rows, made, scores)
+    reply: list[Reply] = [outcome.total]
+    if options.no_content:
+        return reply
+    if scores is None:
+        reply += made
+    else:
+        for score, row in zip(scores, made, strict=False):
+            reply += [score, row]
+    return reply
+
+
+def scores_of(rows: Rows, resp: int) -> list[Reply]:
+    """The scores that WITHSCORES shows; null for groups."""
+    column = rows.columns.get(SCORE)
+    if column is None:
+        return [None] * rows.size
+    return list(column.items() if resp == 3 else column.replies())
+
+
+def as_map(
+    outcome: Outcome, rows: Rows, made: list[list[tuple[Reply, Reply]]], scores: list[Reply] | None
+) -> Reply:
+    """The reply in RESP3."""
+    options = outcome.options
+    results: list[Reply] = []
+    for place, row in enumerate(made):
+        parts: list[tuple[Reply, Reply]] = []
+        if scores is not None:
+            parts.append((Status("score"), scores[place]))
+        if not options.no_content:
+            parts.append((Status("extra_attributes"), Pairs(row)))
+        parts.append((Status("values"), []))
+        results.append(Pairs(parts))
+    warnings = [*outcome.warnings, *([rows.failure] if rows.failure else [])]
+    return {
+        Status("attributes"): [],
+        Status("total_results"): outcome.total,
+        Status("format"): Status("EXPAND" if options.expand_format else "STRING"),
+        Status("results"): results,
+        Status("warning"): [Status(warning) for warning in warnings],
+    }
