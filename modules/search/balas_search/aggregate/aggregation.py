@@ -9,9 +9,19 @@ from typing import TYPE_CHECKING
 from balas.api import Context, Pairs, Reply, ReplyError, Status
 from balas_search.aggregate.columns import Numbers
 from balas_search.aggregate.kernels import rows_of
-from balas_search.aggregate.plan import AggregateOptions, Arrange
+from balas_search.aggregate.expressions import described
+from balas_search.aggregate.plan import (
+    AggregateOptions,
+    Apply,
+    Arrange,
+    GroupBy,
+    Keep,
+    Load,
+    LoadAll,
+    Step,
+)
 from balas_search.aggregate.rows import SCORE, Rows, Source
-from balas_search.aggregate.steps import Names, Pipeline
+from balas_search.aggregate.steps import Names, Pipeline, labels_of
 from balas_search.evaluation.evaluation import Limits
 from balas_search.index.index import Index
 from balas_search.results.loading import Loader
@@ -98,6 +108,55 @@ class Aggregator:
         """The reply to a query without a cursor; raises ReplyError."""
         outcome = self.outcome(query)
         return page(outcome, outcome.rows, self.ctx.resp)
+
+
+    def stages(self) -> list[tuple[str, int]]:
+        """What was done, and how many rows each stage let through, as FT.PROFILE tells it."""
+        options, pipeline = self.options, self.pipeline
+        count = 0 if self.found is None else len(self.found.docs)
+        made = [("Index", count)]
+        if options.add_scores or options.with_scores:
+            made.append(("Scorer", count))
+        known = {spec.name for spec in self.index.specs if spec.sortable}
+        for step, left in zip(options.steps, pipeline.counts if pipeline else (), strict=False):
+            made += [(kind, left) for kind in stages_of(step, known)]
+        return made
+
+
+def stages_of(step: Step, known: set[bytes]) -> list[str]:
+    """What one step is called. Names that are not `known` are loaded, and added."""
+    if isinstance(step, Load):
+        stages = loader_for([path for path, _ in step.fields], known)
+        known.update(label for _, label in step.fields)
+        return stages
+    if isinstance(step, LoadAll):
+        return ["Loader"]
+    if isinstance(step, Apply):
+        known.add(step.label)
+        return [f"Projector - {described(step.expression.root)}"]
+    if isinstance(step, Keep):
+        return [f"Filter - {described(step.expression.root)}"]
+    if isinstance(step, GroupBy):
+        read = [name for reducer in step.reducers for name in reducer.properties()]
+        stages = [*loader_for([*step.properties, *read], known), "Grouper"]
+        known.update(labels_of(step))
+        return stages
+    if step.count == 0:
+        return ["Counter"]
+    made = []
+    if step.keys is not None:
+        made += [*loader_for([name for name, _ in step.keys], known), "Sorter"]
+    if step.count is not None and (step.keys is None or step.offset):
+        made.append("Pager/Limiter")
+    return made
+
+
+def loader_for(names: list[bytes], known: set[bytes]) -> list[str]:
+    """A loader, if any of some fields is yet to be read."""
+    if known.issuperset(names):
+        return []
+    known.update(names)
+    return ["Loader"]
 
 
 def source_for(

@@ -1,13 +1,12 @@
 """Quantiles of a stream of numbers, near enough, in little memory.
 
-The summary is that of Cormode, Korn, Muthukrishnan and Srivastava for one wanted quantile: samples
+The summary is that of Cormode, Korn, Muthukrishnan and Srivastava, for ranks off by no more than 2 %: samples
 in order, each with how many numbers it stands for beyond the sample before (`width`), and how far
 its rank may be off (`slack`). Up to `resolution` numbers are gathered, and then put in all at once.
 """
 
 import numpy as np
 
-cimport cython
 from libc.math cimport ceil, floor
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
@@ -40,12 +39,9 @@ cdef class Quantiles:
     def __dealloc__(self):
         free(self.samples)
 
-    @cython.cdivision(True)
     cdef double allowance(self, double rank) noexcept:
         """How far the rank of a sample at `rank` may be off."""
-        if self.share * self.total <= rank:
-            return 2 * EPSILON * rank / self.share
-        return 2 * EPSILON * (self.total - rank) / (1 - self.share)
+        return 2 * EPSILON * rank
 
     def add(self, const double[::1] values not None) -> None:
         """Add numbers, in order."""

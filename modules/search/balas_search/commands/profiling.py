@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 
 from balas.api import Context, Pairs, Reply, ReplyError, Status, command
+from balas_search.aggregate.aggregation import Aggregator
+from balas_search.commands.aggregate import aggregate_options
 from balas_search.commands.common import NAME, READING, search_module, wrong_number
 from balas_search.commands.search import timing_of
 from balas_search.evaluation.cursors import (
@@ -18,6 +20,7 @@ from balas_search.evaluation.cursors import (
     UnionCursor,
 )
 from balas_search.results.options import parse_search
+from balas_search.results.query import Found
 from balas_search.results.search import Searcher
 from balas_search.schema.words import shown
 
@@ -32,14 +35,14 @@ class Timing:
 
 @command("FT.PROFILE", arity=-1, flags=READING, keys=NAME, group="search")
 def ft_profile(ctx: Context, *arguments: bytes) -> Reply:
-    """FT.PROFILE index SEARCH [LIMITED] QUERY query [options ...]
+    """FT.PROFILE index SEARCH|AGGREGATE [LIMITED] QUERY query [options ...]
 
     Run a query, and show how it was evaluated. With LIMITED long lists of terms are left out.
     """
     if len(arguments) < 4:
         raise wrong_number("FT.PROFILE")
     kind = arguments[1].upper()
-    if kind != b"SEARCH":
+    if kind not in (b"SEARCH", b"AGGREGATE"):
         raise ReplyError("No `SEARCH` or `AGGREGATE` provided")
     limited = arguments[2].upper() == b"LIMITED"
     rest = arguments[3:] if limited else arguments[2:]
@@ -47,7 +50,8 @@ def ft_profile(ctx: Context, *arguments: bytes) -> Reply:
         raise ReplyError("The QUERY keyword is expected")
     if len(rest) < 2:
         raise wrong_number("FT.PROFILE")
-    return profile_search(ctx, arguments[0], rest[1], rest[2:], limited)
+    profile = profile_search if kind == b"SEARCH" else profile_aggregate
+    return profile(ctx, arguments[0], rest[1], rest[2:], limited)
 
 
 def profile_search(
@@ -66,20 +70,52 @@ def profile_search(
     searcher = Searcher(ctx, index, options, module.limits(), timing_of(module))
     reply = searcher.reply(query)
     timing = Timing(parsing_ms, (time.perf_counter() - started) * 1000)
-    assert searcher.found is not None
-    report = _report(searcher, timing, limited, ctx.resp)
-    if ctx.resp == 3:
+    count = 0 if searcher.found is None else len(searcher.found.docs)
+    steps = [(kind, count) for kind in searcher.stages()]
+    return reported(reply, searcher.found, steps, timing, limited, ctx.resp)
+
+
+def profile_aggregate(
+    ctx: Context, name: bytes, query: bytes, arguments: tuple[bytes, ...], limited: bool
+) -> Reply:
+    """An aggregation, and how it went."""
+    started = time.perf_counter()
+    module = search_module(ctx)
+    options = aggregate_options(module, arguments)
+    if options.with_cursor:
+        raise ReplyError("FT.PROFILE does not support cursor")
+    index = module.indexes.for_query(name)
+    parsing_ms = (time.perf_counter() - started) * 1000
+    aggregator = Aggregator(ctx, index, options, module.limits(), timing_of(module))
+    reply = aggregator.reply(query)
+    timing = Timing(parsing_ms, (time.perf_counter() - started) * 1000)
+    steps = aggregator.stages()
+    return reported(reply, aggregator.found, steps, timing, limited, ctx.resp)
+
+
+def reported(
+    reply: Reply,
+    found: Found | None,
+    steps: list[tuple[str, int]],
+    timing: Timing,
+    limited: bool,
+    resp: int,
+) -> Reply:
+    """The reply to a query with the report on it."""
+    report = _report(found, steps, timing, limited, resp)
+    if resp == 3:
         assert isinstance(reply, dict)
         return {**reply, Status("profile"): report}
     return [reply, report]
 
 
-def _report(searcher: Searcher, timing: Timing, limited: bool, resp: int) -> Reply:
+def _report(
+    found: Found | None, stages: list[tuple[str, int]], timing: Timing, limited: bool, resp: int
+) -> Reply:
     """The report itself."""
-    found = searcher.found
-    assert found is not None
-    tree = describe(found.cursor, limited, resp)
-    steps = [processor(kind, len(found.docs)) for kind in searcher.stages()]
+    empty = Pairs([(Status("Type"), Status("EMPTY")), (Status("Time"), 0.0), (Status("Counter"), 0)])
+    tree = empty if found is None else describe(found.cursor, limited, resp)
+    steps = [processor(kind, count) for kind, count in stages]
     pairs: list[tuple[Reply, Reply]] = [
         (Status("Total profile time"), timing.total_ms),
         (Status("Parsing time"), timing.parsing_ms),
