@@ -47,7 +47,7 @@ fuzz: $(VENV)/.installed-test build  ## random tests, at length; FUZZ_EXAMPLES=2
 	@BALAS_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest --timeout 3600 -m "" \
 		tests/fuzz tests/model $(ARGS)
 
-journeys: $(VENV)/.installed-test build  ## whole stories: crashes, restarts, real clients
+journeys: $(VENV)/.installed-test $(VENV)/.installed-journeys build  ## whole stories: crashes, restarts, real clients
 	@$(BIN)/python -m pytest --timeout 1800 -m "" tests/journeys $(ARGS)
 
 build: $(VENV)/.ready  ## compile, in place, the extensions whose source changed
