@@ -59,6 +59,7 @@ from balas.registry.flags import (
     VARIABLE_FLAGS,
     WRITE,
 )
+from balas.services.acl.users import Acl
 from balas.services.config.grammar import BadValue
 from balas.services.config.kinds import Kind
 from balas.services.config.options import Option
@@ -94,6 +95,7 @@ __all__ = [
     "VARIABLE_FLAGS",
     "WRITE",
     "WRONG_TYPE",
+    "Acl",
     "Arguments",
     "Attachment",
     "BadData",

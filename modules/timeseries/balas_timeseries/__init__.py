@@ -1,12 +1,22 @@
 """Time series: RedisTimeSeries' commands on compressed samples.
 
-`_chunk` is the codec, `series` the value of the keyspace, `buckets` the aggregation on arrays,
-`commands` what clients send.
+`_chunk` is the codec, `_samples` a row of chunks, `series` the value of the keyspace.
+`_aggregation` puts samples together: for queries (`ranges`, `queries`) and for rules (`rule`,
+`compaction`).
+`registry` knows all series by key and by label (`labels`). `commands` are those that change series.
+How it works is described in docs/timeseries-internals.md.
 """
 
-from balas.api import Module
-from balas_timeseries import commands
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from balas.api import Attachment, Module, hook
+from balas_timeseries import commands, information, queries
+from balas_timeseries import rule_commands as rules
+from balas_timeseries.registry import Registry
 from balas_timeseries.series import Series
+from balas_timeseries.settings import OPTIONS, from_arguments
 
 
 class TimeSeries(Module):
@@ -14,6 +24,28 @@ class TimeSeries(Module):
 
     name = "timeseries"
     version = 11202
-    commands = (commands,)
+    commands = (commands, rules, queries, information)
     types = (Series,)
+    options = OPTIONS
     categories = ("timeseries",)
+
+    def __init__(self) -> None:
+        self.registry = Registry()
+
+    @hook
+    def load(self, server: Attachment, arguments: Sequence[bytes]) -> None:
+        """Follow the keys; take settings from the arguments, unless the configuration has them."""
+        self.registry.attach(server)
+        for option, value in from_arguments(arguments):
+            if server.option(option.name) == option.default:
+                server.call(b"CONFIG", b"SET", option.name.encode(), value)
+
+    @hook
+    def data_loaded(self) -> None:
+        """Get to know the series that came with the data."""
+        self.registry.reload()
+
+    @hook
+    def database_changed(self, index: int) -> None:
+        """The same for one database."""
+        self.registry.reload_database(index)

@@ -1,17 +1,44 @@
 from libc.stdint cimport int64_t, uint64_t
 
+ctypedef enum Form:
+    DECIMAL      # whole multiples of a power of ten
+    FLOATS       # any double
+    PLAIN        # not compressed
+
+cdef struct Residuals:
+    uint64_t mean       # of the numbers so far, times 16
+
 cdef class Chunk:
     cdef unsigned char *data
-    cdef readonly int64_t size_bytes      # the room for samples
-    cdef readonly int64_t bits            # of it that are used
+    cdef readonly int64_t room_bytes      # that are allocated
+    cdef readonly int64_t size_bytes      # that may be
+    cdef readonly int64_t bits            # that are used
     cdef readonly int64_t count           # samples
     cdef readonly int64_t first           # timestamp of the first, in ms
     cdef readonly int64_t last
     cdef readonly double last_value
+    cdef readonly Form form
+    cdef readonly int decimals            # of a DECIMAL chunk
+    # How the next sample is coded.
     cdef int64_t delta
+    cdef int64_t unit
+    cdef int64_t drift
+    cdef Residuals time_residuals
+    cdef Residuals value_residuals
     cdef int leading
     cdef int trailing
 
+    cdef int reserve(self, int64_t bits) except -1
     cdef void put(self, uint64_t value, int width) noexcept
-    cpdef bint append(self, int64_t timestamp, double value)
-    cdef void fill(self, int64_t *timestamps, double *values) noexcept
+    cdef void put_residual(self, Residuals *state, int64_t number) noexcept
+    cdef void put_float(self, double value) noexcept
+    cdef int recode(self, double value) except -1
+    cpdef bint append(self, int64_t timestamp, double value) except -1
+    cdef int start(self, int64_t timestamp, double value) except -1
+    cdef void fill(self, int64_t *timestamps, double *values) noexcept nogil
+    cdef void fill_decimal(self, int64_t *timestamps, double *values) noexcept nogil
+    cdef void fill_floats(self, int64_t *timestamps, double *values) noexcept nogil
+    cdef int trim(self) except -1
+    cpdef Chunk copy(self)
+
+cdef Chunk new_chunk(int64_t size_bytes, Form form, int decimals)

@@ -1,20 +1,28 @@
 """Compressed samples: the kernel of a series.
 
-A chunk holds samples in rising order of time as bits, after "Gorilla: A Fast, Scalable, In-Memory
-Time Series Database" (Pelkonen and others, VLDB 2015). Of a timestamp it keeps how much its
-distance from the one before differs from the distance before that, and of a value the bits in
-which it differs from the one before. A regular series of a steady value takes two bits a sample.
+A chunk holds samples in rising order of time as bits. Of a timestamp it keeps how much its distance
+from the one before differs from the distance before that, as in "Gorilla: A Fast, Scalable,
+In-Memory Time Series Database" (Pelkonen and others, VLDB 2015). For values a chunk has one of two
+codes, and changes over when a value demands it:
 
-Timestamps, from the shortest: 0 is the same distance; 10, 110, 1110 and 11110 are followed by a
-difference of 7, 10, 16 and 32 bits; 11111 by 64. Values: 0 is the same value; 10 is followed by the
-bits that differ, in the window of the value before; 11 by a new window (6 bits of leading zeros, 6
-of length less one) and the bits.
+- DECIMAL, for what people measure: counters, and gauges of a few digits. All values are whole
+  multiples of a power of ten, and are kept as such: each as the difference from where the drift of
+  those before would have brought it. Exactly: a value that would not come back bit by bit is not
+  taken, and the chunk is coded anew with more decimals or as FLOATS.
+- FLOATS, for any doubles: Gorilla's XOR with the value before.
+
+Differences in time and of decimal values go through one coder, Rice's (Robert F. Rice, "Some
+Practical Universal Noiseless Coding Techniques", 1979) with a parameter that follows the numbers:
+n is n >> k in unary and its lower k bits, where 2**k is near the mean of the numbers so far. So a
+regular series of a steady value takes two bits a sample, and noise of some units about what its
+entropy is. A jump beyond UNARY_MAX is written out: 6 bits of length, and its bits.
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.math cimport fabs, rint
 from libc.stdint cimport int64_t, uint64_t
-from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memcpy, memset
 
 import numpy as np
 
@@ -22,21 +30,54 @@ cdef extern from *:
     """
     #define leading_zeros(x) __builtin_clzll(x)
     #define trailing_zeros(x) __builtin_ctzll(x)
+    static const double POWERS[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
     """
     int leading_zeros(uint64_t value) nogil
     int trailing_zeros(uint64_t value) nogil
+    const double POWERS[7]
 
-# A sample at its longest: 5 + 64 bits of time, 2 + 12 + 64 of value.
-cdef int LONGEST_BITS = 147
-# Reading and writing go 9 bytes at a time, so this much lies behind the room.
-cdef int MARGIN_BYTES = 16
-cdef int NO_WINDOW = -1
+cdef enum:
+    # A sample at its longest: 2 * (UNARY_MAX + 6 + 64) bits, or 14 + 64 bits for a float.
+    LONGEST_BITS = 192
+    # Reading and writing go 9 bytes at a time, so this much lies behind the room.
+    MARGIN_BYTES = 16
+    NO_WINDOW = -1
+    # More ones in a row than this are an escape.
+    UNARY_MAX = 16
+    # More digits behind the point than this are rather noise than a choice of unit.
+    DECIMALS_MAX = 6
+    FIRST_ROOM_BYTES = 48
+    # Chunks grow by a quarter, so that no more than that is ever empty.
+    GROWTH_SHIFT = 2
+    DRIFT_SHIFT = 4
+    MEAN_SHIFT = 4
+    SAMPLE_BYTES = 16
+
+# Beyond, not every whole number is a double.
+cdef double UNITS_MAX = 9007199254740992.0
 
 
 cdef inline uint64_t bits_of(double value) noexcept nogil:
     cdef uint64_t bits
     memcpy(&bits, &value, 8)
     return bits
+
+
+cdef inline bint units_of(double value, int decimals, int64_t *units) noexcept nogil:
+    """Whether a value is a whole multiple of 10 ** -decimals, exactly, and of how many."""
+    cdef double scaled = rint(value * POWERS[decimals])
+    if not fabs(scaled) < UNITS_MAX:
+        return False
+    units[0] = <int64_t>scaled
+    # Not by ==, for -0.0 has to come back as such, and is no decimal number.
+    return bits_of(<double>units[0] / POWERS[decimals]) == bits_of(value)
+
+
+cdef inline uint64_t peek(const unsigned char *data, int64_t position) noexcept nogil:
+    """At least the next 57 bits, the lowest first."""
+    cdef uint64_t word
+    memcpy(&word, data + (position >> 3), 8)
+    return word >> (position & 7)
 
 
 cdef inline uint64_t take(const unsigned char *data, int64_t *position, int width) noexcept nogil:
@@ -54,25 +95,86 @@ cdef inline uint64_t take(const unsigned char *data, int64_t *position, int widt
     return word
 
 
-cdef inline int64_t signed(uint64_t folded) noexcept nogil:
-    return <int64_t>(folded >> 1) ^ -<int64_t>(folded & 1)
+cdef inline int rice_parameter(uint64_t mean) noexcept nogil:
+    """The k for numbers of this mean (times 16): the bits of two thirds of it."""
+    cdef uint64_t part = (mean * 11) >> (MEAN_SHIFT + 4)
+    return 64 - leading_zeros(part) if part else 0
+
+
+cdef inline uint64_t followed(uint64_t mean, uint64_t number) noexcept nogil:
+    """The mean after one more number. One outlier may not spoil the code of all that follow, so it
+    counts for no more than 64 times the mean.
+    """
+    cdef uint64_t most = ((mean >> MEAN_SHIFT) << 6) + 256
+    if number > most:
+        number = most
+    if mean > <uint64_t>1 << 50:
+        mean = <uint64_t>1 << 50
+    return mean - (mean >> MEAN_SHIFT) + number
+
+
+cdef inline int64_t take_residual(
+    const unsigned char *data, int64_t *position, uint64_t *mean
+) noexcept nogil:
+    cdef uint64_t word = peek(data, position[0]), number
+    cdef int k, ones, length
+    if mean[0] == 0 and not word & 1:
+        # The mean stays 0, and so does the code: a regular series is all like this.
+        position[0] += 1
+        return 0
+    k = rice_parameter(mean[0])
+    ones = trailing_zeros(~word | (<uint64_t>1 << UNARY_MAX))
+    if ones < UNARY_MAX:
+        if ones + 1 + k <= 56:
+            number = (word >> (ones + 1)) & ((<uint64_t>1 << k) - 1)
+            position[0] += ones + 1 + k
+        else:
+            position[0] += ones + 1
+            number = take(data, position, k)
+        number |= <uint64_t>ones << k
+    else:
+        position[0] += UNARY_MAX
+        length = <int>take(data, position, 6) + 1
+        number = take(data, position, length)
+    mean[0] = followed(mean[0], number)
+    return <int64_t>(number >> 1) ^ -<int64_t>(number & 1)
+
+
+cdef inline int64_t shifted(int64_t number) noexcept nogil:
+    """A sixteenth, rounded down: C leaves the shift of a negative number open, compilers do not."""
+    return number >> DRIFT_SHIFT
 
 
 cdef class Chunk:
-    """Samples in rising order of time, in `size_bytes` of memory."""
+    """Samples in rising order of time, in at most `size_bytes` of memory."""
 
-    def __cinit__(self, int64_t size_bytes):
-        # Two samples always have room: 128 + 147 bits.
+    def __cinit__(self, int64_t size_bytes, bint plain=False):
+        # Two samples always have room: 128 + LONGEST_BITS bits.
         if size_bytes < 48:
             raise ValueError("a chunk without room")
-        self.data = <unsigned char *>calloc(size_bytes + MARGIN_BYTES, 1)
-        if self.data == NULL:
-            raise MemoryError
         self.size_bytes = size_bytes
+        self.form = PLAIN if plain else DECIMAL
         self.leading = NO_WINDOW
 
     def __dealloc__(self):
         free(self.data)
+
+    cdef int reserve(self, int64_t bits) except -1:
+        """Have so many bits of room."""
+        cdef int64_t needed = (bits + 7) >> 3, room
+        cdef unsigned char *data
+        if needed <= self.room_bytes:
+            return 0
+        room = self.room_bytes + (self.room_bytes >> GROWTH_SHIFT) + FIRST_ROOM_BYTES
+        room = max(needed, min(room, self.size_bytes))
+        data = <unsigned char *>realloc(self.data, room + MARGIN_BYTES)
+        if data == NULL:
+            raise MemoryError
+        memset(data + self.room_bytes + (MARGIN_BYTES if self.data != NULL else 0), 0,
+               room - self.room_bytes + (0 if self.data != NULL else MARGIN_BYTES))
+        self.data = data
+        self.room_bytes = room
+        return 0
 
     cdef void put(self, uint64_t value, int width) noexcept:
         cdef int64_t at = self.bits >> 3
@@ -85,84 +187,175 @@ cdef class Chunk:
             self.data[at + 8] = <unsigned char>(value >> (64 - shift))
         self.bits += width
 
-    cpdef bint append(self, int64_t timestamp, double value):
-        """Add a sample later than all others; False if there is no room for it."""
-        cdef int64_t delta, difference
-        cdef uint64_t folded, changed
+    cdef void put_residual(self, Residuals *state, int64_t number) noexcept:
+        cdef uint64_t folded = (<uint64_t>number << 1) ^ <uint64_t>(number >> 63)
+        cdef int k = rice_parameter(state.mean), length
+        cdef uint64_t high = folded >> k
+        if high < UNARY_MAX:
+            self.put((<uint64_t>1 << high) - 1, <int>high + 1)
+            if k:
+                self.put(folded & ((<uint64_t>1 << k) - 1), k)
+        else:
+            length = 64 - leading_zeros(folded)
+            self.put((<uint64_t>1 << UNARY_MAX) - 1, UNARY_MAX)
+            self.put(length - 1, 6)
+            self.put(folded, length)
+        state.mean = followed(state.mean, folded)
+
+    cdef void put_float(self, double value) noexcept:
+        cdef uint64_t changed = bits_of(value) ^ bits_of(self.last_value)
         cdef int leading, trailing, length
+        if changed == 0:
+            self.put(0, 1)
+            return
+        leading = leading_zeros(changed)
+        trailing = trailing_zeros(changed)
+        length = 64 - leading - trailing
+        if (
+            self.leading != NO_WINDOW
+            and leading >= self.leading
+            and trailing >= self.trailing
+            # A new window pays off when it saves more than its 12 bits.
+            and 64 - self.leading - self.trailing <= length + 12
+        ):
+            self.put(1, 2)
+            self.put(changed >> self.trailing, 64 - self.leading - self.trailing)
+        else:
+            self.put(3 | leading << 2 | (length - 1) << 8, 14)
+            self.put(changed >> trailing, length)
+            self.leading = leading
+            self.trailing = trailing
+
+    cdef int start(self, int64_t timestamp, double value) except -1:
+        """Put the first sample; a chunk that was told its decimals by another keeps them if it can.
+        """
+        self.reserve(128 + LONGEST_BITS if self.form != PLAIN else 128)
+        if self.form == DECIMAL:
+            while not units_of(value, self.decimals, &self.unit):
+                self.decimals += 1
+                if self.decimals > DECIMALS_MAX:
+                    self.form = FLOATS
+                    self.decimals = 0
+                    break
+        self.first = timestamp
+        self.put(<uint64_t>timestamp, 64)
+        self.put(bits_of(value), 64)
+        return 0
+
+    cdef int recode(self, double value) except -1:
+        """Code all samples anew so that `value` may follow: with more decimals, or as floats.
+
+        Where that takes more room than there may be, the chunk is left as it is and full: -2.
+        """
+        cdef int64_t i, unit
+        cdef int decimals = self.decimals
+        cdef Chunk other
+        times, values = self.decode()
+        cdef int64_t[::1] all_times = times
+        cdef double[::1] all_values = values
+        while decimals <= DECIMALS_MAX and not units_of(value, decimals, &unit):
+            decimals += 1
+        if decimals <= DECIMALS_MAX:
+            # What one power of ten gives exactly, the next need not.
+            for i in range(self.count):
+                if not units_of(all_values[i], decimals, &unit):
+                    decimals = DECIMALS_MAX + 1
+                    break
+        other = new_chunk(
+            self.size_bytes, DECIMAL if decimals <= DECIMALS_MAX else FLOATS,
+            decimals if decimals <= DECIMALS_MAX else 0,
+        )
+        for i in range(self.count):
+            if not other.append(all_times[i], all_values[i]):
+                return -2
+        self.data, other.data = other.data, self.data
+        self.room_bytes, other.room_bytes = other.room_bytes, self.room_bytes
+        self.bits = other.bits
+        self.form = other.form
+        self.decimals = other.decimals
+        self.unit = other.unit
+        self.drift = other.drift
+        self.time_residuals = other.time_residuals
+        self.value_residuals = other.value_residuals
+        self.leading = other.leading
+        self.trailing = other.trailing
+        return 0
+
+    cpdef bint append(self, int64_t timestamp, double value) except -1:
+        """Add a sample later than all others; False if there is no room for it."""
+        cdef int64_t delta, unit = 0, change
         if self.count == 0:
-            self.first = timestamp
+            self.start(timestamp, value)
+        elif self.form == PLAIN:
+            if self.bits + SAMPLE_BYTES * 8 > self.size_bytes * 8:
+                return False
+            self.reserve(self.bits + SAMPLE_BYTES * 8)
             self.put(<uint64_t>timestamp, 64)
             self.put(bits_of(value), 64)
         else:
             if self.bits + LONGEST_BITS > self.size_bytes * 8:
                 return False
+            if self.form == DECIMAL and not units_of(value, self.decimals, &unit):
+                if self.recode(value) == -2:
+                    return False
+                return self.append(timestamp, value)
+            if self.bits + LONGEST_BITS > self.room_bytes * 8:
+                self.reserve(self.bits + LONGEST_BITS)
             delta = timestamp - self.last
-            difference = delta - self.delta
-            folded = (<uint64_t>difference << 1) ^ <uint64_t>(difference >> 63)
-            if folded == 0:
-                self.put(0, 1)
-            elif folded < 1 << 7:
-                self.put(1 | folded << 2, 9)
-            elif folded < 1 << 10:
-                self.put(3 | folded << 3, 13)
-            elif folded < 1 << 16:
-                self.put(7 | folded << 4, 20)
-            elif folded < <uint64_t>1 << 32:
-                self.put(15 | folded << 5, 37)
-            else:
-                self.put(31, 5)
-                self.put(folded, 64)
+            self.put_residual(&self.time_residuals, delta - self.delta)
             self.delta = delta
-            changed = bits_of(value) ^ bits_of(self.last_value)
-            if changed == 0:
-                self.put(0, 1)
+            if self.form == DECIMAL:
+                change = unit - self.unit
+                self.put_residual(&self.value_residuals, change - shifted(self.drift))
+                self.drift += change - shifted(self.drift)
+                self.unit = unit
             else:
-                leading = leading_zeros(changed)
-                trailing = trailing_zeros(changed)
-                length = 64 - leading - trailing
-                if (
-                    self.leading != NO_WINDOW
-                    and leading >= self.leading
-                    and trailing >= self.trailing
-                    # A new window pays off when it saves more than its 12 bits.
-                    and 64 - self.leading - self.trailing <= length + 12
-                ):
-                    self.put(1, 2)
-                    self.put(changed >> self.trailing, 64 - self.leading - self.trailing)
-                else:
-                    self.put(3 | leading << 2 | (length - 1) << 8, 14)
-                    self.put(changed >> trailing, length)
-                    self.leading = leading
-                    self.trailing = trailing
+                self.put_float(value)
         self.last = timestamp
         self.last_value = value
         self.count += 1
         return True
 
-    cdef void fill(self, int64_t *timestamps, double *values) noexcept:
-        cdef int64_t position = 0, i, timestamp, delta = 0
-        cdef uint64_t bits
-        cdef int trailing = 0, length = 0
-        cdef const unsigned char *data = self.data
+    cdef void fill(self, int64_t *timestamps, double *values) noexcept nogil:
+        """Decode all samples into two arrays of `count`."""
+        cdef int64_t i
         if self.count == 0:
             return
-        timestamp = <int64_t>take(data, &position, 64)
-        bits = take(data, &position, 64)
-        timestamps[0] = timestamp
-        memcpy(&values[0], &bits, 8)
+        if self.form == PLAIN:
+            for i in range(self.count):
+                memcpy(&timestamps[i], self.data + SAMPLE_BYTES * i, 8)
+                memcpy(&values[i], self.data + SAMPLE_BYTES * i + 8, 8)
+            return
+        memcpy(&timestamps[0], self.data, 8)
+        memcpy(&values[0], self.data + 8, 8)
+        if self.form == DECIMAL:
+            self.fill_decimal(timestamps, values)
+        else:
+            self.fill_floats(timestamps, values)
+
+    cdef void fill_decimal(self, int64_t *timestamps, double *values) noexcept nogil:
+        cdef const unsigned char *data = self.data
+        cdef int64_t position = 128, i, timestamp = timestamps[0], delta = 0, unit = 0
+        cdef int64_t drift = 0, change
+        cdef uint64_t time_mean = 0, value_mean = 0
+        cdef double power = POWERS[self.decimals]
+        units_of(values[0], self.decimals, &unit)
         for i in range(1, self.count):
-            if take(data, &position, 1):
-                if not take(data, &position, 1):
-                    delta += signed(take(data, &position, 7))
-                elif not take(data, &position, 1):
-                    delta += signed(take(data, &position, 10))
-                elif not take(data, &position, 1):
-                    delta += signed(take(data, &position, 16))
-                elif not take(data, &position, 1):
-                    delta += signed(take(data, &position, 32))
-                else:
-                    delta += signed(take(data, &position, 64))
+            delta += take_residual(data, &position, &time_mean)
+            timestamp += delta
+            timestamps[i] = timestamp
+            change = shifted(drift) + take_residual(data, &position, &value_mean)
+            drift += change - shifted(drift)
+            unit += change
+            values[i] = <double>unit / power
+
+    cdef void fill_floats(self, int64_t *timestamps, double *values) noexcept nogil:
+        cdef const unsigned char *data = self.data
+        cdef int64_t position = 128, i, timestamp = timestamps[0], delta = 0
+        cdef uint64_t time_mean = 0, bits = bits_of(values[0])
+        cdef int trailing = 0, length = 0
+        for i in range(1, self.count):
+            delta += take_residual(data, &position, &time_mean)
             timestamp += delta
             timestamps[i] = timestamp
             if take(data, &position, 1):
@@ -172,6 +365,42 @@ cdef class Chunk:
                     trailing -= length
                 bits ^= take(data, &position, length) << trailing
             memcpy(&values[i], &bits, 8)
+
+    cdef int trim(self) except -1:
+        """Give back the room that is not used: nothing more is to be appended soon."""
+        cdef int64_t needed = (self.bits + 7) >> 3
+        cdef unsigned char *data
+        if self.room_bytes > needed and self.data != NULL:
+            data = <unsigned char *>realloc(self.data, needed + MARGIN_BYTES)
+            if data != NULL:
+                # What lies behind the last bit is all zeros: `put` never wrote there.
+                memset(data + needed, 0, MARGIN_BYTES)
+                self.data = data
+                self.room_bytes = needed
+        return 0
+
+    cpdef Chunk copy(self):
+        """A chunk of the same samples that shares nothing."""
+        cdef Chunk other = new_chunk(self.size_bytes, self.form, self.decimals)
+        if self.data != NULL:
+            other.data = <unsigned char *>malloc(self.room_bytes + MARGIN_BYTES)
+            if other.data == NULL:
+                raise MemoryError
+            memcpy(other.data, self.data, self.room_bytes + MARGIN_BYTES)
+        other.room_bytes = self.room_bytes
+        other.bits = self.bits
+        other.count = self.count
+        other.first = self.first
+        other.last = self.last
+        other.last_value = self.last_value
+        other.delta = self.delta
+        other.unit = self.unit
+        other.drift = self.drift
+        other.time_residuals = self.time_residuals
+        other.value_residuals = self.value_residuals
+        other.leading = self.leading
+        other.trailing = self.trailing
+        return other
 
     def decode(self):
         """Timestamps (int64, ms) and values (float64), as two new arrays."""
@@ -190,33 +419,9 @@ cdef class Chunk:
         return PyBytes_FromStringAndSize(<char *>self.data, (self.bits + 7) >> 3)
 
 
-def decode_all(list chunks):
-    """Timestamps and values of several chunks in a row, as two new arrays."""
-    cdef int64_t total = 0, at = 0
-    cdef Chunk chunk
-    for chunk in chunks:
-        total += chunk.count
-    timestamps = np.empty(total, dtype=np.int64)
-    values = np.empty(total, dtype=np.float64)
-    cdef int64_t[::1] to_timestamps
-    cdef double[::1] to_values
-    if total:
-        to_timestamps = timestamps
-        to_values = values
-        for chunk in chunks:
-            chunk.fill(&to_timestamps[at], &to_values[at])
-            at += chunk.count
-    return timestamps, values
-
-
-def encode_all(const int64_t[::1] timestamps, const double[::1] values, int64_t size_bytes):
-    """Chunks of `size_bytes` that hold these samples, whose timestamps must rise."""
-    cdef int64_t i
-    cdef list made = []
-    cdef Chunk chunk = None
-    for i in range(timestamps.shape[0]):
-        if chunk is None or not chunk.append(timestamps[i], values[i]):
-            chunk = Chunk(size_bytes)
-            made.append(chunk)
-            chunk.append(timestamps[i], values[i])
-    return made
+cdef Chunk new_chunk(int64_t size_bytes, Form form, int decimals):
+    """A chunk that begins with a code: that of the chunk before, which will do as well."""
+    cdef Chunk chunk = Chunk.__new__(Chunk, size_bytes)
+    chunk.form = form
+    chunk.decimals = decimals
+    return chunk

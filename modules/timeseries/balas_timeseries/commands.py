@@ -1,7 +1,18 @@
-"""TS.*: the commands of time series.
+"""What changes series: TS.CREATE, TS.ALTER, TS.ADD, TS.MADD, TS.INCRBY, TS.DECRBY, TS.DEL.
 
 Replies, errors and their order are those of RedisTimeSeries 1.12.2, loaded into a real server. As
 there, all commands have arity -1 and count their arguments themselves.
+
+What is recorded does not depend on the clock or on settings: `*` becomes the time, and a series
+that is made by adding to it is recorded as made with its settings, along with the rules that
+policies give it, unless all settings are the usual ones.
+
+Differs from Redis:
+
+- TS.INCRBY and TS.DECRBY are recorded with their time.
+- TIMESTAMP without a time is an error; there it is the end of the server.
+- TS.CREATE, TS.ADD and so on also take COMPRESSED, as UNCOMPRESSED.
+- With the setting ts-accept-nan, NaN is a value.
 """
 
 from __future__ import annotations
@@ -12,193 +23,239 @@ from balas.api import (
     ACCESS,
     DENYOOM,
     OK,
-    READONLY,
-    RO,
     RW,
     UPDATE,
     WRITE,
-    Arguments,
+    Config,
     Context,
-    Pairs,
     Reply,
     ReplyError,
-    Status,
     command,
-    integer,
     key,
     keys,
     number,
 )
-from balas_timeseries.buckets import NAMES, aggregate
-from balas_timeseries.series import TIME_MAX, Series
+from balas_timeseries._numbers import parse_time, parse_value
+from balas_timeseries._samples import Samples
+from balas_timeseries.access import NOT_A_SERIES, WRONG_TYPE, changeable, registry_of
+from balas_timeseries.compaction import Compaction
+from balas_timeseries.options import (
+    Settings,
+    Words,
+    parsed_policy,
+    parsed_settings,
+    span,
+    wrong_number,
+)
+from balas_timeseries.policies import record_creation, rules_of_policies
+from balas_timeseries.series import Series
 
-READING = key(1, RO | ACCESS)
 WRITING = key(1, RW | ACCESS | UPDATE)
 CHANGING = WRITE | DENYOOM
 CATEGORIES = ("timeseries",)
 
-MISSING = "ERR TSDB: the key does not exist"
+EXISTS = "ERR TSDB: key already exists"
 BLOCKED = (
     "ERR TSDB: Error at upsert, update is not supported when DUPLICATE_POLICY is set to BLOCK mode"
 )
-BAD_TIME = "ERR TSDB: invalid timestamp"
-POLICIES = {b"BLOCK", b"FIRST", b"LAST", b"MIN", b"MAX", b"SUM"}
-CHUNK_SIZE = "ERR TSDB: CHUNK_SIZE value must be a multiple of 8 in the range [48 .. 1048576]"
-
-
-def wrong_number(name: str) -> ReplyError:
-    """The error for too few or too many arguments."""
-    return ReplyError(f"ERR wrong number of arguments for '{name}' command")
-
-
-def shown(ctx: Context, value: float) -> Reply:
-    """A value as clients see it: a double in RESP3, a status such as 1E-10 in RESP2."""
-    if ctx.resp == 3:
-        return value
-    if math.isnan(value):
-        return Status("NaN")
-    digits, _, exponent = f"{value!r}".partition("e")
-    if not exponent and (abs(value) >= 1 or value == 0):
-        return Status(digits.removesuffix(".0"))
-    if exponent:
-        return Status(f"{digits.removesuffix('.0')}E{int(exponent)}")
-    sign, digits = ("-", digits[1:]) if value < 0 else ("", digits)
-    fraction = digits[2:]
-    significant = fraction.lstrip("0")
-    power = len(significant) - len(fraction) - 1
-    rest = f".{significant[1:]}" if significant[1:] else ""
-    return Status(f"{sign}{significant[0]}{rest}E{power}")
-
-
-def parsed_time(ctx: Context, text: bytes) -> int:
-    """A timestamp in ms; `*` is now."""
-    if text == b"*":
-        return ctx.now_ms
-    at = integer(text, -TIME_MAX, TIME_MAX, BAD_TIME)
-    if at < 0:
-        raise ReplyError("ERR TSDB: invalid timestamp, must be a nonnegative integer")
-    return at
-
-
-def parsed_value(text: bytes) -> float:
-    """A finite number."""
-    value = number(text, "ERR TSDB: invalid value")
-    if not math.isfinite(value):
-        raise ReplyError("ERR TSDB: invalid value")
-    return value
-
-
-def configure(series: Series, arguments: tuple[bytes, ...]) -> bytes | None:
-    """Take the options of TS.CREATE, TS.ALTER and TS.ADD; what ON_DUPLICATE says."""
-    args = Arguments(arguments)
-    on_duplicate = None
-    while args.more:
-        if args.eat(b"RETENTION"):
-            series.retention_ms = args.take_int(0, TIME_MAX, "TSDB: Couldn't parse RETENTION")
-        elif args.eat(b"CHUNK_SIZE"):
-            size = args.take_int(48, 2**20, CHUNK_SIZE)
-            if size % 8:
-                raise ReplyError(CHUNK_SIZE)
-            series.chunk_bytes = size
-        elif args.eat(b"DUPLICATE_POLICY"):
-            policy = args.take().upper()
-            if policy not in POLICIES:
-                raise ReplyError("ERR TSDB: Unknown DUPLICATE_POLICY")
-            series.policy = policy.decode().lower()
-        elif args.eat(b"ON_DUPLICATE"):
-            on_duplicate = args.take().upper()
-            if on_duplicate not in POLICIES:
-                raise ReplyError("ERR TSDB: Unknown ON_DUPLICATE")
-        elif args.eat(b"LABELS"):
-            rest = args.take_rest()
-            series.labels = tuple(zip(rest[::2], rest[1::2], strict=False))
-        else:
-            raise ReplyError("ERR syntax error")
-    return on_duplicate
-
-
-def add(series: Series, at: int, value: float, policy: bytes) -> int:
-    """Add a sample under a duplicate policy; its timestamp."""
-    if not series.total or at > series.last:
-        series.append(at, value)
-        return at
-    if series.retention_ms and at < series.last - series.retention_ms:
-        raise ReplyError("ERR TSDB: Timestamp is older than retention")
-    old = series.find(at)
-    if old is not None:
-        if policy == b"BLOCK":
-            raise ReplyError(BLOCKED)
-        value = {
-            b"FIRST": old,
-            b"LAST": value,
-            b"MIN": min(old, value),
-            b"MAX": max(old, value),
-            b"SUM": old + value,
-        }[policy]
-    series.put(at, value)
-    return at
-
-
-def policy_of(series: Series, on_duplicate: bytes | None = None) -> bytes:
-    """What becomes of a sample whose time is taken."""
-    return on_duplicate or (series.policy or "block").upper().encode()
-
-
-def to_read(ctx: Context, name: bytes) -> Series:
-    """The series at a key; an error if there is none."""
-    found: Series | None = ctx.read(name, Series)
-    if found is None:
-        raise ReplyError(MISSING)
-    return found
-
-
-def to_change(ctx: Context, name: bytes) -> Series:
-    """The same, for changing it."""
-    found: Series | None = ctx.write(name, Series)
-    if found is None:
-        raise ReplyError(MISSING)
-    return found
+TOO_OLD = "ERR TSDB: Timestamp is older than retention"
+BAD_STEP = "ERR TSDB: invalid increase/decrease value"
+NOT_LATER = "TSDB: timestamp must be equal to or higher than the maximum existing timestamp"
+BEYOND_RETENTION = (
+    "ERR TSDB: When a series has compactions, deleting samples or compaction buckets beyond the "
+    "series retention period is not possible"
+)
 
 
 @command("TS.CREATE", arity=-1, flags=CHANGING, keys=WRITING, group="module", categories=CATEGORIES)
 def ts_create(ctx: Context, *arguments: bytes) -> Reply:
-    """TS.CREATE key [RETENTION ms] [CHUNK_SIZE size] [DUPLICATE_POLICY policy] [LABELS label ...]
+    """TS.CREATE key [RETENTION ms] [ENCODING COMPRESSED | UNCOMPRESSED] [CHUNK_SIZE bytes] \
+[DUPLICATE_POLICY policy] [IGNORE ms difference] [LABELS label value ...]
 
     Make an empty series.
     """
     if not arguments:
         raise wrong_number("ts.create")
-    made = Series()
-    configure(made, arguments[1:])
-    if ctx.there(arguments[0]):
-        raise ReplyError("ERR TSDB: key already exists")
-    ctx.store(arguments[0], Series(made.retention_ms, made.chunk_bytes, made.policy, made.labels))
-    ctx.changed(arguments[0], "ts.create")
+    name = arguments[0]
+    settings = parsed_settings(arguments[1:], "ts.create")
+    if ctx.there(name):
+        raise ReplyError(EXISTS)
+    create(ctx, name, settings)
+    record_creation(ctx, name, settings)
+    ctx.changed(name, "ts.create")
     return OK
+
+
+def create(ctx: Context, name: bytes, settings: Settings) -> Series:
+    """Store a new series, and tell the registry."""
+    series = settings.create(ctx)
+    ctx.store(name, series)
+    registry_of(ctx).add(ctx.db.index, name, series)
+    return series
+
+
+@command("TS.ALTER", arity=-1, flags=CHANGING, keys=WRITING, group="module", categories=CATEGORIES)
+def ts_alter(ctx: Context, *arguments: bytes) -> Reply:
+    """TS.ALTER key [RETENTION ms] [CHUNK_SIZE bytes] [DUPLICATE_POLICY policy] \
+[IGNORE ms difference] [LABELS label value ...]
+
+    Change settings of a series; LABELS replaces all labels.
+    """
+    if not arguments:
+        raise wrong_number("ts.alter")
+    settings = parsed_settings(arguments[1:], "ts.alter")
+    series = changeable(ctx, arguments[0])
+    settings.alter(series)
+    if settings.labels is not None:
+        registry_of(ctx).relabel(series, settings.labels)
+    ctx.changed(arguments[0], "ts.alter")
+    return OK
+
+
+# --- adding --------------------------------------------------------------------------------------
+
+
+def add(
+    ctx: Context, name: bytes, series: Series, at: int, value: float, on_duplicate: str | None
+) -> bool:
+    """Add a sample to a series; False if it is to be ignored. Raises ReplyError."""
+    samples: Samples = series.samples
+    if samples.total == 0 or at > samples.last:
+        if series.ignore_time_ms and ignored(ctx, series, at, value, on_duplicate):
+            return False
+        samples.append(at, value)
+        if series.rules:
+            Compaction(ctx, registry_of(ctx), name, series).append(at, value)
+        if series.retention_ms:
+            samples.forget(series.edge)
+        return True
+    return add_late(ctx, name, series, at, value, on_duplicate)
+
+
+def add_late(
+    ctx: Context, name: bytes, series: Series, at: int, value: float, on_duplicate: str | None
+) -> bool:
+    """The same for a sample that is not later than all others."""
+    if at < series.edge:
+        raise ReplyError(TOO_OLD)
+    if ignored(ctx, series, at, value, on_duplicate):
+        return False
+    old = series.samples.find(at)
+    if old is not None:
+        value = merged(policy_of(ctx, series, on_duplicate), old, value)
+    series.samples.put(at, value)
+    if series.rules:
+        Compaction(ctx, registry_of(ctx), name, series).upsert(at)
+    return True
+
+
+def policy_of(ctx: Context, series: Series, on_duplicate: str | None) -> str:
+    """What becomes of a second value for the same time."""
+    policy: str = on_duplicate or series.policy or ctx.service(Config).get("ts-duplicate-policy")
+    return policy
+
+
+def ignored(ctx: Context, series: Series, at: int, value: float, on_duplicate: str | None) -> bool:
+    """Whether a sample is so near to the latest that IGNORE says to pass over it."""
+    samples: Samples = series.samples
+    return (
+        (series.ignore_time_ms > 0 or series.ignore_value > 0)
+        and samples.total > 0
+        and 0 <= at - samples.last <= series.ignore_time_ms
+        and abs(value - samples.last_value) <= series.ignore_value
+        and policy_of(ctx, series, on_duplicate) == "last"
+    )
+
+
+def merged(policy: str, old: float, new: float) -> float:
+    """The value of a sample that was there already, by a duplicate policy; raises ReplyError."""
+    if policy == "block":
+        raise ReplyError(BLOCKED)
+    if policy == "first":
+        return old
+    if policy == "min":
+        return min(old, new)
+    if policy == "max":
+        return max(old, new)
+    return old + new if policy == "sum" else new
+
+
+def taken(ctx: Context, text: bytes) -> float:
+    """A value; raises ReplyError."""
+    if text[:1] in b"nN" and text.lower() == b"nan" and accepts_nan(ctx):
+        return math.nan
+    return parse_value(text)
+
+
+def accepts_nan(ctx: Context) -> bool:
+    """Whether NaN is a value."""
+    return bool(ctx.service(Config).get("ts-accept-nan") == "yes")
 
 
 @command("TS.ADD", arity=-1, flags=CHANGING, keys=WRITING, group="module", categories=CATEGORIES)
 def ts_add(ctx: Context, *arguments: bytes) -> Reply:
-    """TS.ADD key timestamp value [ON_DUPLICATE policy] [option ...]
+    """TS.ADD key timestamp value [RETENTION ms] [ENCODING COMPRESSED | UNCOMPRESSED] \
+[CHUNK_SIZE bytes] [DUPLICATE_POLICY policy] [ON_DUPLICATE policy] [IGNORE ms difference] \
+[LABELS label value ...]
 
     Add a sample to a series, which is made with these options if there is none.
     """
     if len(arguments) < 3:
         raise wrong_number("ts.add")
-    name = arguments[0]
-    value = parsed_value(arguments[2])
-    at = parsed_time(ctx, arguments[1])
-    options = Series()
-    on_duplicate = configure(options, arguments[3:]) if len(arguments) > 3 else None
-    series = ctx.write(name, Series)
-    if series is None:
-        series = Series(options.retention_ms, options.chunk_bytes, options.policy, options.labels)
-        ctx.store(name, series)
-    add(series, at, value, policy_of(series, on_duplicate))
-    if arguments[1] == b"*":
-        ctx.record(b"TS.ADD", name, b"%d" % at, *arguments[2:])
+    name, stamp = arguments[0], arguments[1]
+    value: float = taken(ctx, arguments[2])
+    at: int = ctx.now_ms if stamp == b"*" else parse_time(stamp)
+    found = ctx.peek_any(name)
+    on_duplicate = None
+    if isinstance(found, Series):
+        series = found
+        ctx.there(name)
+        if series.place is None:
+            registry_of(ctx).add(ctx.db.index, name, series)
+        if len(arguments) > 3:
+            on_duplicate = parsed_policy_of(arguments[3:])
+        if not add(ctx, name, series, at, value, on_duplicate):
+            return series.samples.last
+        record_sample(ctx, name, series, arguments, at)
+    elif found is not None:
+        raise ReplyError(NOT_A_SERIES)
+    else:
+        settings = parsed_settings(arguments[3:], "ts.add")
+        series = create(ctx, name, settings)
+        rules_of_policies(ctx, name, series)
+        if record_creation(ctx, name, settings):
+            ctx.record(b"TS.ADD", name, b"%d" % at, arguments[2])
+        elif stamp == b"*":
+            ctx.record(b"TS.ADD", name, b"%d" % at, *arguments[2:])
+        add(ctx, name, series, at, value, None)
     ctx.changed(name, "ts.add")
     return at
+
+
+def parsed_policy_of(options: tuple[bytes, ...]) -> str | None:
+    """What ON_DUPLICATE says."""
+    return parsed_policy(Words(options), b"ON_DUPLICATE")
+
+
+def record_sample(
+    ctx: Context, name: bytes, series: Series, arguments: tuple[bytes, ...], at: int
+) -> None:
+    """Record TS.ADD to a series that was there, where it depends on the clock or on a setting."""
+    policy = None
+    if series.policy is None and at == series.samples.last:
+        policy = unusual_policy(ctx)
+    if policy is not None and (
+        len(arguments) == 3 or not Words(arguments[3:]).has(b"ON_DUPLICATE")
+    ):
+        ctx.record(b"TS.ADD", name, b"%d" % at, arguments[2], b"ON_DUPLICATE", policy)
+    elif arguments[1] == b"*":
+        ctx.record(b"TS.ADD", name, b"%d" % at, *arguments[2:])
+
+
+def unusual_policy(ctx: Context) -> bytes | None:
+    """The setting ts-duplicate-policy, if it is not the usual one."""
+    policy: str = ctx.service(Config).get("ts-duplicate-policy")
+    return None if policy == "block" else policy.encode()
 
 
 @command(
@@ -214,28 +271,123 @@ def ts_madd(ctx: Context, *arguments: bytes) -> Reply:
 
     Add samples to series; for each its timestamp or an error.
     """
-    if not arguments or len(arguments) % 3:
+    count = len(arguments)
+    if count == 0 or count % 3:
         raise wrong_number("ts.madd")
     replies: list[Reply] = []
-    changed: dict[bytes, None] = {}
-    record = [b"TS.MADD"]
-    for name, stamp, text in zip(*[iter(arguments)] * 3, strict=True):
+    changed: list[bytes] = []
+    # What is recorded, once that is not what came.
+    record: list[bytes] | None = None
+    policy = unusual_policy(ctx)
+    for place in range(0, count, 3):
+        name, stamp, text = arguments[place], arguments[place + 1], arguments[place + 2]
         try:
-            if not isinstance(ctx.peek_any(name), Series):
-                raise ReplyError("ERR TSDB: the key is not a TSDB key")
-            series = to_change(ctx, name)
-            at = parsed_time(ctx, stamp)
-            replies.append(add(series, at, parsed_value(text), policy_of(series)))
+            value: float = taken(ctx, text)
+            at = ctx.now_ms if stamp == b"*" else parse_time(stamp)
+            series = ctx.peek_any(name)
+            if not isinstance(series, Series):
+                raise ReplyError(NOT_A_SERIES)
+            ctx.there(name)
+            if series.place is None:
+                registry_of(ctx).add(ctx.db.index, name, series)
+            added = add(ctx, name, series, at, value, None)
+            replies.append(at if added else series.samples.last)
         except ReplyError as error:
             replies.append(error)
-        else:
-            changed[name] = None
-            record += (name, b"%d" % at, text)
-    if changed:
-        ctx.record(*record)
+            added = False
+        if record is None and (not added or stamp == b"*" or policy is not None):
+            record = list(arguments[:place])
+        if added:
+            changed.append(name)
+            if record is not None:
+                record += (name, b"%d" % at, text)
     for name in changed:
         ctx.changed(name, "ts.add")
+    if record is not None:
+        record_samples(ctx, record, policy)
     return replies
+
+
+def record_samples(ctx: Context, record: list[bytes], policy: bytes | None) -> None:
+    """Record samples of TS.MADD: as TS.ADD where what becomes of a duplicate is to be said."""
+    if not record:
+        ctx.no_record()
+    elif policy is None:
+        ctx.record(b"TS.MADD", *record)
+    else:
+        for place in range(0, len(record), 3):
+            name = record[place]
+            series = ctx.peek_any(name)
+            own = series.policy if isinstance(series, Series) else None
+            said = own.encode() if own is not None else policy
+            ctx.record(b"TS.ADD", *record[place : place + 3], b"ON_DUPLICATE", said)
+
+
+def step(ctx: Context, arguments: tuple[bytes, ...], command: str, sign: int) -> Reply:
+    """What TS.INCRBY and TS.DECRBY do."""
+    if len(arguments) < 2:
+        raise wrong_number(command)
+    name = arguments[0]
+    found = ctx.peek_any(name)
+    if found is not None and not isinstance(found, Series):
+        raise ReplyError(WRONG_TYPE)
+    settings = parsed_settings(arguments[2:], command) if found is None else None
+    change = sign * number(arguments[1], BAD_STEP)
+    words = Words(arguments[2:])
+    stamp = b"*"
+    if words.has(b"TIMESTAMP"):
+        stamp = words.after(b"TIMESTAMP") or b""
+    at = ctx.now_ms if stamp == b"*" else parse_time(stamp)
+    if settings is None:
+        series = changeable(ctx, name)
+        if series.samples.total and at < series.samples.last:
+            raise ReplyError(NOT_LATER)
+    else:
+        series = create(ctx, name, settings)
+        rules_of_policies(ctx, name, series)
+    created = settings is not None and record_creation(ctx, name, settings)
+    value = series.samples.last_value + change
+    # Where the latest sample is, its value is replaced, whatever the series' own policy.
+    if series.samples.total and at == series.samples.last:
+        on_duplicate = series.policy if ignored(ctx, series, at, value, None) else "last"
+    else:
+        on_duplicate = None
+    if not add(ctx, name, series, at, value, on_duplicate):
+        ctx.no_record()
+        return series.samples.last
+    if created:
+        ctx.record(command.upper().encode(), name, arguments[1], b"TIMESTAMP", b"%d" % at)
+    elif stamp == b"*":
+        rest = without_timestamp(arguments)
+        ctx.record(command.upper().encode(), *rest[:2], b"TIMESTAMP", b"%d" % at, *rest[2:])
+    ctx.changed(name, command)
+    return at
+
+
+def without_timestamp(arguments: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """The arguments without `TIMESTAMP *`."""
+    at = Words(arguments).find(b"TIMESTAMP", 2)
+    return arguments if at is None else arguments[:at] + arguments[at + 2 :]
+
+
+@command("TS.INCRBY", arity=-1, flags=CHANGING, keys=WRITING, group="module", categories=CATEGORIES)
+def ts_incrby(ctx: Context, *arguments: bytes) -> Reply:
+    """TS.INCRBY key addend [TIMESTAMP timestamp] [RETENTION ms] [UNCOMPRESSED] [CHUNK_SIZE bytes] \
+[DUPLICATE_POLICY policy] [IGNORE ms difference] [LABELS label value ...]
+
+    Add a sample whose value is that of the latest one and `addend`, or replace the latest.
+    """
+    return step(ctx, arguments, "ts.incrby", 1)
+
+
+@command("TS.DECRBY", arity=-1, flags=CHANGING, keys=WRITING, group="module", categories=CATEGORIES)
+def ts_decrby(ctx: Context, *arguments: bytes) -> Reply:
+    """TS.DECRBY key subtrahend [TIMESTAMP timestamp] [RETENTION ms] [UNCOMPRESSED] \
+[CHUNK_SIZE bytes] [DUPLICATE_POLICY policy] [IGNORE ms difference] [LABELS label value ...]
+
+    The same with the value of the latest one less `subtrahend`.
+    """
+    return step(ctx, arguments, "ts.decrby", -1)
 
 
 @command("TS.DEL", arity=-1, flags=WRITE, keys=WRITING, group="module", categories=CATEGORIES)
@@ -247,100 +399,14 @@ def ts_del(ctx: Context, *arguments: bytes) -> Reply:
     if len(arguments) != 3:
         raise wrong_number("ts.del")
     start, end = span(arguments[1], arguments[2])
-    removed = to_change(ctx, arguments[0]).remove(start, end)
+    series = changeable(ctx, arguments[0])
+    edge = series.edge
+    if edge and any(max(rule.bucket(start), 0) < edge for rule in series.rules):
+        raise ReplyError(BEYOND_RETENTION)
+    if start > end:
+        return 0
+    removed = series.samples.remove(start, end)
     if removed:
+        Compaction(ctx, registry_of(ctx), arguments[0], series).remove(start, end)
         ctx.changed(arguments[0], "ts.del")
     return removed
-
-
-def span(start: bytes, end: bytes) -> tuple[int, int]:
-    """From and to in ms; `-` and `+` are the ends of time."""
-    low = 0 if start == b"-" else integer(start, 0, TIME_MAX, "ERR TSDB: wrong fromTimestamp")
-    high = TIME_MAX if end == b"+" else integer(end, 0, TIME_MAX, "ERR TSDB: wrong toTimestamp")
-    return low, high
-
-
-@command("TS.GET", arity=-1, flags=READONLY, keys=READING, group="module", categories=CATEGORIES)
-def ts_get(ctx: Context, *arguments: bytes) -> Reply:
-    """TS.GET key
-
-    Return the latest sample.
-    """
-    if len(arguments) != 1:
-        raise wrong_number("ts.get")
-    series = to_read(ctx, arguments[0])
-    return [series.last, shown(ctx, series.last_value)] if series.total else []
-
-
-def ranged(ctx: Context, arguments: tuple[bytes, ...], name: str, backwards: bool) -> Reply:
-    """What TS.RANGE and TS.REVRANGE return."""
-    if len(arguments) < 3:
-        raise wrong_number(name)
-    start, end = span(arguments[1], arguments[2])
-    args = Arguments(arguments[3:])
-    count, aggregator, width_ms = None, None, 0
-    while args.more:
-        if args.eat(b"COUNT"):
-            count = args.take_int(0, TIME_MAX, "ERR TSDB: Invalid COUNT value")
-        elif args.eat(b"AGGREGATION"):
-            aggregator = args.take("ERR TSDB: Couldn't parse AGGREGATION").lower()
-            if aggregator not in NAMES:
-                raise ReplyError("ERR TSDB: Unknown aggregation type")
-            width_ms = args.take_int(
-                1, TIME_MAX, "ERR TSDB: bucketDuration must be greater than zero"
-            )
-        else:
-            raise ReplyError("ERR syntax error")
-    times, values = to_read(ctx, arguments[0]).range(start, end)
-    if aggregator is not None:
-        times, values = aggregate(times, values, aggregator, width_ms, 0)
-    if backwards:
-        times, values = times[::-1], values[::-1]
-    found = zip(times[:count].tolist(), values[:count].tolist(), strict=True)
-    return [[at, shown(ctx, value)] for at, value in found]
-
-
-@command("TS.RANGE", arity=-1, flags=READONLY, keys=READING, group="module", categories=CATEGORIES)
-def ts_range(ctx: Context, *arguments: bytes) -> Reply:
-    """TS.RANGE key from to [COUNT count] [AGGREGATION aggregator bucket]
-
-    Return the samples of a span of time, or what they add up to in buckets of time.
-    """
-    return ranged(ctx, arguments, "ts.range", False)
-
-
-@command(
-    "TS.REVRANGE", arity=-1, flags=READONLY, keys=READING, group="module", categories=CATEGORIES
-)
-def ts_revrange(ctx: Context, *arguments: bytes) -> Reply:
-    """TS.REVRANGE key from to [COUNT count] [AGGREGATION aggregator bucket]
-
-    The same as TS.RANGE, the latest first.
-    """
-    return ranged(ctx, arguments, "ts.revrange", True)
-
-
-@command("TS.INFO", arity=-1, flags=READONLY, keys=READING, group="module", categories=CATEGORIES)
-def ts_info(ctx: Context, *arguments: bytes) -> Reply:
-    """TS.INFO key
-
-    Tell how many samples a series has, in what memory, and how it is set.
-    """
-    if len(arguments) != 1:
-        raise wrong_number("ts.info")
-    series = to_read(ctx, arguments[0])
-    labels = Pairs(series.labels) if ctx.resp == 3 else [list(pair) for pair in series.labels]
-    return Pairs(
-        [
-            (Status("totalSamples"), series.total),
-            (Status("memoryUsage"), series.memory_usage()),
-            (Status("firstTimestamp"), series.first),
-            (Status("lastTimestamp"), series.last),
-            (Status("retentionTime"), series.retention_ms),
-            (Status("chunkCount"), len(series.chunks)),
-            (Status("chunkSize"), series.chunk_bytes),
-            (Status("chunkType"), Status("compressed")),
-            (Status("duplicatePolicy"), Status(series.policy) if series.policy else None),
-            (Status("labels"), labels),
-        ]
-    )

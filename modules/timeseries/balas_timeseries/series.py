@@ -1,39 +1,54 @@
-"""A series of samples as a value of the keyspace; its kernel is `_chunk`.
+"""A series as a value of the keyspace: samples, settings, labels, and rules.
 
-Chunks stand in rising order of time and do not overlap. A sample at the end is appended to the last
-chunk; any other change decodes the one chunk it falls into, and encodes it anew into as many chunks
-as that takes.
+`_samples` holds the samples, `rule` what a rule is. Who the other end of a rule is, stands here by
+its key only; `registry` keeps these keys true.
 
-In RDB files a series has RedisTimeSeries' name, "TSDB-TYPE", and a version of our own: 100.
+In RDB files a series has RedisTimeSeries' name, "TSDB-TYPE", and a version of our own: 101.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from balas.api import BadData, Digest, LoadStream, SaveStream, Value, dump_payload
-from balas_timeseries._chunk import Chunk, decode_all, encode_all
+from balas_timeseries._samples import Samples
+from balas_timeseries.rule import Rule
 
 if TYPE_CHECKING:
     from balas_timeseries._chunk import Times, Values
 
-# What the objects of a series and of a chunk take beside the samples.
-SERIES_BYTES = 512
-CHUNK_BYTES = 128
+# What a series takes beside its chunks, and a label beside its bytes (it is in the index, too).
+SERIES_BYTES = 480
+LABEL_BYTES = 240
 TIME_MAX = 2**63 - 1
+CHUNK_BYTES_MIN = 48
+CHUNK_BYTES_MAX = 2**20
+POLICIES = ("block", "first", "last", "min", "max", "sum")
 
 
 class Series(Value):
-    """Samples with what is to be kept of them, and labels."""
+    """Samples with what is to be kept of them, labels, and rules."""
 
-    __slots__ = ("chunk_bytes", "chunks", "labels", "policy", "retention_ms", "total")
+    __slots__ = (
+        "ignore_time_ms",
+        "ignore_value",
+        "keeps_rules",
+        "labels",
+        "place",
+        "policy",
+        "retention_ms",
+        "rules",
+        "samples",
+        "size",
+        "source",
+    )
 
     type_name = "TSDB-TYPE"
-    rdb_version = 100
+    rdb_version = 101
 
     def __init__(
         self,
@@ -41,103 +56,76 @@ class Series(Value):
         chunk_bytes: int = 4096,
         policy: str | None = None,
         labels: Sequence[tuple[bytes, bytes]] = (),
+        ignore: tuple[int, float] = (0, 0.0),
+        plain: bool = False,
     ) -> None:
         self.retention_ms = retention_ms
-        self.chunk_bytes = chunk_bytes
         self.policy = policy
+        self.ignore_time_ms, self.ignore_value = ignore
+        self.samples = Samples(chunk_bytes, plain)
+        self.rules: list[Rule] = []
+        self.source: bytes | None = None
+        # Where the registry knows it: (database, key); None until it has seen it.
+        self.place: tuple[int, bytes] | None = None
+        # Whether it came by a rewritten log, which restores series with their rules.
+        self.keeps_rules = False
+        self.label(labels)
+
+    def label(self, labels: Sequence[tuple[bytes, bytes]]) -> None:
+        """Have these labels and no others."""
         self.labels = tuple(labels)
-        self.chunks = [Chunk(chunk_bytes)]
-        self.total = 0
+        self.resize()
+
+    def resize(self) -> None:
+        """Bring the size up to date after labels or rules have changed."""
+        names = sum(LABEL_BYTES + len(name) + len(value) for name, value in self.labels)
+        self.size = SERIES_BYTES + names + sum(rule.memory_usage() for rule in self.rules)
 
     @property
-    def first(self) -> int:
-        """The timestamp of the first sample in ms; 0 if there is none."""
-        return self.chunks[0].first if self.total else 0
-
-    @property
-    def last(self) -> int:
-        """The timestamp of the last sample in ms; 0 if there is none."""
-        return self.chunks[-1].last if self.total else 0
-
-    @property
-    def last_value(self) -> float:
-        """The value of the last sample; 0.0 if there is none."""
-        return self.chunks[-1].last_value if self.total else 0.0
-
-    def append(self, timestamp: int, value: float) -> None:
-        """Add a sample later than all others, and drop chunks that retention lets go."""
-        if not self.chunks[-1].append(timestamp, value):
-            self.chunks.append(Chunk(self.chunk_bytes))
-            self.chunks[-1].append(timestamp, value)
-        self.total += 1
-        if self.retention_ms:
-            while len(self.chunks) > 1 and self.chunks[0].last < timestamp - self.retention_ms:
-                self.total -= self.chunks.pop(0).count
-
-    def find(self, timestamp: int) -> float | None:
-        """The value of the sample at this time."""
-        times, values = self.chunks[self._place(timestamp)].decode()
-        at = int(np.searchsorted(times, timestamp))
-        return float(values[at]) if at < len(times) and times[at] == timestamp else None
-
-    def put(self, timestamp: int, value: float) -> None:
-        """Add a sample anywhere, or replace the one of this time."""
-        place = self._place(timestamp)
-        times, values = self.chunks[place].decode()
-        at = int(np.searchsorted(times, timestamp))
-        if at < len(times) and times[at] == timestamp:
-            values[at] = value
-        else:
-            times, values = np.insert(times, at, timestamp), np.insert(values, at, value)
-            self.total += 1
-        self.chunks[place : place + 1] = encode_all(times, values, self.chunk_bytes)
-
-    def remove(self, start: int, end: int) -> int:
-        """Remove the samples from `start` to `end`, both included; how many there were."""
-        kept: list[Chunk] = []
-        for chunk in self.chunks:
-            if chunk.last < start or chunk.first > end:
-                kept.append(chunk)
-            elif chunk.first < start or chunk.last > end:
-                times, values = chunk.decode()
-                outside = (times < start) | (times > end)
-                kept += encode_all(times[outside], values[outside], self.chunk_bytes)
-        kept = [chunk for chunk in kept if chunk.count]
-        before, self.total = self.total, sum(chunk.count for chunk in kept)
-        self.chunks = kept or [Chunk(self.chunk_bytes)]
-        return before - self.total
+    def edge(self) -> int:
+        """The earliest time that retention keeps."""
+        if not self.retention_ms:
+            return 0
+        return max(0, self.samples.last - self.retention_ms)
 
     def range(self, start: int, end: int) -> tuple[Times, Values]:
         """The samples from `start` to `end`, both included, that retention has not let go."""
-        if self.retention_ms:
-            start = max(start, self.last - self.retention_ms)
-        inside = [
-            chunk
-            for chunk in self.chunks
-            if chunk.count and chunk.last >= start and chunk.first <= end
-        ]
-        times, values = decode_all(inside)
-        low = int(np.searchsorted(times, start))
-        high = int(np.searchsorted(times, end, "right"))
-        return times[low:high], values[low:high]
+        return self.samples.range(max(start, self.edge), end)
 
-    def _place(self, timestamp: int) -> int:
-        """The index of the chunk that a sample of this time belongs to."""
-        return max(0, bisect_right(self.chunks, timestamp, key=lambda chunk: chunk.first) - 1)
+    def rule_to(self, destination: bytes) -> Rule | None:
+        """The rule that writes to this key, if there is one."""
+        return next((rule for rule in self.rules if rule.destination == destination), None)
+
+    def drop_rule(self, destination: bytes) -> None:
+        """Have no rule that writes to this key."""
+        self.rules = [rule for rule in self.rules if rule.destination != destination]
+        self.resize()
 
     # --- as a value ------------------------------------------------------------------------------
 
     def rdb_save(self, out: SaveStream) -> None:
-        """Write the settings, the labels, and the samples as two arrays."""
+        """Write the settings, the labels, the rules, and the samples as two arrays."""
+        self._save(out, keeps_rules=False)
+
+    def _save(self, out: SaveStream, *, keeps_rules: bool) -> None:
+        out.save_unsigned(keeps_rules)
         out.save_unsigned(self.retention_ms)
-        out.save_unsigned(self.chunk_bytes)
+        out.save_unsigned(self.samples.chunk_bytes)
+        out.save_unsigned(self.samples.plain)
         out.save_string((self.policy or "").encode())
+        out.save_unsigned(self.ignore_time_ms)
+        out.save_double(self.ignore_value)
         out.save_unsigned(len(self.labels))
         for name, value in self.labels:
             out.save_string(name)
             out.save_string(value)
-        times, values = decode_all(self.chunks)
-        out.save_string(times.astype("<i8").tobytes())
+        # Keys have a byte before them, so that the empty key is one.
+        out.save_string(b"" if self.source is None else b"=" + self.source)
+        out.save_unsigned(len(self.rules))
+        for rule in self.rules:
+            rule.save(out)
+        times, values = self.samples.range(0, TIME_MAX)
+        out.save_string(np.diff(times, prepend=0).astype("<i8").tobytes())
         out.save_string(values.astype("<f8").tobytes())
 
     @classmethod
@@ -145,50 +133,98 @@ class Series(Value):
         """Read what `rdb_save` writes; BadData for anything else."""
         if version != cls.rdb_version:
             raise BadData(f"time series of a version not known: {version}")
-        retention_ms, chunk_bytes = source.load_unsigned(), source.load_unsigned()
-        policy = source.load_string().decode() or None
-        count = source.load_unsigned()
-        labels = [(source.load_string(), source.load_string()) for _ in range(count)]
+        keeps_rules, retention_ms, chunk_bytes, plain = (source.load_unsigned() for _ in range(4))
+        policy = source.load_string().decode("latin-1")
+        ignore = source.load_unsigned(), source.load_double()
+        labels = [(source.load_string(), source.load_string()) for _ in range(_count(source))]
+        origin = source.load_string()
+        rules = [Rule.load(source) for _ in range(_count(source))]
         times, values = source.load_string(), source.load_string()
-        if len(times) != len(values) or len(times) % 8 or not 48 <= chunk_bytes <= 2**20:
-            raise BadData("time series of another size than it says")
-        made = cls(retention_ms, chunk_bytes, policy, labels)
-        made.total = len(times) // 8
-        if made.total:
-            stamps = np.frombuffer(times, "<i8").astype(np.int64)
-            if stamps[0] < 0 or bool((np.diff(stamps) <= 0).any()):
-                raise BadData("time series out of order")
-            made.chunks = encode_all(
-                stamps, np.frombuffer(values, "<f8").astype(np.float64), chunk_bytes
-            )
+        if (
+            max(keeps_rules, plain) > 1
+            or max(retention_ms, ignore[0]) > TIME_MAX
+            or not CHUNK_BYTES_MIN <= chunk_bytes <= CHUNK_BYTES_MAX
+            or chunk_bytes % 8
+            or policy not in ("", *POLICIES)
+            or not (math.isfinite(ignore[1]) and ignore[1] >= 0)
+            or origin[:1] not in (b"", b"=")
+        ):
+            raise BadData("time series of settings that make no sense")
+        made = cls(retention_ms, chunk_bytes, policy or None, labels, ignore, bool(plain))
+        made.keeps_rules = bool(keeps_rules)
+        made.source = origin[1:] if origin else None
+        made.rules = rules
+        made.resize()
+        made._take(times, values)
         return made
 
-    def aof_rewrite(self, key: bytes) -> Iterator[Sequence[bytes]]:
-        """One RESTORE."""
-        yield b"RESTORE", key, b"0", dump_payload(self)
+    def _take(self, times: bytes, values: bytes) -> None:
+        """Load samples: the steps of time, and values."""
+        if len(times) != len(values) or len(times) % 8:
+            raise BadData("time series of another size than it says")
+        steps = np.frombuffer(times, "<i8").astype(np.int64)
+        stamps = np.cumsum(steps)
+        if len(steps) and (steps[0] < 0 or (steps[1:] <= 0).any() or (stamps < 0).any()):
+            raise BadData("time series out of order")
+        self.samples.load(stamps, np.frombuffer(values, "<f8").astype(np.float64))
 
-    def copy(self) -> Self:
-        """A series with equal content that shares nothing."""
-        made = type(self)(self.retention_ms, self.chunk_bytes, self.policy, self.labels)
-        if self.total:
-            made.chunks = encode_all(*decode_all(self.chunks), self.chunk_bytes)
-            made.total = self.total
+    def aof_rewrite(self, key: bytes) -> Iterator[Sequence[bytes]]:
+        """One RESTORE, which unlike others keeps the rules."""
+        yield b"RESTORE", key, b"0", dump_payload(WithRules.of(self))
+
+    def copy(self) -> Series:
+        """A series with equal samples and labels that shares nothing, and without rules."""
+        made = Series(
+            self.retention_ms,
+            self.samples.chunk_bytes,
+            self.policy,
+            self.labels,
+            (self.ignore_time_ms, self.ignore_value),
+        )
+        made.samples = self.samples.copy()
         return made
 
     def digest(self, digest: Digest) -> None:
-        """Settings, labels and samples; not how they are spread over chunks."""
-        digest.add(b"%d %d %r" % (self.retention_ms, self.chunk_bytes, self.policy))
+        """Settings, labels and samples; not rules, nor how samples are spread over chunks."""
+        settings = (self.retention_ms, self.samples.chunk_bytes, self.samples.plain, self.policy)
+        digest.add(repr((*settings, self.ignore_time_ms, self.ignore_value)).encode())
         for name, value in self.labels:
             digest.add(name)
             digest.add(value)
-        times, values = decode_all(self.chunks)
+        times, values = self.samples.range(0, TIME_MAX)
         digest.add(times.tobytes())
         digest.add(values.tobytes())
 
     def memory_usage(self) -> int:
-        """The chunks, full or not, and the objects around them."""
-        return SERIES_BYTES + len(self.chunks) * (self.chunk_bytes + CHUNK_BYTES)
+        """What the chunks take, full or not, and everything around them."""
+        return self.size + self.samples.room_bytes
 
     def free_effort(self) -> int:
         """An allocation for each chunk."""
-        return len(self.chunks)
+        return len(self.samples.chunks)
+
+
+class WithRules(Series):
+    """A series on its way into a rewritten log: saved so that RESTORE keeps its rules."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, series: Series) -> WithRules:
+        """The same series, sharing everything."""
+        made = cls.__new__(cls)
+        for name in Series.__slots__:
+            setattr(made, name, getattr(series, name))
+        return made
+
+    def rdb_save(self, out: SaveStream) -> None:
+        """The same, with a mark."""
+        self._save(out, keeps_rules=True)
+
+
+def _count(source: LoadStream) -> int:
+    """How many of something follow; no more than could be there."""
+    count = source.load_unsigned()
+    if count > TIME_MAX:
+        raise BadData("time series with too many of something")
+    return count

@@ -21,7 +21,7 @@ from balas.protocol.replies import Reply
 from balas.registry.spec import CommandSpec
 from balas.services.acl.check import COMMAND, Denial, judge, may_read_all
 from balas.services.acl.log import AclLog
-from balas.services.acl.rules import BadRule, User, hashed, joined
+from balas.services.acl.rules import READ, BadRule, User, hashed, joined
 from balas.services.clients import Clients
 from balas.services.config.grammar import encode
 from balas.services.config.rewrite import replace_file
@@ -160,6 +160,13 @@ class Acl:
             return True
         user = self.user_of(client)
         return any(one.all_keys or one.allows_key(b"*", 1) for one in user.every_selector())
+
+    def may_read(self, client: Client, keys: Iterable[bytes]) -> bool:
+        """Whether a client may read all these keys, whatever the command that comes upon them."""
+        if not client.attention & attention.RESTRICTED:
+            return True
+        selectors = list(self.user_of(client).every_selector())
+        return all(any(one.allows_key(key, READ) for one in selectors) for key in keys)
 
     def _note(
         self, client: Client, reason: str, subject: bytes, user: bytes, context: str = ""

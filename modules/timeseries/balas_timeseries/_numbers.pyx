@@ -1,0 +1,156 @@
+"""Numbers as clients send and see them.
+
+A value is read as RedisTimeSeries reads it: the longest beginning that is a number in JSON's
+grammar, whatever follows. So 1abc is 1, 0x10 is 0, and +1, .5, 1. and 00 are none.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.math cimport fabs, isinf
+from libc.stdint cimport int64_t, uint64_t
+
+from balas.api import ReplyError, Status
+
+cdef extern from *:
+    """
+    static const double TENS[] = {
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+        1e17, 1e18
+    };
+    """
+    const double TENS[19]
+
+BAD_VALUE = "ERR TSDB: invalid value"
+BAD_TIME = "ERR TSDB: invalid timestamp"
+NEGATIVE_TIME = "ERR TSDB: invalid timestamp, must be a nonnegative integer"
+
+cdef enum:
+    # So many digits are a whole number that a double holds exactly, and so is the power of ten.
+    DIGITS_EXACT = 15
+    DIGITS_TIME = 18
+    # A double has no more.
+    DIGITS_ALL = 17
+# Whole numbers below are written with all their digits.
+cdef double WHOLE_MAX = 1e15
+
+
+cdef inline bint is_digit(char c) noexcept nogil:
+    return 48 <= c <= 57
+
+
+cpdef double parse_value(bytes text) except? -1:
+    """A finite number; raises ReplyError."""
+    cdef const char *at = PyBytes_AS_STRING(text)
+    cdef const char *begin = at
+    cdef uint64_t digits = 0
+    cdef int count = 0, decimals = 0
+    cdef bint negative = at[0] == 45, exponent = False
+    cdef double value
+    if negative:
+        at += 1
+    if not is_digit(at[0]) or (at[0] == 48 and is_digit(at[1])):
+        raise ReplyError(BAD_VALUE)
+    while is_digit(at[0]):
+        digits = digits * 10 + (at[0] - 48)
+        count += 1
+        at += 1
+    if at[0] == 46:
+        at += 1
+        if not is_digit(at[0]):
+            raise ReplyError(BAD_VALUE)
+        while is_digit(at[0]):
+            digits = digits * 10 + (at[0] - 48)
+            count += 1
+            decimals += 1
+            at += 1
+    if at[0] == 101 or at[0] == 69:
+        exponent = True
+        at += 1
+        if at[0] == 43 or at[0] == 45:
+            at += 1
+        if not is_digit(at[0]):
+            raise ReplyError(BAD_VALUE)
+        while is_digit(at[0]):
+            at += 1
+    if not exponent and count <= DIGITS_EXACT:
+        value = <double>digits / TENS[decimals]
+        return -value if negative else value
+    value = float(PyBytes_FromStringAndSize(begin, at - begin))
+    if isinf(value):
+        raise ReplyError(BAD_VALUE)
+    return value
+
+
+cpdef int64_t parse_time(bytes text) except? -1:
+    """A timestamp in ms, at least 0; raises ReplyError."""
+    cdef const char *at = PyBytes_AS_STRING(text)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(text), i
+    cdef int64_t value = 0
+    if 0 < size <= DIGITS_TIME and (at[0] != 48 or size == 1):
+        for i in range(size):
+            if not is_digit(at[i]):
+                break
+            value = value * 10 + (at[i] - 48)
+        else:
+            return value
+    return slow_time(text)
+
+
+cdef int64_t slow_time(bytes text) except? -1:
+    """The same for what is long or wrong."""
+    cdef int64_t value
+    try:
+        value = int(text) if text.removeprefix(b"-").isdigit() else 1 << 64
+    except OverflowError:
+        raise ReplyError(BAD_TIME) from None
+    if b"%d" % value != text:
+        raise ReplyError(BAD_TIME)
+    if value < 0:
+        raise ReplyError(NEGATIVE_TIME)
+    return value
+
+
+cpdef object shown(double value):
+    """A value as clients of RESP2 see it: a status such as 1E-10."""
+    cdef str digits, exponent, fraction, significant
+    if fabs(value) < WHOLE_MAX and value == <double><int64_t>value and value != 0:
+        return Status(str(<int64_t>value))
+    if value != value:
+        return Status("NaN")
+    if isinf(value):
+        return Status("Infinity" if value > 0 else "-Infinity")
+    digits, _, exponent = repr(value).partition("e")
+    if not exponent and (fabs(value) >= 1 or value == 0):
+        return Status(digits.removesuffix(".0"))
+    if exponent == "+16" and len(digits.lstrip("-")) == DIGITS_ALL + 1:
+        return Status(digits.replace(".", ""))
+    if exponent:
+        return Status(f"{digits.removesuffix('.0')}E{int(exponent)}")
+    sign = "-" if value < 0 else ""
+    fraction = digits.partition(".")[2]
+    significant = fraction.lstrip("0")
+    power = len(significant) - len(fraction) - 1
+    rest = f".{significant[1:]}" if len(significant) > 1 else ""
+    return Status(f"{sign}{significant[0]}{rest}E{power}")
+
+
+def rows(const int64_t[:] times, list columns, int resp):
+    """The samples of a reply: each a timestamp and a value for each column."""
+    cdef Py_ssize_t i, count = times.shape[0]
+    cdef list found = [], row
+    cdef const double[:] values
+    if len(columns) == 1:
+        values = columns[0]
+        if resp == 3:
+            for i in range(count):
+                found.append([times[i], values[i]])
+        else:
+            for i in range(count):
+                found.append([times[i], shown(values[i])])
+        return found
+    for i in range(count):
+        row = [times[i]]
+        for column in columns:
+            value = column[i].item()
+            row.append(value if resp == 3 else shown(value))
+        found.append(row)
+    return found

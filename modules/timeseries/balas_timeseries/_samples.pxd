@@ -1,0 +1,23 @@
+from libc.stdint cimport int64_t
+
+from balas_timeseries._chunk cimport Chunk
+
+cdef class Samples:
+    cdef readonly list chunks
+    cdef readonly int64_t total           # samples
+    cdef readonly int64_t last            # timestamp of the last, in ms; 0 if there is none
+    cdef readonly double last_value       # 0.0 if there is none
+    cdef readonly int64_t room_bytes      # that all chunks take
+    cdef public int64_t chunk_bytes       # of chunks to come
+    cdef readonly bint plain
+
+    cdef Chunk fresh(self, int decimals)
+    cdef Chunk end(self)
+    cdef int note_end(self) except -1
+    cpdef int append(self, int64_t timestamp, double value) except -1
+    cdef int64_t place(self, int64_t timestamp) noexcept
+    cpdef int put(self, int64_t timestamp, double value) except -1
+    cpdef int forget(self, int64_t edge) except -1
+    cdef list encoded(self, object times, object values, int decimals)
+    cdef int replace(self, int64_t place, int64_t count, list chunks) except -1
+    cdef int merge(self, int64_t low, int64_t high) except -1
