@@ -10,44 +10,61 @@ from balas_search.aggregate.values import ABSENT
 # So many rows are read between two looks at the clock.
 cdef enum:
     READ_AT_ONCE = 512
+    # Tables of codes begin so small; they are a power of 2.
+    HASH_SIZE = 1024
+    FIRSTS_SIZE = 256
 
 
 # --- codes ------------------------------------------------------------------------------------
 
 
-def factorize(const uint64_t[::1] keys not None) -> tuple:
+def factorize(const uint64_t[::1] keys not None, uint64_t bound=0) -> tuple:
     """For each key a code, numbered as new keys come up, and for each code its first place.
 
-    Both are int64.
+    Both are int64. All keys are below `bound`, unless it is 0.
     """
     cdef Py_ssize_t count = keys.shape[0]
-    cdef Py_ssize_t size = 16
-    cdef Py_ssize_t i, at
+    cdef Py_ssize_t size = HASH_SIZE
+    cdef Py_ssize_t i
     cdef int64_t made = 0
-    cdef uint64_t key, mixed
-    while size < 2 * count:
-        size *= 2
+    cdef int64_t code
     codes = np.empty(count, np.int64)
-    firsts = np.empty(count, np.int64)
-    slots = np.full(size, -1, np.int64)
+    firsts = np.empty(FIRSTS_SIZE, np.int64)
+    slots = np.full(bound if 0 < bound <= <uint64_t> (2 * count + HASH_SIZE) else size, -1, np.int64)
     cdef int64_t[::1] out = codes
     cdef int64_t[::1] first = firsts
     cdef int64_t[::1] slot = slots
-    cdef uint64_t mask = size - 1
-    with nogil:
-        for i in range(count):
-            key = keys[i]
-            mixed = key * <uint64_t> 0x9E3779B97F4A7C15
-            mixed ^= mixed >> 32
-            at = mixed & mask
-            while slot[at] >= 0 and keys[first[slot[at]]] != key:
-                at = (at + 1) & mask
-            if slot[at] < 0:
-                slot[at] = made
-                first[made] = i
-                made += 1
-            out[i] = slot[at]
+    cdef bint direct = 0 < bound <= <uint64_t> (2 * count + HASH_SIZE)
+    cdef uint64_t at
+    for i in range(count):
+        at = keys[i] if direct else spot(keys, first, slot, size - 1, keys[i])
+        code = slot[at]
+        if code < 0:
+            code = slot[at] = made
+            if made == first.shape[0]:
+                firsts = np.concatenate([firsts, np.empty(made, np.int64)])
+                first = firsts
+            first[made] = i
+            made += 1
+            if not direct and 2 * made > size:
+                size *= 4
+                slot = np.full(size, -1, np.int64)
+                for code in range(made):
+                    at = spot(keys, first, slot, size - 1, keys[first[code]])
+                    slot[at] = code
+                code = made - 1
+        out[i] = code
     return codes, firsts[:made].copy()
+
+
+cdef inline uint64_t spot(const uint64_t[::1] keys, int64_t[::1] first, int64_t[::1] slot,
+                          uint64_t mask, uint64_t key) noexcept nogil:
+    """Where a key stands in a table of codes, or is to be put."""
+    cdef uint64_t at = key * <uint64_t> 0x9E3779B97F4A7C15
+    at = (at ^ (at >> 32)) & mask
+    while slot[at] >= 0 and keys[first[slot[at]]] != key:
+        at = (at + 1) & mask
+    return at
 
 
 def coded(list values not None) -> tuple:

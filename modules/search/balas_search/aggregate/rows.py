@@ -27,8 +27,9 @@ from balas_search.aggregate.kernels import read_fields
 from balas_search.aggregate.values import ABSENT
 from balas_search.aggregate.vectors import Frame, evaluate
 from balas_search.evaluation.cursors import Docs
+from balas_search.fields.numeric import NumericIndex
 from balas_search.fields.spec import NUMERIC, FieldSpec
-from balas_search.index.columns import NumericColumn, TextColumn
+from balas_search.index.columns import UNREAD, ReadColumn, TextColumn
 from balas_search.index.index import Index
 from balas_search.postings import sets
 from balas_search.results.loading import Loader
@@ -37,7 +38,11 @@ from balas_search.results.terms import terms_of
 
 ReadFields = Callable[[bytes, tuple[bytes, ...]], list[bytes | None] | None]
 SCORE, KEY = b"__score", b"__key"
-JSON_ROOT = b"$"
+# Fields of so many documents are kept once they were read, unless they have more distinct texts, or
+# take more bytes, than that.
+KEPT_MIN = 1024
+KEPT_TEXTS_MAX = 100_000
+KEPT_BYTES_MAX = 16 << 20
 
 
 @dataclass(slots=True)
@@ -150,15 +155,21 @@ class Rows:
         return Numbers(data.astype(float), None, ~there)
 
     def kept(self, spec: FieldSpec) -> Column | None:
-        """What the index keeps of a SORTABLE field; None if it keeps nothing."""
-        column = self.source.index.columns.get(spec.name)
-        if column is None or self.docs is None:
+        """What the index keeps of a field: its column, or all numbers; None if it keeps nothing."""
+        if self.docs is None:
             return None
-        if isinstance(column, NumericColumn):
+        index = self.source.index
+        column = index.columns.get(spec.name)
+        if isinstance(column, TextColumn):
+            return Texts(column.codes_at(self.docs), column.texts, column.ranks)
+        if column is not None:
             data = column.at(self.docs)
-            return Numbers(data, None, np.isnan(data))
-        assert isinstance(column, TextColumn)
-        return Texts(column.codes_at(self.docs), column.texts, column.ranks)
+        else:
+            field = index.fields[spec.name]
+            if not isinstance(field, NumericIndex) or spec.no_index or index.definition.on_json:
+                return None
+            data = field.pairs.at(self.docs)
+        return Numbers(data, None, np.isnan(data))
 
     def key_column(self) -> Column:
         """The keys of the documents."""
@@ -203,14 +214,40 @@ class Rows:
             self.loads[label] if spec is None else spec.identifier
             for label, spec in zip(left, specs, strict=True)
         )
-        done, found = read_fields(self.source.read, self.all_keys(), names, self.source.late)
-        self._stopped_reading(done)
-        for label, spec, (codes, texts) in zip(left, specs, found, strict=True):
-            column: Column = Texts(codes, texts)
+        for label, spec, column in zip(left, specs, self._texts(names), strict=True):
             if spec is not None and spec.kind == NUMERIC and not self.whole:
                 column = as_numbers(column)
             self.columns[label] = column
             del self.loads[label]
+
+    def _texts(self, names: tuple[bytes, ...]) -> list[Column]:
+        """Fields of the hashes."""
+        source = self.source
+        if self.docs is None or self.size < KEPT_MIN:
+            done, found = read_fields(source.read, self.all_keys(), names, source.late)
+            self._stopped_reading(done)
+            return [Texts(codes, texts) for codes, texts in found]
+        known = source.index.read_columns
+        kept = [known.get(name) or ReadColumn() for name in names]
+        unread = np.zeros(self.size, bool)
+        for column in kept:
+            unread |= column.codes_at(self.docs) == UNREAD
+        places = np.flatnonzero(unread)
+        docs = self.docs[places]
+        keys = source.index.documents.keys
+        done, found = read_fields(
+            source.read, [keys[doc] or b"" for doc in docs.tolist()], names, source.late
+        )
+        if done < len(places):
+            self._stopped_reading(int(places[done]))
+        for name, column, (codes, texts) in zip(names, kept, found, strict=True):
+            column.put(docs[:done], codes[:done], texts)
+            column.used_ms = source.loader.now_ms
+            if len(column.texts) <= KEPT_TEXTS_MAX and column.memory() <= KEPT_BYTES_MAX:
+                known[name] = column
+            else:
+                known.pop(name, None)
+        return [Texts(np.maximum(column.codes_at(self.docs), -1), column.texts) for column in kept]
 
     def _stopped_reading(self, done: int) -> None:
         """Note that only the first rows could be read."""

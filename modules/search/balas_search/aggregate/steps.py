@@ -252,19 +252,36 @@ def sorted_places(
             isinstance(column, Texts) and column.ranks is not None
         ):
             return by_keys(in_order(column), descending, offset, count)
-    keys: list[NDArray[Any]] = [np.arange(size)]
-    if columns and columns[-1][1]:
-        keys[0] = -keys[0]
+    wanted = offset + count
+    places = candidates(columns[0][0], columns[0][1], wanted) if columns else np.arange(size)
+    keys: list[NDArray[Any]] = [-places if columns and columns[-1][1] else places]
     for column, descending in reversed(columns):
+        column = column.take(places)
         values = in_order(column)
         keys.append(-values if descending else values)
-        absent = column.absent()
         kinds = np.where(np.isnan(values), 1 if descending else -1, 0)
+        absent = column.absent()
         if absent is not None:
             kinds[absent] = 2
         keys.append(kinds)
-    found: Places = np.lexsort(keys)
-    return found[offset : offset + count]
+    found: Places = places[np.lexsort(keys)]
+    return found[offset:wanted]
+
+
+def candidates(column: Column, descending: bool, wanted: int) -> Places:
+    """The places of rows that may be among the first, by their first key alone."""
+    if wanted >= column.size // 2:
+        return np.arange(column.size)
+    values = in_order(column)
+    values = -values if descending else values.copy()
+    unknown = np.isnan(values)
+    if unknown.any():
+        absent = column.absent()
+        values[unknown] = np.inf if descending else -np.inf
+        if absent is not None:
+            values[absent] = np.inf
+    bound = np.partition(values, max(wanted - 1, 0))[max(wanted - 1, 0)]
+    return np.flatnonzero(values <= bound)
 
 
 def expanded(columns: dict[bytes, Column], names: list[bytes]) -> Places | None:
@@ -295,18 +312,23 @@ def expanded(columns: dict[bytes, Column], names: list[bytes]) -> Places | None:
 
 def group_codes(columns: list[Column], size: int) -> tuple[Places, Places]:
     """For each row the number of its group, and for each group its first row."""
-    codes = np.zeros(size, np.int64)
-    firsts = np.zeros(1, np.int64)
-    for column in columns:
-        own, count = key_codes(column)
-        codes, firsts = factorize((codes * count + own).view(np.uint64))
+    if not columns:
+        return np.zeros(size, np.int64), np.zeros(1, np.int64)
+    codes, bound = key_codes(columns[0])
+    codes, firsts = factorize(codes.view(np.uint64), bound)
+    for column in columns[1:]:
+        own, bound = key_codes(column)
+        known = len(firsts)
+        codes, firsts = factorize((codes * bound + own).view(np.uint64), known * bound)
     return codes, firsts
 
 
 def key_codes(column: Column) -> tuple[Places, int]:
     """Codes of values, null and nothing being the same; and more than the highest of them."""
     if isinstance(column, Texts):
-        return np.maximum(column.codes, -1) + 1, len(column.texts) + 1
+        codes = np.maximum(column.codes, -1)
+        codes += 1
+        return codes, len(column.texts) + 1
     codes, values = column.distinct()
     nothing = [at for at, value in enumerate(values) if value is None or value is ABSENT]
     if len(nothing) > 1:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from balas_search.aggregate import times
 from balas_search.aggregate.columns import (
     Column,
     Doubles,
@@ -318,41 +319,28 @@ def of_numbers(compute: Callable[[Doubles], Doubles]) -> Vector:
     return vector
 
 
-def of_times(compute: Callable[[Places], Places]) -> Vector:
+def of_times(compute: Callable[[Places], Doubles]) -> Vector:
     """A function of whole seconds since 1970; null for what is no time."""
 
     def vector(columns: list[Column]) -> Column | None:
         numbers, there = columns[0].numbers()
         known = there & (numbers >= 0)
-        if (numbers[known] >= LATEST_S).any():
+        times_s = np.where(known, numbers, 0)
+        if (times_s >= LATEST_S).any():
             return None
-        times_s = np.where(known, numbers, 0).astype(np.int64)
-        return Numbers(compute(times_s).astype(float), ~known)
+        return Numbers(compute(times_s.astype(np.int64)), ~known)
 
     return vector
 
 
 def began(step_s: int) -> Vector:
     """When the minute, hour or day began."""
-    return of_times(lambda times_s: times_s // step_s * step_s)
+    return of_times(lambda times_s: (times_s // step_s * step_s).astype(float))
 
 
-def _since_1970(times_s: Places, unit: str) -> Places:
-    return times_s.astype("datetime64[s]").astype(f"datetime64[{unit}]").astype(np.int64)
-
-
-def _month_began(times_s: Places) -> Places:
-    months = times_s.astype("datetime64[s]").astype("datetime64[M]")
-    return months.astype("datetime64[s]").astype(np.int64)
-
-
-def _day_of_month(times_s: Places) -> Places:
-    return (times_s - _month_began(times_s)) // DAY_S + 1
-
-
-def _day_of_year(times_s: Places) -> Places:
-    years = times_s.astype("datetime64[s]").astype("datetime64[Y]")
-    return (times_s - years.astype("datetime64[s]").astype(np.int64)) // DAY_S
+def dated(part: int) -> Vector:
+    """A part of the date."""
+    return of_times(lambda times_s: times.calendar(times_s, part))
 
 
 def _to_str(columns: list[Column]) -> Column | None:
@@ -382,10 +370,10 @@ VECTORS: dict[bytes, Vector] = {
     b"minute": began(60),
     b"hour": began(3600),
     b"day": began(DAY_S),
-    b"month": of_times(_month_began),
-    b"monthofyear": of_times(lambda times_s: _since_1970(times_s, "M") % 12),
-    b"year": of_times(lambda times_s: _since_1970(times_s, "Y") + 1970),
-    b"dayofmonth": of_times(_day_of_month),
-    b"dayofweek": of_times(lambda times_s: (times_s // DAY_S + 4) % 7),
-    b"dayofyear": of_times(_day_of_year),
+    b"month": dated(times.MONTH_BEGIN),
+    b"monthofyear": dated(times.MONTH),
+    b"year": dated(times.YEAR),
+    b"dayofmonth": dated(times.MONTH_DAY),
+    b"dayofweek": dated(times.WEEK_DAY),
+    b"dayofyear": dated(times.YEAR_DAY),
 }

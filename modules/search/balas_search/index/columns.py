@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from balas_search.index.tables import NumberColumn
 
 Docs = NDArray[np.uint32]
+# The code of a document that was not read yet.
+UNREAD = -3
 
 
 class TextColumn:
@@ -33,7 +35,7 @@ class TextColumn:
 
     def codes_at(self, docs: Docs) -> NDArray[np.int64]:
         """For each of the documents the place of its text in `texts`, -1 if it has none."""
-        return np.nan_to_num(self.codes.at(docs), nan=-1).astype(np.int64)
+        return self.codes.whole_at(docs)
 
     def at(self, docs: Docs) -> list[bytes | None]:
         """The texts of these documents."""
@@ -64,6 +66,44 @@ class TextColumn:
     def memory(self) -> int:
         """Bytes it takes."""
         return self.codes.memory() + sum(map(len, self.texts)) + 110 * len(self.texts)
+
+
+class ReadColumn:
+    """Texts that were read from documents, kept by document id to be used again.
+
+    A document that changes gets a new id, so what was read of an id stays true.
+    """
+
+    def __init__(self) -> None:
+        self.texts: list[bytes] = []
+        self.used_ms = 0
+        self._code_of: dict[bytes, int] = {}
+        self._codes = np.empty(0, np.int32)
+        self._texts_size = 0
+
+    def codes_at(self, docs: Docs) -> NDArray[np.int64]:
+        """For each of the documents the place of its text, -1 if it has none, UNREAD if unknown."""
+        if len(docs) and int(docs.max()) >= len(self._codes):
+            grown = np.full(int(docs.max()) + 1, UNREAD, np.int32)
+            grown[: len(self._codes)] = self._codes
+            self._codes = grown
+        return self._codes[docs].astype(np.int64)
+
+    def put(self, docs: Docs, codes: NDArray[np.int64], texts: list[bytes]) -> None:
+        """Keep what was read of some documents, coded by texts of their own."""
+        own = np.full(len(texts) + 1, -1, np.int32)
+        for place, text in enumerate(texts):
+            code = self._code_of.get(text)
+            if code is None:
+                code = self._code_of[text] = len(self.texts)
+                self.texts.append(text)
+                self._texts_size += len(text)
+            own[place] = code
+        self._codes[docs] = own[codes]
+
+    def memory(self) -> int:
+        """Bytes it takes."""
+        return self._codes.nbytes + self._texts_size + 130 * len(self.texts)
 
 
 class NumericColumn(NumberColumn):

@@ -25,7 +25,7 @@ from balas_search.fields.numeric import NumericIndex
 from balas_search.fields.spec import GEO, NUMERIC, TAG, TEXT, FieldSpec
 from balas_search.fields.tag import TagIndex
 from balas_search.fields.text import TextIndex
-from balas_search.index.columns import Column, NumericColumn, TextColumn
+from balas_search.index.columns import Column, NumericColumn, ReadColumn, TextColumn
 from balas_search.index.documents import DocumentReader
 from balas_search.index.synonyms import Synonyms
 from balas_search.index.tables import DocumentTable
@@ -96,6 +96,8 @@ class Index:
         self.terms: dict[bytes, Posting] = {}
         self.vocabulary = Vocabulary()
         self.records = 0
+        # Fields that are not SORTABLE but were asked for, by their names in hashes.
+        self.read_columns: dict[bytes, ReadColumn] = {}
         self.writer = TextWriter(
             self.terms,
             set(self.definition.stop_words),
@@ -313,6 +315,7 @@ class Index:
 
     def _renumber(self) -> None:
         new_ids = self.documents.renumbering()
+        self.read_columns.clear()
         for term, posting in list(self.terms.items()):
             renumbered = posting.renumbered(new_ids)
             if len(renumbered):
@@ -341,6 +344,7 @@ class Index:
             + sum([posting.memory() for posting in self.terms.values()])
             + sum([field.memory() for field in self.fields.values()])
             + sum([column.memory() for column in self.columns.values()])
+            + sum([column.memory() for column in self.read_columns.values()])
             + self.vocabulary.memory()
         )
 

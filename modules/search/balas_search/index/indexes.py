@@ -19,6 +19,8 @@ NO_CHANGE = frozenset({"expire", "persist", "keymiss", "new", "overwritten", "ty
 # Keys looked at in one slice of a scan, and the pause between two.
 SCAN_SLICE = 1000
 SCAN_PAUSE_MS = 1
+# How long fields that were read are kept after their last use.
+READ_KEPT_MS = 60_000
 
 
 class Indexes:
@@ -174,11 +176,22 @@ class Indexes:
             if lasts_ms and self.server.now_ms - index.used_ms > lasts_ms:
                 self.drop(index)
 
+    def _forget_read(self) -> None:
+        """Drop what was read of documents and is not used any more."""
+        if self.server is None:
+            return
+        for index in self.by_name.values():
+            for name, column in list(index.read_columns.items()):
+                if self.server.now_ms - column.used_ms > READ_KEPT_MS:
+                    del index.read_columns[name]
+                    self.changed_since = True
+
     # --- housekeeping ----------------------------------------------------------------------------
 
     def tidy(self) -> None:
         """Drop what nobody asks, collect what is left of documents, and tell the memory used."""
         self._drop_unused()
+        self._forget_read()
         if not self.changed_since or self.server is None:
             return
         self.changed_since = False

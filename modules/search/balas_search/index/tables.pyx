@@ -9,7 +9,7 @@ import numpy as np
 from cpython.buffer cimport PyBUF_READ
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.math cimport NAN
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memset
 
@@ -47,6 +47,8 @@ cdef class DocumentTable:
     cdef uint32_t* length_data
     cdef uint32_t* frequency_data
     cdef Py_ssize_t capacity
+    # What `all_ids` gave, until a document comes or goes.
+    cdef object everything
 
     def __cinit__(self):
         self.ids = {}
@@ -84,6 +86,7 @@ cdef class DocumentTable:
     def put(self, bytes key not None, double score=1.0, payload=None) -> int:
         """Give a document the next id; what was there under this key is gone."""
         cdef Py_ssize_t made = len(self.keys)
+        self.everything = None
         self.remove(key)
         if made == self.capacity:
             self.grow(made + (made >> 1) + 16)
@@ -107,6 +110,7 @@ cdef class DocumentTable:
         if found is None:
             return 0
         cdef Py_ssize_t doc = found
+        self.everything = None
         self.alive_data[doc] = 0
         self.keys[doc] = None
         self.total_length -= self.length_data[doc]
@@ -135,8 +139,10 @@ cdef class DocumentTable:
         return view(self.frequency_data, len(self.keys), np.uint32, 4)
 
     def all_ids(self) -> np.ndarray:
-        """The ids of all documents that are there (uint32)."""
-        return np.flatnonzero(self.alive).astype(np.uint32)
+        """The ids of all documents that are there (uint32). Not to be changed."""
+        if self.everything is None:
+            self.everything = np.flatnonzero(self.alive.view(bool)).astype(np.uint32)
+        return self.everything
 
     def renumbering(self) -> np.ndarray:
         """For each id the one it would have if none were unused; GONE where none is left."""
@@ -164,6 +170,7 @@ cdef class DocumentTable:
             if doc in self.payloads:
                 payloads[made] = self.payloads[doc]
         made = len(keys)
+        self.everything = None
         memset(self.alive_data, 1, made)
         self.alive_data[0] = 0
         memset(self.alive_data + made, 0, self.capacity - made)
@@ -203,12 +210,24 @@ cdef class NumberColumn:
 
     def at(self, const uint32_t[::1] docs not None) -> np.ndarray:
         """The numbers of these documents (float64)."""
-        found = np.full(docs.shape[0], np.nan)
+        found = np.empty(docs.shape[0])
         cdef double[::1] out = found
         cdef Py_ssize_t i
-        for i in range(docs.shape[0]):
-            if docs[i] < self.size:
-                out[i] = self.data[docs[i]]
+        with nogil:
+            for i in range(docs.shape[0]):
+                out[i] = self.data[docs[i]] if docs[i] < self.size else NAN
+        return found
+
+    def whole_at(self, const uint32_t[::1] docs not None) -> np.ndarray:
+        """The same as whole numbers (int64), -1 where there is none."""
+        found = np.empty(docs.shape[0], np.int64)
+        cdef int64_t[::1] out = found
+        cdef Py_ssize_t i
+        cdef double value
+        with nogil:
+            for i in range(docs.shape[0]):
+                value = self.data[docs[i]] if docs[i] < self.size else NAN
+                out[i] = <int64_t> value if value == value else -1
         return found
 
     def renumber(self, const uint32_t[::1] new_ids not None) -> None:
@@ -263,6 +282,33 @@ cdef class Pairs:
     def values(self) -> np.ndarray:
         """Their numbers (float64)."""
         return view(self.value_data, self.size, np.float64, 8)
+
+    def at(self, const uint32_t[::1] docs not None) -> np.ndarray:
+        """The first number of each of these documents (float64), NaN where there is none."""
+        found = np.empty(docs.shape[0])
+        cdef double[::1] out = found
+        cdef Py_ssize_t place = 0
+        cdef Py_ssize_t i, low, high, middle
+        with nogil:
+            for i in range(docs.shape[0]):
+                if i and docs[i] > docs[i - 1]:
+                    # In order, as they mostly are: the next is near.
+                    while place < self.size and self.doc_data[place] < docs[i]:
+                        place += 1
+                else:
+                    low, high = 0, self.size
+                    while low < high:
+                        middle = (low + high) >> 1
+                        if self.doc_data[middle] < docs[i]:
+                            low = middle + 1
+                        else:
+                            high = middle
+                    place = low
+                if place < self.size and self.doc_data[place] == docs[i]:
+                    out[i] = self.value_data[place]
+                else:
+                    out[i] = NAN
+        return found
 
     def between(self, double low, double high, bint with_low, bint with_high) -> np.ndarray:
         """The documents with a number in the range, by looking at all; sorted, maybe repeated."""
