@@ -190,7 +190,7 @@ class Index:
             except BadField as error:
                 self._failed(key, spec, str(error))
                 return False
-        if self.definition.filter is not None and not self._accepted(values):
+        if self.definition.filter is not None and not self._accepted(key, values):
             self.remove(key)
             return False
         language, score, payload = self._extras(values)
@@ -206,7 +206,7 @@ class Index:
         spec.failures += 1
         spec.last_error, spec.last_error_key = error, key
 
-    def _accepted(self, values: Sequence[list[Any] | None]) -> bool:
+    def _accepted(self, key: bytes, values: Sequence[list[Any] | None]) -> bool:
         """Whether the condition of the index holds."""
         condition = self.definition.filter
         assert condition is not None
@@ -215,6 +215,7 @@ class Index:
             for name, value in zip(self.identifiers, values, strict=False)
             if value and isinstance(value[0], bytes)
         }
+        found["__key"] = key
         for spec, value in zip(self.specs, values, strict=False):
             if value and isinstance(value[0], bytes):
                 found[spec.name.decode("utf-8", "replace")] = value[0]
