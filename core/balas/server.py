@@ -19,6 +19,7 @@ from balas.registry import CommandSpec, build_specs, declarations, package_modul
 from balas.services.acl.users import Acl
 from balas.services.aof.append import AppendOnlyFile
 from balas.services.children import Children
+from balas.services.client_eviction import ClientEviction
 from balas.services.clients import Clients
 from balas.services.config.store import Config
 from balas.services.cycles import Cycles
@@ -32,6 +33,7 @@ from balas.services.loading import Loading
 from balas.services.log import Log
 from balas.services.measured import Measured
 from balas.services.memory import Memory
+from balas.services.memory_watch import MemoryWatch
 from balas.services.monitor import Monitor
 from balas.services.notifications import Notifications
 from balas.services.persistence import Persistence
@@ -77,6 +79,8 @@ class Server:
         self.types = TypeRegistry()
         for kind in types_of(balas.types):
             self.types.register(kind)
+            if kind.dormant_forms:
+                self.engine.account.keep_dormant(kind)
         self._keep_limits()
         self.provide(self, config, log, self.types)
         self._add_observation()
@@ -115,6 +119,7 @@ class Server:
         acl = Acl(engine, config, self.log, clients)
         pubsub = PubSub(engine)
         self.provide(Tracking(engine, config, clients))
+        self.provide(ClientEviction(engine, config, self.log, clients))
         scripting = Scripting(engine, config, self.log, acl)
         self.functions = Functions(scripting)
         self.provide(scripting, self.functions)
@@ -137,6 +142,8 @@ class Server:
         replicas = Replicas(engine, config, log, children, self.snapshots, identity)
         self.provide(children, disk, self.snapshots, self.aof, self.loading, self.persistence)
         self.provide(replicas, Targets(engine))
+        self.memory_watch = MemoryWatch(engine, config, log, self.info)
+        self.provide(self.memory_watch)
         self.info.add("replication", replicas.info)
         self.info.add("persistence", self.persistence.info)
         self.shutdown = Shutdown(config, log)
@@ -182,6 +189,7 @@ class Server:
 
         FatalConfigError, too, if a module cannot be loaded or nobody knows an option.
         """
+        self.memory_watch.announce()
         load_modules(self.modules, self.config, self.log, bare=not self.bundled)
         self.engine.services[Acl].load_at_start()
         self.persistence.prepare()

@@ -1,5 +1,6 @@
 """Scripts and functions in a server of its own: kept with the data, ended if they spin."""
 
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -113,3 +114,14 @@ def test_a_script_stays_in_its_box(code: str, balas_server: InProcessServer) -> 
     assert client("EVAL", "return ('abc'):len()", 0) == 3
     assert client("EVAL", "return redis.call('ECHO', 'x')", 0) == b"x"
     assert client.error("EVAL", "return x", 0)
+
+
+def test_a_table_that_holds_itself_is_told_up_to_the_limit(balas: Any) -> None:
+    """Redis 8.2.3 goes 7,995 tables deep, and puts an error where it stops."""
+    with balas.client() as client:
+        with socket.create_connection(("127.0.0.1", balas.port), timeout=10) as link:
+            link.sendall(b"EVAL 'local t = {} t[1] = t return t' 0\r\nQUIT\r\n")
+            reply = b"".join(iter(lambda: link.recv(1 << 16), b""))
+        assert b"*1\r\n-ERR reached lua stack limit\r\n" in reply
+        assert 7_000 < reply.count(b"*1\r\n") < 8_000
+        assert client("PING") == b"PONG"

@@ -17,8 +17,9 @@ from balas.engine.changes cimport Changes
 from balas.engine.client cimport Client
 from balas.errors import NOT_AN_INTEGER, WRONG_TYPE, ReplyError
 from balas.keyspace.database cimport (
-    ANY_FORM, INLINE, INTEGER, OBJECT, RAW_FORM, RAW_STRING, TEXT_FORM, Database, Entry, StringForm,
-    entry_memory, integer_of, is_string, object_of, payload, string_of, value_of,
+    ANY_FORM, DORMANT, INLINE, INTEGER, OBJECT, RAW_FORM, RAW_STRING, TEXT_FORM, Database, Entry,
+    StringForm, entry_memory, integer_of, is_object, is_string, object_of, payload, string_of,
+    value_of,
 )
 from balas.structures.numbers cimport string_to_int64
 from balas.types.fields cimport Fields
@@ -64,8 +65,10 @@ cdef class Context:
 
     cdef int begin(self, Client client) except -1:
         self.client = client
+        if self.db is not None:
+            self.db.settle_last()
         self.db = client.db
-        self.db.forget_last()
+        self.db.settle_last()
         self.no_touch = client.no_touch
         return 0
 
@@ -90,7 +93,7 @@ cdef class Context:
             if self.changes.expires_keys:
                 self.changes.expire(self.db, key)
             return NULL
-        self.db.last = entry
+        self.db.stir(entry)
         self.db.last_key = <PyObject *> key
         return entry
 
@@ -157,12 +160,12 @@ cdef class Context:
         bytes or bytearray, or None; raises WRONGTYPE.
         """
         cdef Entry *entry = self.string_entry(self.lookup(key, True))
-        return value_of(entry) if entry != NULL else None
+        return value_of(self.db, entry) if entry != NULL else None
 
     cpdef object write_buffer(self, bytes key):
         """The same for a command that goes on to change it: no hit, no miss."""
         cdef Entry *entry = self.string_entry(self.writable(key))
-        return value_of(entry) if entry != NULL else None
+        return value_of(self.db, entry) if entry != NULL else None
 
     def mutable_string(self, key: bytes) -> bytearray:
         """The string at `key` as a bytearray to change in place, made empty if missing.
@@ -172,7 +175,7 @@ cdef class Context:
         cdef Entry *entry = self.string_entry(self.writable(key))
         cdef object value = bytearray()
         if entry != NULL:
-            value = value_of(entry)
+            value = value_of(self.db, entry)
             if type(value) is bytearray:
                 return value
             value = bytearray(value)
@@ -191,6 +194,8 @@ cdef class Context:
 
     cdef object of_kind(self, Entry *entry, type kind):
         cdef object value
+        if entry.kind == DORMANT:
+            self.db.wake(entry)
         if entry.kind == OBJECT:
             value = <object> object_of(entry)
             if type(value) is kind or isinstance(value, kind):
@@ -201,12 +206,12 @@ cdef class Context:
         """The value of any type: bytes or bytearray for a string, else a `Value`; None if missing.
         """
         cdef Entry *entry = self.lookup(key, True)
-        return value_of(entry) if entry != NULL else None
+        return value_of(self.db, entry) if entry != NULL else None
 
     def peek_any(self, key: bytes) -> object:
         """The same, without touching the access clock or counting a hit or a miss."""
         cdef Entry *entry = self.live(key)
-        return value_of(entry) if entry != NULL else None
+        return value_of(self.db, entry) if entry != NULL else None
 
     def read_fields(self, key: bytes, names: object) -> list[bytes | None] | None:
         """The values of these fields of a hash, None for one that is missing; None if there is no
@@ -226,9 +231,9 @@ cdef class Context:
         """The hash at a key, without touching it; None if there is none."""
         cdef Entry *entry = self.live(key)
         cdef object value
-        if entry == NULL or entry.kind != OBJECT:
+        if entry == NULL or not is_object(entry):
             return None
-        value = <object> object_of(entry)
+        value = value_of(self.db, entry)
         return <Fields> value if isinstance(value, Fields) else None
 
     cdef int64_t fields_time(self) except? -1:
@@ -267,7 +272,7 @@ cdef class Context:
         cdef Entry *entry = self.live(key)
         if entry == NULL:
             return None
-        return "string" if is_string(entry) else (<object> object_of(entry)).type_name
+        return "string" if is_string(entry) else value_of(self.db, entry).type_name
 
     def encoding(self, key: bytes) -> str | None:
         """What OBJECT ENCODING says; None if missing. Does not touch the key."""
@@ -278,7 +283,7 @@ cdef class Context:
             return "int"
         if entry.kind == INLINE:
             return "raw" if entry.flags & RAW_STRING else "embstr"
-        return "raw" if is_string(entry) else (<object> object_of(entry)).encoding()
+        return "raw" if is_string(entry) else value_of(self.db, entry).encoding()
 
     def access_bits(self, key: bytes) -> int | None:
         """The access clock of the entry (see keyspace.access); None if missing. Does not touch the
@@ -319,7 +324,7 @@ cdef class Context:
         entry = db.put(entry, name, size, db.keys.hash_of(name, size), value, form)
         if entry.expire_ms != expire_at and not keep_ttl:
             db.set_expire(entry, expire_at)
-        db.last = entry
+        db.stir(entry)
         db.last_key = <PyObject *> key
         return 0
 
@@ -344,7 +349,7 @@ cdef class Context:
             if is_string(entry):
                 same = not isinstance(value, Value)
             else:
-                same = type(value) is type(<object> object_of(entry))
+                same = type(value) is type(value_of(self.db, entry))
             self.tell_overwritten(key, same)
         return 0
 
@@ -364,7 +369,8 @@ cdef class Context:
         cdef Entry *entry = self.writable(key)
         if entry == NULL:
             return False
-        (<Context> target).plant(new_key, entry, value_of(entry) if entry.kind == OBJECT else None)
+        value = value_of(self.db, entry) if is_object(entry) else None
+        (<Context> target).plant(new_key, entry, value)
         return self.delete(key)
 
     def copy_to(self, key: bytes, target: Context, new_key: bytes) -> bool:
@@ -373,8 +379,8 @@ cdef class Context:
         cdef object value = None
         if entry == NULL:
             return False
-        if entry.kind == OBJECT:
-            value = value_of(entry)
+        if is_object(entry):
+            value = value_of(self.db, entry)
             value = value.copy() if isinstance(value, (Value, bytearray)) else value
             entry = self.live(key)  # a module's copy may do what it likes
             if entry == NULL:

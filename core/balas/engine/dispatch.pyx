@@ -595,7 +595,7 @@ cdef class Engine(Reception):
         changes.frame_dirty = 0
         changes.overrides = None
         ctx.may_block = False
-        ctx.db.forget_last()
+        ctx.db.settle_last()
         self.depth += 1
         try:
             return self.invoke_list(ctx, spec, argv)
@@ -619,7 +619,7 @@ cdef class Engine(Reception):
                 changes.tell_listeners()
             ctx.may_block = may_block
             ctx.db = client.db
-            ctx.db.forget_last()
+            ctx.db.settle_last()
             changes.frame_dirty = outer_dirty
             changes.overrides = outer_overrides
 
@@ -684,7 +684,7 @@ cdef class Engine(Reception):
         self.depth += 1
         self.changes.frame_dirty = 0
         ctx.db = ctx.client.db
-        ctx.db.forget_last()
+        ctx.db.settle_last()
 
     def end_step(self, Context ctx, argv: list) -> None:
         """The step is over: record what it changed and end the unit."""

@@ -6,11 +6,13 @@ from balas.keyspace.deadlines cimport Deadlines
 from balas.keyspace.sizes cimport CLASSES
 from balas.structures.hashtable cimport HashTable
 from balas.structures.slabs cimport Slabs
+from balas.types.value cimport DORMANT_FORMS, Value
 
 cdef enum Kind:
     INLINE = 0     # payload: the string's bytes
     INTEGER = 1    # payload: int64_t
-    OBJECT = 2     # payload: PyObject *, then int64_t, the bytes it was last counted with
+    OBJECT = 2     # payload: PyObject *
+    DORMANT = 3    # payload: the block that the object was made of; flags: its DormantForm
 
 cdef enum EntryFlag:
     # OBJECT ENCODING says "raw" of this INLINE string: it does not fit beside its key in the block
@@ -27,7 +29,7 @@ cdef enum StringForm:
 cdef struct Entry:
     int64_t expire_ms   # Unix time in ms, -1 for never
     uint32_t access     # see keyspace.access
-    uint32_t length     # of an INLINE payload
+    uint32_t length     # of an INLINE payload; of an object what it is counted with, in 8 bytes
     uint8_t kind
     uint8_t flags
     uint16_t size_class  # see keyspace.sizes
@@ -35,6 +37,9 @@ cdef struct Entry:
     char key[0]
 
 cdef class Account:
+    # By form: one value of the type that has it, which makes others; NULL for forms not in use.
+    cdef PyObject *prototypes[DORMANT_FORMS]
+    cdef list prototype_values
     cdef public int64_t used        # bytes of all entries and their values
     cdef public int64_t peak
     # bytes that services count beside: indexes, scripts, client buffers
@@ -48,11 +53,16 @@ cdef inline char *payload(const Entry *entry) noexcept nogil:
 cdef inline PyObject *object_of(const Entry *entry) noexcept nogil:
     return (<PyObject **> payload(entry))[0]
 
+cdef inline bint is_object(const Entry *entry) noexcept nogil:
+    """Whether the value is an object, be it dormant."""
+    return entry.kind >= OBJECT
+
 cdef inline int64_t integer_of(const Entry *entry) noexcept nogil:
     return (<int64_t *> payload(entry))[0]
 
 cdef object string_of(const Entry *entry)
-cdef object value_of(const Entry *entry)
+cdef object value_of(Database db, Entry *entry)
+cdef Value awake(Account account, const Entry *entry)
 cdef bint is_string(const Entry *entry) noexcept
 cdef int64_t entry_memory(const Entry *entry) noexcept
 
@@ -68,6 +78,7 @@ cdef class Database:
     cdef public list retired            # values and tables that wait to be freed in slices
     cdef Entry *last                    # the entry used last, for the key object `last_key`
     cdef PyObject *last_key
+    cdef uint64_t settle_cursor
     cdef public int64_t expired_average_ttl_ms
     # Overwritten values are freed in slices (lazyfree-lazy-server-del).
     cdef public bint lazy_overwrite
@@ -106,6 +117,12 @@ cdef class Database:
     cdef void release_object(self, Entry *entry, bint lazy) noexcept
     cdef int measure(self, Entry *entry) except -1
     cdef void forget_last(self) noexcept
+    cdef void settle_last(self) noexcept
+    cdef void settle(self, Entry *entry) noexcept
+    cdef int wake(self, Entry *entry) except -1
+    cdef void stir(self, Entry *entry) noexcept
+    cdef Value lend(self, Entry *entry)
+    cdef void take_back(self, Entry *entry, Value value) noexcept
     cdef void set_size_class(self, Entry *entry, uint16_t size_class) noexcept
     cdef void charge(self, int64_t size) noexcept
     cdef Entry *find_afresh(self, bytes key) noexcept

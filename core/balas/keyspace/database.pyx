@@ -1,10 +1,13 @@
 """One numbered database: keys, values, expiry times, and what they cost.
 
 An entry is one allocation: header, key, and a payload that is the string itself (INLINE), a 64-bit
-integer (INTEGER), or a reference to a Python object (OBJECT) with the number of bytes it was last
-counted with. Objects are `bytes` for long strings, `bytearray` for long strings that are changed in
-place, and `Value` for everything else. So a GET of a short string touches two cache lines: a bucket
-and an entry.
+integer (INTEGER), or a reference to a Python object (OBJECT). Objects are `bytes` for long strings,
+`bytearray` for long strings that are changed in place, and `Value` for everything else. So a GET of
+a short string touches two cache lines: a bucket and an entry.
+
+A small collection is one block of bytes and an object that leads to it, which takes as much again.
+While nobody looks at it only the block is kept (DORMANT): the object is made anew when the key is
+looked up, and goes when the next key is, or the next command begins, unless somebody holds it.
 
 Entries with an expiry time stand in a second table as well, which finds them for the expiry cycle
 and for the volatile-* policies. An entry moves in memory when its size class changes; both tables
@@ -22,7 +25,9 @@ from cpython.bytes cimport (
 )
 from cpython.long cimport PyLong_CheckExact
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
-from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport (
+    INT64_MAX, INT64_MIN, UINT32_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t,
+)
 from libc.string cimport memcmp, memcpy, memset
 
 from balas.keyspace.access cimport AccessClock
@@ -44,7 +49,8 @@ cdef enum:
     INTEGER_TEXT_MAX = 20
     # What an entry costs in a table: a pointer and a tag in buckets that are two thirds full.
     TABLE_SHARE = 14
-    OBJECT_PAYLOAD = 16
+    # What objects are counted with is kept in units of so many bytes.
+    COUNTED_UNIT = 8
     # Redis keeps a string with its key in one block of 64 bytes and then calls it "embstr". This is
     # what header and terminators leave of the block for the two, and what an expiry time takes.
     EMBEDDED_ROOM = 41
@@ -56,9 +62,7 @@ cdef enum:
 
 
 cdef inline size_t payload_size(Kind kind, uint32_t length) noexcept nogil:
-    if kind == INLINE:
-        return length
-    return 8 if kind == INTEGER else OBJECT_PAYLOAD
+    return length if kind == INLINE else 8
 
 
 cdef inline size_t entry_size(const Entry *entry) noexcept nogil:
@@ -82,14 +86,20 @@ cdef inline bint embeds_later(const Entry *entry) noexcept nogil:
 
 
 cdef inline int64_t counted(const Entry *entry) noexcept nogil:
-    """The bytes an OBJECT payload was last counted with."""
-    return (<int64_t *> (payload(entry) + 8))[0]
+    """The bytes an object was last counted with."""
+    return <int64_t> entry.length * COUNTED_UNIT
+
+
+cdef inline uint32_t units_of(int64_t size) noexcept nogil:
+    """So many bytes in the units in which they are kept."""
+    size = (size + COUNTED_UNIT - 1) // COUNTED_UNIT
+    return <uint32_t> size if size < UINT32_MAX else UINT32_MAX
 
 
 cdef int64_t entry_memory(const Entry *entry) noexcept:
     """Bytes this entry costs: its own block, its share of the tables, and its object."""
     cdef int64_t total = <int64_t> room_of(entry_size(entry)) + TABLE_SHARE
-    if entry.kind == OBJECT:
+    if is_object(entry):
         total += counted(entry)
     if entry.expire_ms >= 0:
         total += TABLE_SHARE
@@ -108,15 +118,24 @@ cdef object string_of(const Entry *entry):
     return value if PyBytes_CheckExact(value) else bytes(value)
 
 
-cdef object value_of(const Entry *entry):
+cdef object value_of(Database db, Entry *entry):
     """bytes or bytearray for a string, else the `Value`."""
+    if entry.kind == DORMANT:
+        db.wake(entry)
     if entry.kind == OBJECT:
         return <object> object_of(entry)
     return string_of(entry)
 
 
+cdef Value awake(Account account, const Entry *entry):
+    """An object for the block of a dormant entry, which both now have."""
+    return (<Value> account.prototypes[entry.flags]).wake(object_of(entry), entry.flags)
+
+
 cdef bint is_string(const Entry *entry) noexcept:
-    return entry.kind != OBJECT or not isinstance(<object> object_of(entry), Value)
+    return entry.kind < OBJECT or (
+        entry.kind == OBJECT and not isinstance(<object> object_of(entry), Value)
+    )
 
 
 cdef int64_t measured(object value) except -1:
@@ -177,6 +196,14 @@ cdef class Account:
 
     def __cinit__(self):
         self.slabs = Slabs()
+        self.prototype_values = []
+
+    def keep_dormant(self, type kind) -> None:
+        """Keep small values of this type without their objects; before there are any."""
+        cdef Value prototype = kind()
+        self.prototype_values.append(prototype)
+        for form in kind.dormant_forms:
+            self.prototypes[<int> form] = <PyObject *> prototype
 
     @property
     def total(self):
@@ -184,10 +211,23 @@ cdef class Account:
         return self.used + self.other
 
 
-cdef int free_visit(void *slabs, void *entry) except -1:
+cdef int free_some(list waiting, int64_t effort) except -1:
+    """Free about `effort` allocations of the last of those that wait.
+
+    If that raises, as a module's code may, it is freed at once.
+    """
+    last = waiting.pop()
+    if last.free_step(effort):
+        waiting.append(last)
+    return 0
+
+
+cdef int free_visit(void *account, void *entry) except -1:
     if (<Entry *> entry).kind == OBJECT:
         Py_DECREF(<object> object_of(<Entry *> entry))
-    (<Slabs> slabs).release(entry, entry_size(<Entry *> entry))
+    elif (<Entry *> entry).kind == DORMANT:
+        awake(<Account> account, <Entry *> entry)
+    (<Account> account).slabs.release(entry, entry_size(<Entry *> entry))
     return 0
 
 
@@ -205,21 +245,40 @@ cdef int collect_kind(void *search, void *entry) except -1:
     return 0
 
 
-# The collector clears the fields of what it finds in a cycle before it is deallocated, and that
-# needs them.
-@cython.no_gc_clear
+cdef bint is_big(object held) noexcept:
+    """Whether a value takes so long to free that it is freed in steps."""
+    return isinstance(held, Value) and (<Value> held).free_effort() > LAZY_EFFORT
+
+
+cdef int retire_visit(void *table, void *entry) except -1:
+    """Free an entry of a retired table, but put a big value off."""
+    cdef RetiredTable retired = <RetiredTable> table
+    cdef PyObject *held
+    if (<Entry *> entry).kind == OBJECT:
+        held = object_of(<Entry *> entry)
+        if is_big(<object> held):
+            retired.big.append(<object> held)
+        Py_DECREF(<object> held)
+    elif (<Entry *> entry).kind == DORMANT:
+        awake(retired.account, <Entry *> entry)
+    retired.account.slabs.release(entry, entry_size(<Entry *> entry))
+    return 0
+
+
 # The collector clears the fields of what it finds in a cycle before it is deallocated, and that
 # needs them here.
 @cython.no_gc_clear
 cdef class RetiredTable:
-    """The tables of a flushed database, freed bucket by bucket."""
+    """The tables of a flushed database, freed bucket by bucket, and big values of them in steps."""
 
-    cdef Slabs slabs
+    cdef Account account
     cdef HashTable keys
     cdef HashTable expires
     cdef uint64_t position
     cdef bint keys_gone
     cdef bint gone
+    # Values whose entries are gone, and which are freed before the next bucket.
+    cdef list big
     # Entries that the table held when it was flushed.
     cdef readonly uint64_t entries
 
@@ -227,10 +286,14 @@ cdef class RetiredTable:
         """Free about `effort` entries; True while there are more."""
         cdef int64_t budget = effort
         while budget > 0 and not self.gone:
+            if self.big:
+                free_some(self.big, budget)
+                budget -= LAZY_EFFORT
+                continue
             # A bucket holds six entries or so; an empty one costs something, too.
             budget -= 6
             if not self.keys_gone:
-                self.position = self.keys.drain(self.position, free_visit, <void *> self.slabs)
+                self.position = self.keys.drain(self.position, retire_visit, <void *> self)
                 if self.position == 0:
                     self.keys.clear()
                     self.keys_gone = True
@@ -263,7 +326,7 @@ cdef class Database:
         self.deadlines = Deadlines()
 
     def __dealloc__(self):
-        self.keys.visit_all(free_visit, <void *> self.slabs)
+        self.keys.visit_all(free_visit, <void *> self.account)
 
     def __len__(self):
         return self.keys.used
@@ -323,6 +386,71 @@ cdef class Database:
         self.last = NULL
         self.last_key = NULL
 
+    # --- values that nobody looks at --------------------------------------------------------------
+
+    cdef void settle_last(self) noexcept:
+        """Nobody looks any more at the entry used last."""
+        if self.last != NULL and self.last.kind == OBJECT:
+            self.settle(self.last)
+        self.last = NULL
+        self.last_key = NULL
+
+    cdef void settle(self, Entry *entry) noexcept:
+        """Keep the value without its object, if it is small and nobody else holds it."""
+        cdef PyObject *held = object_of(entry)
+        cdef uint8_t form = 0
+        cdef void *block
+        if held.ob_refcnt != 1 or not isinstance(<object> held, Value):
+            return
+        block = (<Value> held).doze(&form)
+        if block == NULL:
+            return
+        (<void **> payload(entry))[0] = block
+        entry.kind = DORMANT
+        entry.flags = form
+        Py_DECREF(<object> held)
+
+    cdef int wake(self, Entry *entry) except -1:
+        """Give a dormant value its object again."""
+        cdef Value value = awake(self.account, entry)
+        Py_INCREF(value)
+        (<PyObject **> payload(entry))[0] = <PyObject *> value
+        entry.kind = OBJECT
+        entry.flags = 0
+        return 0
+
+    cdef void stir(self, Entry *entry) noexcept:
+        """An entry has been looked up or made: the one before may be dormant again."""
+        if self.last != entry and self.last != NULL and self.last.kind == OBJECT:
+            self.settle(self.last)
+        self.last = entry
+        self.last_key = NULL
+
+    cdef Value lend(self, Entry *entry):
+        """The `Value` of an entry that is not to be changed in any way; `take_back` ends it."""
+        if entry.kind == DORMANT:
+            return awake(self.account, entry)
+        return <Value> <object> object_of(entry)
+
+    cdef void take_back(self, Entry *entry, Value value) noexcept:
+        """What was lent is not looked at any more: let go of its block, which is the entry's."""
+        cdef uint8_t form = 0
+        if entry.kind == DORMANT:
+            value.doze(&form)
+
+    def settle_some(self, buckets: int) -> None:
+        """Look at so many buckets, and keep without their objects the values that were not the last
+        when they were used. Not while a child shares the memory, which would have to be copied.
+        """
+        cdef int64_t left = buckets
+        if not self.keys.may_resize or not self.keys.used:
+            return
+        while left > 0:
+            left -= 1
+            self.settle_cursor = self.keys.scan(self.settle_cursor, settle_visit, <void *> self)
+
+    # --- finding and making -----------------------------------------------------------------------
+
     cdef Entry *find(self, const char *key, size_t size, uint64_t hashed) noexcept:
         cdef void **slot = self.keys.find(key, size, hashed)
         return <Entry *> slot[0] if slot != NULL else NULL
@@ -360,7 +488,7 @@ cdef class Database:
             entry.access = self.access.fresh()
         else:
             self.charge(-entry_memory(entry))
-            if entry.kind == OBJECT:
+            if is_object(entry):
                 self.release_object(entry, self.lazy_overwrite)
                 if is_timed(entry):
                     self.deadlines.forget(key_of(entry))
@@ -407,11 +535,11 @@ cdef class Database:
         """The same with an OBJECT payload filled in and counted."""
         cdef int64_t usage = measured(value)  # before anything changes: a foreign value may raise
         Py_INCREF(value)
-        entry = self.place(entry, key, size, hashed, OBJECT, 0)
+        entry = self.place(entry, key, size, hashed, OBJECT, units_of(usage))
         (<PyObject **> payload(entry))[0] = <PyObject *> value
-        (<int64_t *> (payload(entry) + 8))[0] = usage
         classify(self, entry, value, kind_of(value))
         self.charge(entry_memory(entry))
+        self.stir(entry)
         return entry
 
     cdef Entry *put(
@@ -460,7 +588,7 @@ cdef class Database:
         cdef bint expires = source.expire_ms >= 0
         if source.kind == INTEGER:
             entry = self.place_number(NULL, key, size, hashed, integer_of(source))
-        elif source.kind == OBJECT:
+        elif is_object(source):
             entry = self.place_object(NULL, key, size, hashed, value)
         else:
             entry = self.place_text(
@@ -477,12 +605,12 @@ cdef class Database:
 
     cdef int measure(self, Entry *entry) except -1:
         """Bring the account up to date with an object that was changed in place."""
-        cdef int64_t now
+        cdef uint32_t now
         if entry.kind != OBJECT:
             return 0
-        now = measured(<object> object_of(entry))
-        self.charge(now - counted(entry))
-        (<int64_t *> (payload(entry) + 8))[0] = now
+        now = units_of(measured(<object> object_of(entry)))
+        self.charge((<int64_t> now - <int64_t> entry.length) * COUNTED_UNIT)
+        entry.length = now
         return classify(self, entry, <object> object_of(entry), entry.size_class // POWERS)
 
     cdef int set_expire(self, Entry *entry, int64_t at_ms) except -1:
@@ -519,13 +647,17 @@ cdef class Database:
         return True
 
     cdef void release_object(self, Entry *entry, bint lazy) noexcept:
-        cdef PyObject *held = object_of(entry)
-        if lazy and isinstance(<object> held, Value) and (<Value> held).free_effort() > LAZY_EFFORT:
+        cdef PyObject *held
+        if entry.kind == DORMANT:
+            awake(self.account, entry)
+            return
+        held = object_of(entry)
+        if lazy and is_big(<object> held):
             self.retired.append(<object> held)
         Py_DECREF(<object> held)
 
     cdef void free_entry(self, Entry *entry, bint lazy) noexcept:
-        if entry.kind == OBJECT:
+        if is_object(entry):
             self.release_object(entry, lazy)
         self.slabs.release(entry, entry_size(entry))
 
@@ -540,7 +672,7 @@ cdef class Database:
         """The value at `key`, expired or not: bytes, bytearray or `Value`; None if there is none.
         """
         cdef Entry *entry = self.find_afresh(key)
-        return value_of(entry) if entry != NULL else None
+        return value_of(self, entry) if entry != NULL else None
 
     def set(self, key: bytes, value: object, expire_at: int = -1) -> None:
         """Create or overwrite, without report; for loaders and tests."""
@@ -580,6 +712,13 @@ cdef class Database:
         if entry == NULL:
             raise KeyError(key)
         return entry_memory(entry)
+
+    def is_dormant(self, key: bytes) -> bool:
+        """Whether the value is kept without its object now; KeyError if the key is missing."""
+        cdef Entry *entry = <Entry *> self.find(key, len(key), self.keys.hash_of(key, len(key)))
+        if entry == NULL:
+            raise KeyError(key)
+        return entry.kind == DORMANT
 
     def random_key(self, chance: int) -> bytes | None:
         """A key by chance, expired or not; None if there is none. `chance` is 64 random bits."""
@@ -627,7 +766,8 @@ cdef class Database:
         cdef RetiredTable old = RetiredTable.__new__(RetiredTable)
         self.forget_last()
         self.charge(-self.used)
-        old.slabs = self.slabs
+        old.account = self.account
+        old.big = []
         old.keys = self.keys
         old.expires = self.expires
         old.entries = count
@@ -648,11 +788,8 @@ cdef class Database:
 
     def free_retired(self, effort: int) -> bool:
         """Free about `effort` allocations of what was removed lazily; True while there is more."""
-        if not self.retired:
-            return False
-        # No negative index: a compiled list does not know it.
-        if not self.retired[len(self.retired) - 1].free_step(effort):
-            self.retired.pop()
+        if self.retired:
+            free_some(self.retired, effort)
         return bool(self.retired)
 
     def swap_contents(self, Database other not None) -> None:
@@ -697,6 +834,12 @@ cdef class Database:
             expires = self.expires.find(key, len(key), self.keys.hash_of(key, len(key))) != NULL
             assert expires == (self.expire_at(key) >= 0), key
             assert (key in self.deadlines) == is_timed(self.find_afresh(key)), key
+
+
+cdef int settle_visit(void *db, void *entry) except -1:
+    if (<Entry *> entry).kind == OBJECT:
+        (<Database> db).settle(<Entry *> entry)
+    return 0
 
 
 cdef int add_memory(void *total, void *entry) except -1:

@@ -26,7 +26,12 @@ HZ_MAX = 500
 # With dynamic-hz, cycles begin twice as often for each doubling of the clients beyond this.
 CLIENTS_PER_CYCLE = 200
 REHASH_BUCKETS = 64
-FREE_EFFORT = 500
+SETTLE_BUCKETS = 64
+# A step of freeing is made smaller when it takes long, for some allocations take the allocator a
+# thousand times longer than others: those that leave a whole region empty, which is unmapped then.
+# They come in a bunch, when nearly all of a big table is gone.
+FREE_EFFORT_MAX = 500
+FREE_STEP_NS = 150_000
 # Fields of one hash that are removed before the next hash has its turn.
 FIELDS_AT_ONCE = 100
 SLABS_AT_ONCE = 4
@@ -56,8 +61,10 @@ class Cycles:
             self._rehash,
             self._free,
             self._give_back,
+            self._settle,
         ]
         self._waiting: deque[Work] = deque()
+        self._free_effort = FREE_EFFORT_MAX
         self._slice: Timer | None = None
         self._pause_ms = 0
         self._hz_configured = 0
@@ -155,20 +162,32 @@ class Cycles:
                     return True
         return False
 
+    def _settle(self, limit_ns: int) -> bool:
+        """Have small values dormant that were woken several at a time: a little in each cycle."""
+        for db in self._engine.databases:
+            db.settle_some(SETTLE_BUCKETS)
+        return False
+
     def _free(self, limit_ns: int) -> bool:
         """Free what was deleted lazily."""
-        end_ns = self._monotonic_ns() + limit_ns
+        now_ns = self._monotonic_ns()
+        end_ns = now_ns + limit_ns
         for db in self._engine.databases:
             while db.retired:
                 self._free_some(db)
-                if self._monotonic_ns() > end_ns:
+                began_ns, now_ns = now_ns, self._monotonic_ns()
+                if now_ns - began_ns > FREE_STEP_NS:
+                    self._free_effort = self._free_effort // 4 + 1
+                else:
+                    self._free_effort = min(2 * self._free_effort, FREE_EFFORT_MAX)
+                if now_ns > end_ns:
                     return True
         return False
 
     def _free_some(self, db: Database) -> None:
         waiting = len(db.retired)
         objects = objects_in(db.retired[-1])
-        db.free_retired(FREE_EFFORT)
+        db.free_retired(self._free_effort)
         if len(db.retired) < waiting:
             self._engine.stats.lazyfreed_objects += objects
 

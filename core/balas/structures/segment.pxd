@@ -21,5 +21,7 @@ cdef unsigned char *segment_splice(
 cdef int segment_put(
     Segment *segment, size_t at, size_t old, const Encoded *encoded, size_t ceiling
 ) except -1
+cdef bint segment_settle(Segment *segment) noexcept
+cdef void segment_adopt(Segment *segment, unsigned char *pack) noexcept nogil
 cdef int segment_fit(Segment *segment) except -1
 cdef int segment_check(const Segment *segment) except -1

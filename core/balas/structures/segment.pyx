@@ -195,6 +195,32 @@ cdef int segment_fit(Segment *segment) except -1:
     return 0
 
 
+cdef bint segment_settle(Segment *segment) noexcept:
+    """Have the pack stand alone in a block of the size that follows from its own, so that the pack
+    tells all (`segment_adopt`); False if there is no memory for that.
+    """
+    cdef size_t size = listpack_size(segment.pack), room = room_for(size)
+    cdef unsigned char *block = segment.pack - segment.front
+    if segment.front:
+        memmove(block, segment.pack, size)
+        segment.pack = block
+        segment.front = 0
+    if room != segment.capacity:
+        block = <unsigned char *>PyMem_Realloc(block, room)
+        if block == NULL:
+            return False
+        segment.pack = block
+        segment.capacity = <uint32_t>room
+    return True
+
+
+cdef void segment_adopt(Segment *segment, unsigned char *pack) noexcept nogil:
+    """Make a segment of a pack that `segment_settle` has left alone."""
+    segment.pack = pack
+    segment.front = 0
+    segment.capacity = <uint32_t>room_for(listpack_size(pack))
+
+
 cdef int segment_check(const Segment *segment) except -1:
     """Raise AssertionError unless a sound pack stands within the block."""
     cdef size_t size = listpack_size(segment.pack)

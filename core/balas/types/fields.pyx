@@ -16,7 +16,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.list cimport PyList_New, PyList_SET_ITEM
 from cpython.ref cimport Py_INCREF
-from libc.stdint cimport INT64_MIN
+from libc.stdint cimport INT64_MIN, uint8_t
 
 from balas.structures.chance cimport draw_below
 from balas.structures.listpack cimport (
@@ -50,6 +50,7 @@ from balas.structures.listpack cimport (
 )
 from balas.structures.members cimport BOTH, Field, KEYS, VALUES, value_of, value_size_of
 from balas.structures.numbers cimport int64_to_string
+from balas.types.value cimport DORMANT_MAX, HASH_PACK
 
 cdef enum:
     # What Python keeps of the objects: this one, and the two of a table.
@@ -102,10 +103,23 @@ cdef class Fields(Value):
 
     def __cinit__(self):
         self.next_expiry_ms = NEVER
+
+    def __init__(self):
         self.pack = listpack_new()
 
     def __dealloc__(self):
         listpack_free(self.pack)
+
+    cdef void *doze(self, uint8_t *form) noexcept:
+        """Only without fields that expire: when the first does would be forgotten."""
+        cdef void *pack = self.pack
+        if pack == NULL or self.next_expiry_ms != NEVER:
+            return NULL
+        if listpack_memory(self.pack) > DORMANT_MAX:
+            return NULL
+        form[0] = HASH_PACK
+        self.pack = NULL
+        return pack
 
     # --- what all methods need --------------------------------------------------------------------
 
@@ -541,7 +555,10 @@ cdef class Fields(Value):
     cpdef Py_ssize_t memory_usage(self) except -1:
         if self.pack == NULL:
             return FIELDS_OBJECT + TABLE_OBJECTS + self.table.used_memory()
-        return FIELDS_OBJECT + listpack_memory(self.pack)
+        size = <Py_ssize_t>listpack_memory(self.pack)
+        if size <= DORMANT_MAX and self.next_expiry_ms == NEVER:
+            return size
+        return FIELDS_OBJECT + size
 
     cpdef Py_ssize_t cardinality(self) except -1:
         return self.length()

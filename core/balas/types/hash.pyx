@@ -7,7 +7,7 @@ the one that is nearest to what it is in memory, so that a pack is written as it
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.ref cimport PyObject
-from libc.stdint cimport INT64_MIN, int64_t, uint64_t
+from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint64_t
 
 from balas.structures.listpack cimport (
     listpack_copy,
@@ -25,6 +25,7 @@ from balas.structures.zipmap cimport zipmap_to_listpack
 from balas.types.fields cimport EXPIRY_MAX_MS, NEVER, Fields
 from balas.types.items cimport ItemReader, ItemWriter
 from balas.types.limits cimport Limits
+from balas.types.value cimport HASH_PACK, Value
 
 cdef enum:
     # How RDB files hold a hash. The two PRE kinds are those of versions before 7.4.0 was final:
@@ -68,6 +69,7 @@ cdef class Hash(Fields):
     """Fields and their values; never empty while a key holds it."""
 
     type_name = "hash"
+    dormant_forms = (HASH_PACK,)
     rdb_kinds = (
         KIND_STRINGS, KIND_ZIPMAP, KIND_ZIPLIST, KIND_LISTPACK, KIND_PRE_METADATA,
         KIND_PRE_LISTPACK_EX, KIND_METADATA, KIND_LISTPACK_EX,
@@ -79,6 +81,11 @@ cdef class Hash(Fields):
         cdef Hash made = cls()
         for field, value in pairs:
             made.put(field, value, False, limits)
+        return made
+
+    cdef Value wake(self, void *block, uint8_t form):
+        cdef Hash made = Hash.__new__(Hash)
+        made.pack = <unsigned char *> block
         return made
 
     def copy(self):
@@ -146,7 +153,7 @@ cdef class Hash(Fields):
     def rdb_load(cls, source, kind):
         """A hash of one of the kinds; None if it is empty."""
         cdef ItemReader reader = source
-        cdef Hash made = Hash.__new__(Hash)
+        cdef Hash made = Hash()
         if kind in (KIND_STRINGS, KIND_METADATA, KIND_PRE_METADATA):
             made.load_fields(reader, kind)
         else:

@@ -9,7 +9,7 @@ What a method is told of `limits` are the server's, `ctx.limits`.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.stdint cimport INT64_MAX, int64_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint64_t
 
 from balas.structures.blocks cimport block_cost
 from balas.structures.cursor cimport (
@@ -52,11 +52,17 @@ from balas.structures.quicklist cimport (
     quicklist_remove,
     quicklist_shrink,
 )
-from balas.structures.segment cimport segment_check
+from balas.structures.segment cimport (
+    Segment,
+    segment_adopt,
+    segment_check,
+    segment_memory,
+    segment_settle,
+)
 from balas.structures.ziplist cimport ziplist_to_listpack
 from balas.types.items cimport ItemReader, ItemWriter
 from balas.types.limits cimport Limits
-from balas.types.value cimport Value
+from balas.types.value cimport DORMANT_MAX, LIST_PACK, Value
 
 cdef enum:
     # How RDB files hold a list: as strings, one ziplist, ziplists, or packs and plain elements.
@@ -93,14 +99,30 @@ cdef class List(Value):
     """Texts in a row; never empty while a key holds it."""
 
     type_name = "list"
+    dormant_forms = (LIST_PACK,)
     rdb_kinds = (KIND_STRINGS, KIND_ZIPLIST, KIND_ZIPLISTS, KIND_NODES)
     rdb_kind = KIND_NODES
 
-    def __cinit__(self):
+    def __init__(self):
         quicklist_new(&self.elements)
 
     def __dealloc__(self):
         quicklist_free(&self.elements)
+
+    cdef void *doze(self, uint8_t *form) noexcept:
+        cdef Segment *segment = &self.elements.segment
+        if self.elements.linked != NULL or segment.pack == NULL:
+            return NULL
+        if segment_memory(segment) > DORMANT_MAX or not segment_settle(segment):
+            return NULL
+        form[0] = LIST_PACK
+        pack, segment.pack = segment.pack, NULL
+        return pack
+
+    cdef Value wake(self, void *block, uint8_t form):
+        cdef List made = List.__new__(List)
+        segment_adopt(&made.elements.segment, <unsigned char *> block)
+        return made
 
     @classmethod
     def of(cls, values, Limits limits not None):
@@ -279,7 +301,10 @@ cdef class List(Value):
         return "listpack" if self.elements.linked == NULL else "quicklist"
 
     cpdef Py_ssize_t memory_usage(self) except -1:
-        return block_cost(OBJECT_HEAD + sizeof(Quicklist)) + quicklist_memory(&self.elements)
+        cdef Py_ssize_t size = quicklist_memory(&self.elements)
+        if self.elements.linked == NULL and size <= DORMANT_MAX:
+            return size
+        return block_cost(OBJECT_HEAD + sizeof(Quicklist)) + size
 
     cpdef Py_ssize_t cardinality(self) except -1:
         return self.length()
@@ -294,7 +319,6 @@ cdef class List(Value):
 
     def copy(self):
         cdef List made = List.__new__(List)
-        quicklist_free(&made.elements)
         quicklist_copy(&made.elements, &self.elements)
         return made
 
@@ -333,7 +357,7 @@ cdef class List(Value):
     def rdb_load(cls, source, kind):
         """A list of one of the kinds; None if it is empty."""
         cdef ItemReader reader = source
-        cdef List made = List.__new__(List)
+        cdef List made = List()
         cdef NodeLimits settings = node_limits(reader.limits)
         quicklist_link(&made.elements, &settings)
         if kind == KIND_STRINGS:

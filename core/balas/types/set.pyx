@@ -56,6 +56,7 @@ from balas.structures.listpack cimport (
 from balas.structures.members cimport KEYS, Member
 from balas.structures.numbers cimport int64_to_string
 from balas.types.items cimport ItemReader, ItemWriter
+from balas.types.value cimport DORMANT_MAX, INTEGER_SET, SET_PACK
 
 cdef enum:
     # How RDB files hold a set: as strings, an intset, a listpack.
@@ -188,6 +189,7 @@ cdef class Set(Value):
     """Different members; never empty while a key holds it."""
 
     type_name = "set"
+    dormant_forms = (INTEGER_SET, SET_PACK)
     rdb_kinds = KINDS
 
     def __dealloc__(self):
@@ -233,6 +235,27 @@ cdef class Set(Value):
             listpack_free(block)
         else:
             Py_DECREF(<MemberTable><PyObject *>block)
+
+    cdef void *doze(self, uint8_t *form) noexcept:
+        cdef unsigned char *block = self.block()
+        cdef Form kept = self.form()
+        if kept == TABLE or block == NULL:
+            return NULL
+        if kept == INTEGERS:
+            if intset_memory(block) > DORMANT_MAX:
+                return NULL
+            form[0] = INTEGER_SET
+        else:
+            if listpack_memory(block) > DORMANT_MAX:
+                return NULL
+            form[0] = SET_PACK
+        self.body = 0
+        return block
+
+    cdef Value wake(self, void *block, uint8_t form):
+        cdef Set made = Set.__new__(Set)
+        made.take_block(<unsigned char *> block, INTEGERS if form == INTEGER_SET else PACK)
+        return made
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -566,12 +589,14 @@ cdef class Set(Value):
         return KINDS[self.form()]
 
     cpdef Py_ssize_t memory_usage(self) except -1:
-        cdef Py_ssize_t size = OBJECT_SIZE
+        cdef Py_ssize_t size
         if self.form() == TABLE:
-            return size + TABLE_OBJECTS + <Py_ssize_t>self.table().used_memory()
+            return OBJECT_SIZE + TABLE_OBJECTS + <Py_ssize_t>self.table().used_memory()
         if self.form() == PACK:
-            return size + <Py_ssize_t>listpack_memory(self.block())
-        return size + <Py_ssize_t>intset_memory(self.block())
+            size = <Py_ssize_t>listpack_memory(self.block())
+        else:
+            size = <Py_ssize_t>intset_memory(self.block())
+        return size if size <= DORMANT_MAX else OBJECT_SIZE + size
 
     cpdef Py_ssize_t cardinality(self) except -1:
         return self.length()

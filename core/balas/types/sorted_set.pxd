@@ -1,4 +1,4 @@
-from libc.stdint cimport int64_t, uint64_t, uintptr_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t, uintptr_t
 
 from balas.structures.ordered cimport OrderedIndex, Outcome
 from balas.types.limits cimport Limits

@@ -54,6 +54,7 @@ from balas.structures.ranked cimport (
 )
 from balas.structures.ziplist cimport ziplist_to_listpack
 from balas.types.items cimport ItemReader, ItemWriter
+from balas.types.value cimport DORMANT_MAX, SORTED_SET_PACK
 from balas.types.scored cimport (
     SCORE_TEXT,
     Seen,
@@ -165,6 +166,7 @@ cdef class SortedSet(Value):
     """Members with scores; never empty while a key holds it."""
 
     type_name = "zset"
+    dormant_forms = (SORTED_SET_PACK,)
     rdb_kinds = (KIND_TEXTS, KIND_DOUBLES, KIND_ZIPLIST, KIND_PACK)
 
     def __dealloc__(self):
@@ -208,6 +210,19 @@ cdef class SortedSet(Value):
             Py_DECREF(<OrderedIndex><PyObject *>(body & ~<uintptr_t>IS_INDEX))
         elif body:
             listpack_free(<unsigned char *>body)
+
+    cdef void *doze(self, uint8_t *form) noexcept:
+        cdef void *pack = self.pack()
+        if pack == NULL or not self.is_pack() or listpack_memory(self.pack()) > DORMANT_MAX:
+            return NULL
+        form[0] = SORTED_SET_PACK
+        self.body = 0
+        return pack
+
+    cdef Value wake(self, void *block, uint8_t form):
+        cdef SortedSet made = SortedSet.__new__(SortedSet)
+        made.take_pack(<unsigned char *> block)
+        return made
 
     cdef int to_index(self, uint64_t expected, Limits limits) except -1:
         """To an index with room for so many members."""
@@ -623,7 +638,8 @@ cdef class SortedSet(Value):
     cpdef Py_ssize_t memory_usage(self) except -1:
         if self.body & IS_INDEX:
             return OBJECT_SIZE + INDEX_OBJECTS + <Py_ssize_t>self.index().used_memory()
-        return OBJECT_SIZE + <Py_ssize_t>listpack_memory(self.pack())
+        size = <Py_ssize_t>listpack_memory(self.pack())
+        return size if size <= DORMANT_MAX else OBJECT_SIZE + size
 
     cpdef Py_ssize_t cardinality(self) except -1:
         return self.length()

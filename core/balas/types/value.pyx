@@ -5,6 +5,8 @@ and in modules, derives from `Value` and is expired, evicted, counted, copied, d
 and logged through these methods.
 """
 
+from libc.stdint cimport uint8_t
+
 
 cdef class Value:
     """A value in the keyspace. Subclass it; see docs/architecture.md for the table of methods.
@@ -23,6 +25,18 @@ cdef class Value:
     rdb_version = 0
     rdb_kinds = ()
     rdb_kind = None
+    # The forms (`DormantForm`) in which it may be kept without its object.
+    dormant_forms = ()
+
+    cdef void *doze(self, uint8_t *form) noexcept:
+        """Hand over the block that a small value consists of, and its form; NULL if it is no such
+        value now. The object is empty afterwards, and only good to be let go.
+        """
+        return NULL
+
+    cdef Value wake(self, void *block, uint8_t form):
+        """A value made of a block that another one of this type has handed over."""
+        raise NotImplementedError(f"{type(self).__name__}.wake")
 
     def encoding(self):
         """The name OBJECT ENCODING gives: one of the core's, or "raw" for a module's value."""

@@ -16,7 +16,7 @@ from posix.unistd cimport usleep
 from balas.errors import BadData
 from balas.keyspace.access cimport AccessClock
 from balas.keyspace.database cimport (
-    INLINE, INTEGER, Database, Entry, integer_of, is_string, object_of, payload, value_of,
+    INLINE, INTEGER, Database, Entry, integer_of, is_string, object_of, payload,
 )
 from balas.services.rdb.format cimport (
     AUX, END, FUNCTION, MODULE, MODULE_AUX, RESIZE_DB, SELECT_DB, STRING,
@@ -58,6 +58,7 @@ cdef class DatasetWriter:
 
     cdef RdbWriter out
     cdef AccessClock access
+    cdef Database db             # the one that is written
     cdef bint keep_access
     cdef object progress
     cdef int64_t delay_us
@@ -79,6 +80,7 @@ cdef class DatasetWriter:
             return
         self.out.write_select_db(db.index)
         self.out.write_resize_db(len(db), db.expires_count)
+        self.db = db
         db.keys.visit_all(write_visit, <void *> self)
 
     cdef int write(self, Entry *entry) except -1:
@@ -99,23 +101,33 @@ cdef class DatasetWriter:
             elif entry.kind == INTEGER:
                 self.out.put_integer(integer_of(entry))
             else:
-                self.out.write_string(value_of(entry))
+                self.out.write_string(<object> object_of(entry))
         else:
-            value = <object> object_of(entry)
-            kind = value.rdb_kind
-            self.out.put_entry(
-                MODULE if kind is None else kind,
-                entry.key, entry.key_length, entry.expire_ms, idle_s, frequency,
-            )
-            if kind is None:
-                save_module_value(self.out, value)
-            else:
-                value.rdb_save(self.out)
+            value = self.db.lend(entry)
+            try:
+                self.write_value(entry, value, idle_s, frequency)
+            finally:
+                self.db.take_back(entry, value)
         self.keys += 1
         if self.delay_us:
             delay(self.delay_us)
         if self.progress is not None and (self.keys % PROGRESS_KEYS == 0 or self.delay_us):
             self.progress(self.keys)
+        return 0
+
+    cdef int write_value(
+        self, Entry *entry, object value, int64_t idle_s, int frequency
+    ) except -1:
+        """Write what is no string."""
+        kind = value.rdb_kind
+        self.out.put_entry(
+            MODULE if kind is None else kind,
+            entry.key, entry.key_length, entry.expire_ms, idle_s, frequency,
+        )
+        if kind is None:
+            save_module_value(self.out, value)
+        else:
+            value.rdb_save(self.out)
         return 0
 
 
