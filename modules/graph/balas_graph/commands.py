@@ -116,6 +116,7 @@ def run_query(
             raise ReplyError("ERR graph.RO_QUERY is to be executed only on read-only queries")
         run.compiler = plan.compiler
         rows = Executor(plan).query(plan.query, [{}], run)
+        run.graph.constraints.check_changes(run.graph)
         spent_ms = (perf_counter() - begun) * 1000
         reply = replies.result(plan.columns, rows, run, given.compact, cached, spent_ms)
     except RecursionError as error:
@@ -135,7 +136,7 @@ def keep(
 
     The log gets the text, without a timeout; or the graph, if the text would not do the same again.
     """
-    changed = bool(run.graph.undo)
+    changed = run.graph.store.change_count > 0
     run.graph.keep()
     if graph is None:
         ctx.store(graph_key, run.graph)

@@ -13,6 +13,7 @@ from balas_graph.storage.graph import Graph
 
 if TYPE_CHECKING:
     from balas_graph.evaluation.compiler import Compiler
+    from balas_graph.language.tree import Expression
 
 Row = dict[str, object]
 
@@ -51,6 +52,13 @@ class Run:
     deadline_s: float | None = None
     statistics: Statistics = field(default_factory=Statistics)
     steps: int = 0
+    # Properties that WHERE wants of names, for the search of an index: {name: ((key, value),)}.
+    hints: dict[str, tuple[tuple[str, Expression], ...]] = field(default_factory=dict)
+
+    def look(self, rows: int) -> None:
+        """Raise if time or room is used up; for loops that call this now and then."""
+        self.steps -= self.steps % STEPS_PER_LOOK + 1
+        self.step(rows)
 
     def step(self, rows: int = 0) -> None:
         """Count a step of a loop; raise if time or room is used up."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 
-from balas_graph.errors import QueryError, type_mismatch
+from balas_graph.errors import type_mismatch
 from balas_graph.evaluation.compiler import Compiler, truth
 from balas_graph.evaluation.registry import Registry
 from balas_graph.evaluation.run import Row, Run
 from balas_graph.evaluation.values import group_key, type_name
-from balas_graph.execution import writing
+from balas_graph.execution import schema, writing
 from balas_graph.execution.matching import match, path_of
 from balas_graph.execution.projection import Projector
 from balas_graph.language import checks, tree
@@ -182,24 +181,7 @@ class Executor:
 
     def run_indexchange(self, clause: tree.IndexChange, rows: list[Row], run: Run) -> list[Row]:
         """CREATE INDEX and DROP INDEX."""
-        graph = run.graph
-        if clause.edges:
-            raise QueryError("indexes of relationships are not supported")
-        for name in clause.keys:
-            place = graph.label_id(clause.label), graph.attributes.intern(name)
-            if clause.create:
-                if not graph.create_index(*place):
-                    raise QueryError(f"Attribute '{name}' is already indexed")
-                graph.undo.append(partial(graph.indexes.pop, place))
-                run.statistics.indices_created += 1
-            else:
-                if place not in graph.indexes:
-                    raise QueryError(
-                        f"ERR Unable to drop index on :{clause.label}({name}): no such index."
-                    )
-                del graph.indexes[place]
-                graph.undo.append(partial(graph.create_index, *place))
-                run.statistics.indices_deleted += 1
+        schema.change(clause, run)
         return rows
 
     def embedded(self, node: tree.Expression, row: Row, run: Run) -> object:

@@ -7,17 +7,18 @@ twice in one MATCH.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from balas_graph.errors import QueryError, type_mismatch
 from balas_graph.evaluation.run import Row, Run
 from balas_graph.evaluation.values import equals, type_name
 from balas_graph.language import tree
+from balas_graph.storage import _walk
 from balas_graph.storage.entities import Edge, Node, Path
-from balas_graph.storage.graph import index_key
 
 Used = frozenset[Edge]
 NOTHING: Used = frozenset()
+Candidates = Callable[[], Iterable[int]]
 
 
 def node_name(path: int, place: int, pattern: tree.PathPattern) -> str:
@@ -113,7 +114,7 @@ def expand(
     direction = pattern.direction if forward else -pattern.direction
     types = type_ids(pattern, run)
     if pattern.length is None:
-        for edge, end in neighbours(here, types, direction):
+        for edge, end in _walk.neighbours(run.graph.store, here.id, types, direction):
             run.step()
             if bound is not None and bound is not edge:
                 continue
@@ -131,7 +132,7 @@ def expand(
                 yield walked, node, used.union(edges)
         if high is not None and len(edges) >= high:
             continue
-        for edge, end in neighbours(node, types, direction):
+        for edge, end in _walk.neighbours(run.graph.store, node.id, types, direction):
             if edge in used or edge in edges:
                 continue
             if has_properties(pattern.properties, edge, row, run):
@@ -145,24 +146,11 @@ def type_ids(pattern: tree.EdgePattern, run: Run) -> list[int] | None:
     return [run.graph.types.get(name) for name in dict.fromkeys(pattern.types)]
 
 
-def neighbours(node: Node, types: list[int] | None, direction: int) -> Iterator[tuple[Edge, Node]]:
-    """Edges of a node and their other ends; a loop comes once even without direction."""
-    if direction >= 0:
-        for kind in node.outgoing if types is None else types:
-            for edge in node.outgoing.get(kind, {}).values():
-                yield edge, edge.target
-    if direction <= 0:
-        for kind in node.incoming if types is None else types:
-            for edge in node.incoming.get(kind, {}).values():
-                if direction or edge.source is not edge.target:
-                    yield edge, edge.source
-
-
 def entrance(
     pattern: tree.PathPattern, row: Row, run: Run, number: int
 ) -> tuple[int, Iterable[Node]]:
     """The place of the node to begin at, and its candidates."""
-    best: tuple[int, int, Iterable[Node]] | None = None
+    best: tuple[int, int, Candidates] | None = None
     for place, node in enumerate(pattern.nodes):
         name = node_name(number, place, pattern)
         if name in row:
@@ -176,32 +164,42 @@ def entrance(
         if best is None or count < best[0]:
             best = count, place, candidates
     assert best is not None
-    return best[1], list(best[2])
+    return best[1], map(run.graph.store.node, best[2]())
 
 
-def scan(node: tree.NodePattern, row: Row, run: Run) -> tuple[int, Iterable[Node]]:
-    """How many nodes could fit, and which: by index, by label, or all."""
-    graph = run.graph
-    count, found = len(graph.nodes), graph.nodes.values()
+def scan(node: tree.NodePattern, row: Row, run: Run) -> tuple[int, Candidates]:
+    """How many nodes could fit, and how to find their ids: by index, by label, or all."""
+    store, chosen = run.graph.store, -1
+    count = store.node_count
     for name in node.labels:
-        label = graph.labels.get(name)
+        label = run.graph.labels.get(name)
         if label < 0:
-            return 0, ()
-        if isinstance(node.properties, tree.MapOf):
-            for key, value in node.properties.pairs:
-                index = graph.indexes.get((label, graph.attributes.get(key)))
-                if index is not None:
-                    try:
-                        wanted = run.compiler.compile(value)(row, run)
-                    except KeyError:
-                        continue
-                    if isinstance(wanted, (str, int)):
-                        entries = index.get(index_key(wanted), {})
-                        return len(entries), entries.values()
-        if len(graph.labelled[label]) <= count:
-            found = graph.labelled[label].values()
-            count = len(found)
-    return count, found
+            return 0, lambda: ()
+        found = by_index(node, label, row, run) if store.indexes else None
+        if found is not None:
+            ids = found
+            return len(ids), lambda: ids
+        with_label = store.label_count(label)
+        if with_label <= count:
+            count, chosen = with_label, label
+    return count, lambda: store.nodes_with(chosen).tolist()
+
+
+def by_index(node: tree.NodePattern, label: int, row: Row, run: Run) -> Sequence[int] | None:
+    """The ids of the nodes that an index has for a property of a pattern."""
+    pairs = node.properties.pairs if isinstance(node.properties, tree.MapOf) else ()
+    hints = run.hints.get(node.variable, ()) if node.variable else ()
+    for key, value in (*pairs, *hints):
+        index = run.graph.store.index_of(False, label, run.graph.attributes.get(key))
+        if index is not None:
+            try:
+                wanted = run.compiler.compile(value)(row, run)
+            except KeyError:
+                # It needs a name that another part of the pattern binds.
+                continue
+            if isinstance(wanted, (str, int)):
+                return index.find(wanted)
+    return None
 
 
 def fits(pattern: tree.NodePattern, node: Node, row: Row, run: Run) -> bool:
@@ -219,9 +217,9 @@ def has_properties(wanted: tree.Expression | None, entity: Node | Edge, row: Row
     values = run.compiler.compile(wanted)(row, run)
     if not isinstance(values, dict):
         raise type_mismatch("Map", type_name(values))
-    attributes = run.graph.attributes
+    attributes, store = run.graph.attributes, run.graph.store
     return all(
-        equals(entity.properties.get(attributes.get(key)), value) is True
+        equals(store.property_of(entity, attributes.get(key)), value) is True
         for key, value in values.items()
     )
 
@@ -240,6 +238,7 @@ def shortest(
         raise QueryError("A shortestPath requires bound nodes")
     assert isinstance(source, Node)
     edge = pattern.edges[0]
+    store, types = run.graph.store, type_ids(edge, run)
     low, high = edge.length or (1, 1)
     level: list[tuple[tuple[Edge, ...], Node]] = [((), source)]
     seen = {source}
@@ -257,7 +256,7 @@ def shortest(
             return
         following: list[tuple[tuple[Edge, ...], Node]] = []
         for edges, node in level:
-            for step, end in neighbours(node, type_ids(edge, run), edge.direction):
+            for step, end in _walk.neighbours(store, node.id, types, edge.direction):
                 run.step(len(following))
                 if end not in seen and has_properties(edge.properties, step, row, run):
                     following.append(((*edges, step), end))

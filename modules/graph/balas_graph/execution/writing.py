@@ -135,7 +135,7 @@ def set_one(target: Node | Edge, key: str, value: object, run: Run) -> None:
     if value is None and key not in run.graph.attributes.ids:
         return
     attribute = run.graph.attributes.intern(key)
-    old = target.properties.get(attribute)
+    old = run.graph.store.property_of(target, attribute)
     if type(old) is type(value) and old == value:
         return
     if run.graph.set_property(target, attribute, value):

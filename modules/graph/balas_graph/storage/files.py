@@ -1,6 +1,8 @@
-"""A graph as bytes: JSON of its names, nodes and edges, in the order of their ids.
+"""A graph as bytes: a head of JSON, with names, and blocks of numbers as they stand in memory.
 
-Floats that JSON lacks, and points, are maps with the key "$".
+Numbers are of the processor's order of bytes, least first on all that Balas runs on. Values that
+need no block of their own are JSON; floats that JSON lacks, and points, are maps with the key "$".
+What is read is checked before it is used, since anybody can send it.
 """
 
 from __future__ import annotations
@@ -10,70 +12,82 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from balas.api import BadData
-from balas_graph.storage.entities import Edge, Node, Point
+from balas_graph.storage.constraints import Constraint
+from balas_graph.storage.entities import Point
 
 if TYPE_CHECKING:
     from balas_graph.storage.graph import Graph
 
+LENGTH_BYTES = 8
+
 
 def encode(graph: Graph) -> bytes:
     """The bytes that `decode` reads."""
-    return json.dumps(state(graph), separators=(",", ":"), ensure_ascii=False).encode(
-        "utf-8", "surrogatepass"
-    )
+    head, parts, columns = graph.store.state(pack)
+    head["labels"] = graph.labels.names
+    head["types"] = graph.types.names
+    head["attributes"] = graph.attributes.names
+    head["constraints"] = [
+        [one.unique, one.edges, one.label, list(one.keys), holds]
+        for one, holds in graph.constraints.all.items()
+    ]
+    head["columns"] = [[len(column) for column in side] for side in columns]
+    text = json.dumps(head, separators=(",", ":")).encode()
+    blocks = [text, *parts, *(block for side in columns for column in side for block in column)]
+    return b"".join(len(block).to_bytes(LENGTH_BYTES, "little") + block for block in blocks)
 
 
 def decode(graph: Graph, data: bytes) -> None:
-    """Fill an empty graph."""
+    """Fill an empty graph; BadData if it cannot be one."""
     try:
-        restore(graph, json.loads(data.decode("utf-8", "surrogatepass")))
-    except (ValueError, KeyError, IndexError, TypeError) as error:
+        blocks = divided(data)
+        head = json.loads(blocks[0])
+        for names, kept in (
+            (graph.labels, head["labels"]),
+            (graph.types, head["types"]),
+            (graph.attributes, head["attributes"]),
+        ):
+            for name in kept:
+                if not isinstance(name, str):
+                    raise ValueError("a name that is no text")
+                names.intern(name)
+        place = 6
+        columns: list[list[list[bytes]]] = []
+        for side in head["columns"]:
+            columns.append([])
+            for count in side:
+                columns[-1].append(blocks[place : place + count])
+                place += count
+        counts = len(graph.labels.names), len(graph.types.names), len(graph.attributes.names)
+        graph.store.restore(head, blocks[1:6], columns, unpack, counts)
+        restore_constraints(graph, head["constraints"])
+    except (ValueError, KeyError, IndexError, TypeError, OverflowError) as error:
         raise BadData(f"a graph that cannot be read: {error}") from error
-
-
-def state(graph: Graph) -> dict[str, Any]:
-    """The graph as lists and maps."""
-    return {
-        "labels": graph.labels.names,
-        "types": graph.types.names,
-        "attributes": graph.attributes.names,
-        "nodes": [
-            [node.id, sorted(node.labels), properties(node)]
-            for _, node in sorted(graph.nodes.items())
-        ],
-        "edges": [
-            [edge.id, edge.type, edge.source.id, edge.target.id, properties(edge)]
-            for _, edge in sorted(graph.edges.items())
-        ],
-        "free": [graph.free_nodes, graph.free_edges],
-        "indexes": sorted(graph.indexes),
-    }
-
-
-def restore(graph: Graph, state: dict[str, Any]) -> None:
-    """Fill an empty graph from lists and maps."""
-    for name in state["labels"]:
-        graph.label_id(name)
-    for name in state["types"]:
-        graph.types.intern(name)
-    for name in state["attributes"]:
-        graph.attributes.intern(name)
-    for id, labels, pairs in state["nodes"]:
-        graph.free_nodes = [id]
-        graph.create_node(labels, {key: unpack(value) for key, value in pairs})
-    for id, type, source, target, pairs in state["edges"]:
-        graph.free_edges = [id]
-        values = {key: unpack(value) for key, value in pairs}
-        graph.create_edge(type, graph.nodes[source], graph.nodes[target], values)
-    graph.free_nodes, graph.free_edges = (list(ids) for ids in state["free"])
-    for label, key in state["indexes"]:
-        graph.create_index(label, key)
     graph.keep()
 
 
-def properties(entity: Node | Edge) -> list[list[Any]]:
-    """Properties by their ids, in order."""
-    return [[key, pack(value)] for key, value in sorted(entity.properties.items())]
+def divided(data: bytes) -> list[bytes]:
+    """The blocks of a file, each behind its length."""
+    blocks = []
+    place = 0
+    while place < len(data):
+        length = int.from_bytes(data[place : place + LENGTH_BYTES], "little")
+        place += LENGTH_BYTES
+        if place + length > len(data):
+            raise ValueError("a block without its end")
+        blocks.append(data[place : place + length])
+        place += length
+    return blocks
+
+
+def restore_constraints(graph: Graph, kept: list[list[Any]]) -> None:
+    """The constraints of a file."""
+    for unique, edges, label, keys, holds in kept:
+        one = Constraint(bool(unique), bool(edges), int(label), tuple(map(int, keys)))
+        place = one.edges, one.label, one.keys[0]
+        if one.unique and graph.store.index_of(*place) is None:
+            raise ValueError("a constraint without an index")
+        graph.constraints.all[one] = bool(holds)
 
 
 def pack(value: object) -> object:

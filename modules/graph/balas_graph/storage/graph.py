@@ -1,232 +1,136 @@
 """A graph: what a key of the type graphdata holds.
 
-Every change goes through the methods of `Graph`, which leave behind how to take it back: a query
-that fails undoes what it did, from the last change to the first. Ids of deleted nodes and edges
-are given again, the latest first. Sizes are kept as the graph changes.
+The names of labels, types and properties are here, with indexes and constraints; nodes and edges
+stand in a `Store`. Every change leaves behind how to take it back: a query that fails undoes what
+it did, from the last change to the first. Ids of deleted nodes and edges are given again, the
+latest first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
 from balas.api import Digest, LoadStream, NotUnderstood, SaveStream, Value
 from balas_graph.storage import files
-from balas_graph.storage.entities import Edge, Node
+from balas_graph.storage._store import Edge, Node, Store
+from balas_graph.storage.constraints import Constraints
 from balas_graph.storage.names import Names
 
-# Measured with sys.getsizeof on objects as they are made here.
-GRAPH_BYTES = 2000
-NODE_BYTES = 420
-EDGE_BYTES = 260
-PROPERTY_BYTES = 90
+# Measured with sys.getsizeof on an empty graph as it is made here.
+GRAPH_BYTES = 4000
+# A name stands in a list and in a dict.
+NAME_BYTES = 200
 
 
 class Graph(Value):
     """Nodes and edges with labels, types and properties."""
 
     type_name = "graphdata"
-    rdb_version = 101
+    rdb_version = 102
 
     def __init__(self) -> None:
-        self.nodes: dict[int, Node] = {}
-        self.edges: dict[int, Edge] = {}
+        self.store = Store()
         self.labels = Names()
         self.types = Names()
         self.attributes = Names()
-        self.labelled: list[dict[int, Node]] = []
-        self.free_nodes: list[int] = []
-        self.free_edges: list[int] = []
-        self.indexes: dict[tuple[int, int], dict[object, dict[int, Node]]] = {}
-        self.undo: list[Callable[[], object]] = []
-        self.size = GRAPH_BYTES
+        self.constraints = Constraints()
+
+    @property
+    def nodes(self) -> Entities:
+        """The nodes by their ids."""
+        return Entities(self.store, False)
+
+    @property
+    def edges(self) -> Entities:
+        """The edges by their ids."""
+        return Entities(self.store, True)
 
     # Names
 
     def label_id(self, name: str) -> int:
         """The id of a label, made if it is new."""
-        found = self.labels.intern(name)
-        while len(self.labelled) <= found:
-            self.labelled.append({})
-        return found
+        return self.labels.intern(name)
 
     # Changes
 
     def create_node(self, labels: Iterable[int], properties: dict[int, object]) -> Node:
         """A new node."""
-        node = Node(self.free_nodes.pop() if self.free_nodes else len(self.nodes))
-        self.nodes[node.id] = node
-        self.size += NODE_BYTES
-        self.undo.append(lambda: self.remove_node(node))
-        for label in labels:
-            self.add_label(node, label)
-        for key, value in properties.items():
-            self.set_property(node, key, value)
-        return node
+        chosen = self.store.label_set(tuple(labels))
+        return self.store.node(self.store.new_node(chosen, properties))
 
     def create_edge(
         self, type: int, source: Node, target: Node, properties: dict[int, object]
     ) -> Edge:
         """A new edge between two nodes."""
-        edge = Edge(
-            self.free_edges.pop() if self.free_edges else len(self.edges), type, source, target
-        )
-        self.attach(edge)
-        self.undo.append(lambda: self.detach(edge))
-        for key, value in properties.items():
-            self.set_property(edge, key, value)
-        return edge
-
-    def attach(self, edge: Edge) -> None:
-        """Put an edge between its nodes."""
-        edge.deleted = False
-        self.edges[edge.id] = edge
-        edge.source.outgoing.setdefault(edge.type, {})[edge.id] = edge
-        edge.target.incoming.setdefault(edge.type, {})[edge.id] = edge
-        self.size += EDGE_BYTES
-
-    def detach(self, edge: Edge) -> None:
-        """Take an edge away from its nodes."""
-        edge.deleted = True
-        del self.edges[edge.id]
-        for side in (edge.source.outgoing, edge.target.incoming):
-            del side[edge.type][edge.id]
-            if not side[edge.type]:
-                del side[edge.type]
-        self.free_edges.append(edge.id)
-        self.size -= EDGE_BYTES
+        return self.store.edge(self.store.new_edge(type, source.id, target.id, properties))
 
     def delete_edge(self, edge: Edge) -> None:
         """Delete an edge."""
-        self.detach(edge)
-
-        def back() -> None:
-            self.free_edges.remove(edge.id)
-            self.attach(edge)
-
-        self.undo.append(back)
-
-    def remove_node(self, node: Node) -> None:
-        """Take a node without edges away."""
-        node.deleted = True
-        del self.nodes[node.id]
-        self.free_nodes.append(node.id)
-        self.size -= NODE_BYTES
+        self.store.delete_edge(edge.id)
 
     def delete_node(self, node: Node) -> None:
         """Delete a node that has no edges left."""
-        for label in node.labels:
-            del self.labelled[label][node.id]
-            for key, value in node.properties.items():
-                self.unindex(node, label, key, value)
-        self.remove_node(node)
-
-        def back() -> None:
-            self.free_nodes.remove(node.id)
-            node.deleted = False
-            self.nodes[node.id] = node
-            self.size += NODE_BYTES
-            for label in node.labels:
-                self.labelled[label][node.id] = node
-                for key, value in node.properties.items():
-                    self.index(node, label, key, value)
-
-        self.undo.append(back)
+        self.store.delete_node(node.id)
 
     def add_label(self, node: Node, label: int) -> bool:
         """Give a node a label; whether it is new to it."""
-        if label in node.labels:
+        labels = node.labels
+        if label in labels:
             return False
-        node.labels.append(label)
-        self.labelled[label][node.id] = node
-        for key, value in node.properties.items():
-            self.index(node, label, key, value)
-        self.undo.append(lambda: self.drop_label(node, label))
+        self.store.set_labels(node.id, self.store.label_set((*labels, label)))
         return True
 
     def drop_label(self, node: Node, label: int) -> bool:
         """Take a label from a node; whether it had it."""
-        if label not in node.labels:
+        labels = node.labels
+        if label not in labels:
             return False
-        node.labels.remove(label)
-        del self.labelled[label][node.id]
-        for key, value in node.properties.items():
-            self.unindex(node, label, key, value)
-        self.undo.append(lambda: self.add_label(node, label))
+        rest = tuple(one for one in labels if one != label)
+        self.store.set_labels(node.id, self.store.label_set(rest))
         return True
 
     def set_property(self, entity: Node | Edge, key: int, value: object) -> bool:
         """Set a property, or remove it by None; whether there was or is one."""
-        old = entity.properties.get(key)
-        if old is None and value is None:
-            return False
-        if isinstance(entity, Node):
-            for label in entity.labels:
-                if old is not None:
-                    self.unindex(entity, label, key, old)
-                if value is not None:
-                    self.index(entity, label, key, value)
-        if value is None:
-            del entity.properties[key]
-        else:
-            entity.properties[key] = value
-        self.size += weight(value) - weight(old)
-        self.undo.append(lambda: self.set_property(entity, key, old))
-        return True
+        return self.store.set_property(isinstance(entity, Edge), entity.id, key, value)
+
+    def create_index(self, edges: bool, label: int, key: int) -> bool:
+        """Index the nodes of a label, or the edges of a type, by a property; False if it is."""
+        made = self.store.create_index(edges, label, key)
+        if made:
+            self.store.log_call(lambda: self.store.drop_index(edges, label, key))
+        return made
+
+    def drop_index(self, edges: bool, label: int, key: int) -> bool:
+        """Drop such an index; False if there is none."""
+        gone = self.store.drop_index(edges, label, key)
+        if gone:
+            self.store.log_call(lambda: self.store.create_index(edges, label, key))
+        return gone
 
     def roll_back(self) -> None:
         """Undo everything since the changes were last kept."""
-        while self.undo:
-            steps, self.undo = self.undo, []
-            for step in reversed(steps):
-                step()
-                self.undo = []
+        self.store.roll_back()
 
     def keep(self) -> None:
         """The changes stay."""
-        self.undo = []
-
-    # Indexes
-
-    def index(self, node: Node, label: int, key: int, value: object) -> None:
-        """Enter a value into the index of a label and a property, if there is one."""
-        found = self.indexes.get((label, key))
-        if found is not None:
-            found.setdefault(index_key(value), {})[node.id] = node
-
-    def unindex(self, node: Node, label: int, key: int, value: object) -> None:
-        """Take a value out of its index."""
-        found = self.indexes.get((label, key))
-        if found is not None:
-            entries = found[index_key(value)]
-            del entries[node.id]
-            if not entries:
-                del found[index_key(value)]
-
-    def create_index(self, label: int, key: int) -> bool:
-        """Index the nodes of a label by a property; False if that is done already."""
-        if (label, key) in self.indexes:
-            return False
-        self.indexes[label, key] = {}
-        for node in self.labelled[label].values():
-            if key in node.properties:
-                self.index(node, label, key, node.properties[key])
-        return True
+        self.store.keep()
 
     # The contract of values
 
     def memory_usage(self) -> int:
-        """Bytes, by the sizes measured for each kind of part."""
-        return self.size
+        """Bytes: the sizes of the parts, which are few, and nothing is walked."""
+        names = len(self.labels.names) + len(self.types.names) + len(self.attributes.names)
+        return GRAPH_BYTES + NAME_BYTES * names + self.store.memory()
 
     def free_effort(self) -> int:
-        """As many allocations as there are nodes and edges."""
-        return len(self.nodes) + len(self.edges) + 1
+        """As many allocations as there are parts and Python objects in them."""
+        return 1 + len(self.store.node_columns) + len(self.store.edge_columns)
 
     def copy(self) -> Self:
         """A graph of its own with the same ids."""
         twin = type(self)()
-        files.restore(twin, files.state(self))
+        files.decode(twin, files.encode(self))
         return twin
 
     def digest(self, digest: Digest) -> None:
@@ -251,17 +155,26 @@ class Graph(Value):
         yield b"GRAPH._RESTORE", key, files.encode(self)
 
 
-def index_key(value: object) -> object:
-    """What an index knows a value by: equal values share it, and lists can be kept."""
-    if isinstance(value, bool):
-        return ("bool", value)
-    if isinstance(value, list):
-        return ("list", tuple(index_key(item) for item in value))
-    return value
+class Entities:
+    """All nodes, or all edges, as a mapping from ids."""
 
+    def __init__(self, store: Store, edges: bool) -> None:
+        self.store = store
+        self.of_edges = edges
 
-def weight(value: object) -> int:
-    """About the bytes a property takes."""
-    if value is None:
-        return 0
-    return PROPERTY_BYTES + (len(value) if isinstance(value, str) else 0)
+    def __len__(self) -> int:
+        return self.store.edge_count if self.of_edges else self.store.node_count
+
+    def __contains__(self, id: object) -> bool:
+        if not isinstance(id, int):
+            return False
+        return self.store.has_edge(id) if self.of_edges else self.store.has_node(id)
+
+    def __iter__(self) -> Iterator[int]:
+        ids = self.store.edges_of(-1) if self.of_edges else self.store.nodes_with(-1)
+        return iter(ids.tolist())
+
+    def __getitem__(self, id: int) -> Node | Edge:
+        if id not in self:
+            raise KeyError(id)
+        return self.store.edge(id) if self.of_edges else self.store.node(id)

@@ -1,0 +1,23 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+class Column:
+    size: int
+    count: int
+    def memory(self) -> int: ...
+    def value(self, id: int) -> object: ...
+    def values(self, ids: NDArray[np.int32]) -> list[object]: ...
+    def numbers(
+        self, ids: NDArray[np.int32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], bool] | None: ...
+    def test(
+        self, ids: NDArray[np.int32], operator: str, wanted: object
+    ) -> NDArray[np.bool_] | None: ...
+    def state(self, pack: Callable[[object], object]) -> list[bytes]: ...
+    @staticmethod
+    def restored(
+        parts: list[bytes], unpack: Callable[[Any], object], limit: int
+    ) -> Column: ...

@@ -1,0 +1,358 @@
+"""Walks over the edges of a `Store`, from many nodes at a time.
+
+`types` is a list of ids of types, or None for all; `direction` is 1 along the edges, -1 against
+them, 0 both; a loop counts once. `allowed` tells for each set of labels whether a node with it may
+be an end; None allows all. `look` is called now and then with the number of rows made so far, and
+raises if time or room is used up.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcpy
+
+import numpy as np
+
+from balas_graph.storage._store cimport EdgeRecord, Heads, Relation, Store
+
+# Steps between two looks at the clock.
+cdef Py_ssize_t STEPS = 8192
+
+
+cdef class Ints:
+    """A growing array of 32-bit numbers."""
+
+    cdef int32_t *cells
+    cdef Py_ssize_t size, used
+
+    def __cinit__(self):
+        self.cells = NULL
+
+    def __dealloc__(self):
+        free(self.cells)
+
+    cdef inline int add(self, int32_t value) except -1:
+        if self.used == self.size:
+            self.grow()
+        self.cells[self.used] = value
+        self.used += 1
+        return 0
+
+    cdef int grow(self) except -1:
+        cdef Py_ssize_t size = self.size * 2 + 64
+        cdef int32_t *cells = <int32_t *> realloc(self.cells, size * sizeof(int32_t))
+        if cells == NULL:
+            raise MemoryError
+        self.cells, self.size = cells, size
+        return 0
+
+    cdef object array(self):
+        made = np.empty(self.used, np.int32)
+        cdef int32_t[:] cells = made
+        if self.used:
+            memcpy(&cells[0], self.cells, self.used * sizeof(int32_t))
+        return made
+
+
+cdef class Sides:
+    """The lists to walk: of each type, along the edges or against them."""
+
+    cdef list heads
+    cdef list incoming
+    cdef Py_ssize_t count
+    cdef bint both
+
+    def __init__(self, Store store, types, int direction):
+        cdef Relation relation
+        self.heads, self.incoming = [], []
+        self.both = direction == 0
+        if types is None:
+            types = range(len(store.relations))
+        for type in types:
+            if not 0 <= type < len(store.relations):
+                continue
+            relation = store.relations[type]
+            if direction >= 0:
+                self.heads.append(relation.outgoing)
+                self.incoming.append(False)
+            if direction <= 0:
+                self.heads.append(relation.incoming)
+                self.incoming.append(True)
+        self.count = len(self.heads)
+
+
+cdef inline int32_t next_edge(
+    EdgeRecord *edges, int32_t edge, bint incoming, bint both
+) noexcept:
+    """The edge behind an edge; of loops only those in the lists along the edges, if both are."""
+    edge = edges[edge].next_in if incoming else edges[edge].next_out
+    if incoming and both:
+        while edge >= 0 and edges[edge].source == edges[edge].target:
+            edge = edges[edge].next_in
+    return edge
+
+
+cdef inline int32_t first_edge(
+    Heads heads, EdgeRecord *edges, int32_t node, bint incoming, bint both
+):
+    """The first edge of a list by the same rule."""
+    cdef int32_t edge = heads.get(node)
+    if incoming and both:
+        while edge >= 0 and edges[edge].source == edges[edge].target:
+            edge = edges[edge].next_in
+    return edge
+
+
+def neighbours(Store store, int32_t node, types, int direction):
+    """The edges of a node with their other ends, as objects."""
+    cdef Sides sides = Sides(store, types, direction)
+    cdef EdgeRecord *edges
+    cdef int32_t edge
+    cdef Py_ssize_t side
+    cdef bint incoming
+    found = []
+    if store.nodes[node].labels < 0:
+        return found
+    for side in range(sides.count):
+        incoming = sides.incoming[side]
+        edges = store.edges
+        edge = first_edge(<Heads> sides.heads[side], edges, node, incoming, sides.both)
+        while edge >= 0:
+            end = edges[edge].source if incoming else edges[edge].target
+            found.append((store.edge(edge), store.node(end)))
+            edge = next_edge(edges, edge, incoming, sides.both)
+    return found
+
+
+def expand(Store store, const int32_t[:] nodes, types, int direction, allowed, used, look):
+    """The edges of many nodes: which of the nodes it is, the edge, and its other end.
+
+    `used` is a list of arrays, one number for each of the nodes: edges that may not be walked.
+    """
+    cdef Sides sides = Sides(store, types, direction)
+    cdef Ints rows = Ints(), walked = Ints(), ends = Ints()
+    cdef EdgeRecord *edges = store.edges
+    cdef const uint8_t[:] mask
+    cdef bint masked = allowed is not None, incoming, skip
+    if masked:
+        mask = allowed
+    cdef Py_ssize_t i, side, step = 0, j, n_used = len(used)
+    cdef int32_t edge, end
+    taken_array = np.array(used, np.int32).reshape(n_used, nodes.shape[0])
+    cdef const int32_t[:, :] taken = taken_array
+    cdef Heads heads
+    for i in range(nodes.shape[0]):
+        for side in range(sides.count):
+            incoming = sides.incoming[side]
+            heads = <Heads> sides.heads[side]
+            edge = first_edge(heads, edges, nodes[i], incoming, sides.both)
+            while edge >= 0:
+                step += 1
+                if step == STEPS:
+                    step = 0
+                    look(rows.used)
+                end = edges[edge].source if incoming else edges[edge].target
+                skip = masked and not mask[store.nodes[end].labels]
+                for j in range(n_used):
+                    skip = skip or taken[j, i] == edge
+                if not skip:
+                    rows.add(<int32_t> i)
+                    walked.add(edge)
+                    ends.add(end)
+                edge = next_edge(edges, edge, incoming, sides.both)
+    look(rows.used)
+    return rows.array(), walked.array(), ends.array()
+
+
+def walks(
+    Store store, const int32_t[:] nodes, types, int direction, Py_ssize_t low, Py_ssize_t high,
+    allowed, look,
+):
+    """Paths of `low` to `high` edges (-1: of any number), no edge twice: which node, and the end.
+
+    Shorter paths come before those they begin, depth first.
+    """
+    cdef Sides sides = Sides(store, types, direction)
+    cdef Ints rows = Ints(), ends = Ints()
+    cdef EdgeRecord *edges = store.edges
+    cdef const uint8_t[:] mask
+    cdef bint masked = allowed is not None, incoming
+    if masked:
+        mask = allowed
+    cdef Py_ssize_t i, step = 0, depth, side
+    cdef int32_t edge, node
+    # For each depth: the edge walked, the side it is of, and the node it leads to.
+    cdef Ints path = Ints(), side_of = Ints(), node_of = Ints()
+    cdef uint8_t *marks = <uint8_t *> calloc(max(1, store.edge_limit), 1)
+    if marks == NULL:
+        raise MemoryError
+    try:
+        for i in range(nodes.shape[0]):
+            node = nodes[i]
+            if low == 0 and (not masked or mask[store.nodes[node].labels]):
+                rows.add(<int32_t> i)
+                ends.add(node)
+            path.used = side_of.used = node_of.used = 0
+            side, edge = -1, -1
+            while True:
+                step += 1
+                if step == STEPS:
+                    step = 0
+                    look(rows.used)
+                # Here `node` is the end of the path, and `edge` the one to try; -1: the next side.
+                while edge < 0 or marks[edge]:
+                    if edge >= 0:
+                        edge = next_edge(edges, edge, sides.incoming[side], sides.both)
+                        continue
+                    side += 1
+                    if side >= sides.count or (0 <= high <= path.used):
+                        break
+                    edge = first_edge(
+                        <Heads> sides.heads[side], edges, node, sides.incoming[side], sides.both
+                    )
+                if edge < 0:
+                    # Back to the node before, and on behind the edge that led here.
+                    if path.used == 0:
+                        break
+                    path.used -= 1
+                    side_of.used -= 1
+                    node_of.used -= 1
+                    edge, side = path.cells[path.used], side_of.cells[path.used]
+                    node = node_of.cells[path.used]
+                    marks[edge] = 0
+                    edge = next_edge(edges, edge, sides.incoming[side], sides.both)
+                    continue
+                path.add(edge)
+                side_of.add(<int32_t> side)
+                node_of.add(node)
+                marks[edge] = 1
+                incoming = sides.incoming[side]
+                node = edges[edge].source if incoming else edges[edge].target
+                depth = path.used
+                if depth >= low and (not masked or mask[store.nodes[node].labels]):
+                    rows.add(<int32_t> i)
+                    ends.add(node)
+                side, edge = -1, -1
+    finally:
+        free(marks)
+    look(rows.used)
+    return rows.array(), ends.array()
+
+
+def reached(Store store, const int32_t[:] nodes, types, int direction, Py_ssize_t high, look):
+    """The nodes at the end of paths of 1 to `high` edges (-1: of any number) from any of some
+    nodes, each once, and how many edges the shortest has.
+    """
+    cdef Sides sides = Sides(store, types, direction)
+    cdef EdgeRecord *edges = store.edges
+    cdef Ints found = Ints(), depths = Ints()
+    cdef uint8_t *seen = <uint8_t *> calloc(max(1, store.node_limit), 1)
+    cdef Py_ssize_t i, side, step = 0, start = 0, stop, depth = 0
+    cdef int32_t edge, end, node
+    cdef bint incoming
+    cdef Heads heads
+    if seen == NULL:
+        raise MemoryError
+    try:
+        stop = nodes.shape[0]
+        while start < stop and (high < 0 or depth < high):
+            depth += 1
+            for i in range(start, stop):
+                node = nodes[i] if depth == 1 else found.cells[i]
+                for side in range(sides.count):
+                    incoming = sides.incoming[side]
+                    heads = <Heads> sides.heads[side]
+                    edge = heads.get(node)
+                    while edge >= 0:
+                        step += 1
+                        if step == STEPS:
+                            step = 0
+                            look(found.used)
+                        end = edges[edge].source if incoming else edges[edge].target
+                        if not seen[end]:
+                            seen[end] = 1
+                            found.add(end)
+                            depths.add(<int32_t> depth)
+                        edge = edges[edge].next_in if incoming else edges[edge].next_out
+            start, stop = (0 if depth == 1 else stop), found.used
+    finally:
+        free(seen)
+    return found.array(), depths.array()
+
+
+cdef struct Ways:
+    # How many edges end the paths to a node, as far as it matters: 0, 1 or more; the first two.
+    int32_t first
+    int32_t second
+
+
+def third_ends(Store store, int32_t start, list hops, look):
+    """The nodes at the ends of paths of one to three edges, no edge twice, each once.
+
+    `hops` are (types, direction) of each edge. What is kept of the paths to a node is the edges
+    that all of them have: another edge leads on from it if it is none of these.
+    """
+    cdef Py_ssize_t limit = max(1, store.node_limit), hop, i, side, step = 0, n_hops = len(hops)
+    cdef EdgeRecord *edges = store.edges
+    cdef Ints frontier = Ints(), following
+    # The two edges that all paths to a node share: at this level, and at the next.
+    cdef Ways *here = <Ways *> malloc(limit * sizeof(Ways))
+    cdef Ways *there = <Ways *> malloc(limit * sizeof(Ways))
+    cdef uint8_t *seen = <uint8_t *> malloc(limit)
+    cdef Ways *swap
+    cdef Sides sides
+    cdef Heads heads
+    cdef int32_t edge, end, node, first
+    cdef Ways mine
+    cdef bint incoming
+    if here == NULL or there == NULL or seen == NULL:
+        free(here)
+        free(there)
+        free(seen)
+        raise MemoryError
+    try:
+        frontier.add(start)
+        here[start].first = here[start].second = -1
+        for hop in range(n_hops):
+            sides = Sides(store, hops[hop][0], hops[hop][1])
+            following = Ints()
+            for i in range(limit):
+                seen[i] = 0
+            for i in range(frontier.used):
+                node = frontier.cells[i]
+                mine = here[node]
+                for side in range(sides.count):
+                    incoming = sides.incoming[side]
+                    heads = <Heads> sides.heads[side]
+                    edge = first_edge(heads, edges, node, incoming, sides.both)
+                    while edge >= 0:
+                        step += 1
+                        if step == STEPS:
+                            step = 0
+                            look(following.used)
+                        if edge != mine.first and edge != mine.second:
+                            end = edges[edge].source if incoming else edges[edge].target
+                            # After one hop `first` is the edge before; a path that ends with this
+                            # edge has these two. Of more paths only what is common stays.
+                            if not seen[end]:
+                                seen[end] = 1
+                                following.add(end)
+                                there[end].first = edge
+                                there[end].second = mine.first
+                            else:
+                                first = there[end].first
+                                if first != edge and first != mine.first:
+                                    there[end].first = -1
+                                first = there[end].second
+                                if first != edge and first != mine.first:
+                                    there[end].second = -1
+                        edge = next_edge(edges, edge, incoming, sides.both)
+            swap = here
+            here = there
+            there = swap
+            frontier = following
+    finally:
+        free(here)
+        free(there)
+        free(seen)
+    look(frontier.used)
+    return frontier.array()
