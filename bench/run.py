@@ -5,6 +5,7 @@ python -m bench.run --quick             a short look at everything; writes nothi
 python -m bench.run --only throughput --tests SET,GET
 python -m bench.run --only json         documents against RedisJSON
 python -m bench.run --only search       full-text queries against RediSearch
+python -m bench.run --only timeseries   samples in and out, against RedisTimeSeries if it loads
 """
 
 import argparse
@@ -19,6 +20,7 @@ from bench import (
     memory,
     modules_json,
     modules_search,
+    modules_timeseries,
     pauses,
     report,
     startup,
@@ -36,7 +38,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few requests; writes nothing")
     parser.add_argument("--servers", default="redis,balas", help="default: %(default)s")
     parser.add_argument(
-        "--only", default=",".join(PARTS), help="parts, of %(default)s; or json, search"
+        "--only", default=",".join(PARTS), help="parts, of %(default)s; or json, search, timeseries"
     )
     parser.add_argument("--tests", help="names of tests, of " + ", ".join(names_of_tests()))
     parser.add_argument("--rounds", type=int, help="rounds of the throughput tests")
@@ -119,6 +121,13 @@ def search_part(contenders: Sequence[Contender], cores: Cores, options: argparse
     return modules_search.measure(cores, [one.name for one in contenders], rounds, scale)
 
 
+def timeseries_part(
+    contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace
+) -> str:
+    rounds, scale = (1, 0.1) if options.quick else (options.rounds or 3, 1.0)
+    return modules_timeseries.measure(cores, [one.name for one in contenders], rounds, scale)
+
+
 SECTIONS = {
     "throughput": throughput_part,
     "memory": memory_part,
@@ -126,6 +135,7 @@ SECTIONS = {
     "startup": startup_part,
     "json": json_part,
     "search": search_part,
+    "timeseries": timeseries_part,
 }
 
 if __name__ == "__main__":

@@ -28,6 +28,30 @@ cdef enum:
     EXPIRED      # it was there, but its time had come: that it goes is no change
 
 
+cdef class Chooser:
+    """A listener that wants to know of certain events only."""
+
+    cdef object tell
+    cdef frozenset events
+
+    def __init__(self, tell, frozenset events):
+        self.tell = tell
+        self.events = events
+
+    def __call__(self, list changes):
+        cdef list chosen = [change for change in changes if change[2] in self.events]
+        if chosen:
+            self.tell(chosen)
+
+
+cdef bint wanted(tuple listeners, str event) except -1:
+    """Whether any listener wants to know of an event."""
+    for listener in listeners:
+        if type(listener) is not Chooser or event in (<Chooser>listener).events:
+            return True
+    return False
+
+
 cdef class Changes:
     """Shared by the engine, the context and the cycles of one server."""
 
@@ -44,18 +68,25 @@ cdef class Changes:
         self.waiting = {}
         self.ready = {}
 
-    def add_listener(self, listener) -> None:
+    def add_listener(self, listener, frozenset events=None) -> None:
         """`listener(changes)` is called after each command that changed something.
 
         `changes` is a list of (database index, key, event). It must not raise, and must not keep
-        the list.
+        the list. With `events` it is called for these only, and others cost next to nothing.
         """
+        if events is not None:
+            listener = Chooser(listener, events)
         self.listeners = (*self.listeners, listener)
         self.observe()
 
     def remove_listener(self, listener) -> None:
         """Undo `add_listener`."""
-        self.listeners = tuple(known for known in self.listeners if known != listener)
+        self.listeners = tuple(
+            known
+            for known in self.listeners
+            if known != listener
+            and not (type(known) is Chooser and (<Chooser>known).tell == listener)
+        )
         self.observe()
 
     def add_database_listener(self, listener) -> None:
@@ -109,13 +140,13 @@ cdef class Changes:
             self.break_watches(db, place)
         if place in self.waiting:
             self.ready[place] = None
-        if self.listeners:
+        if self.listeners and wanted(self.listeners, event):
             self.pending.append((db.index, key, event))
         return 0
 
     def notify(self, db_index: int, key: bytes, event: str) -> None:
         """Tell the listeners of an event that changes nothing, such as a miss."""
-        if self.listeners:
+        if self.listeners and wanted(self.listeners, event):
             self.pending.append((db_index, key, event))
 
     def touch_all(self, Database db) -> None:

@@ -31,16 +31,22 @@ Change = tuple[int, bytes, str]
 class Following:
     """A listener to changes that can be paused."""
 
-    def __init__(self, changes: Changes, tell: Callable[[list[Change]], None]) -> None:
+    def __init__(
+        self,
+        changes: Changes,
+        tell: Callable[[list[Change]], None],
+        events: frozenset[str] | None,
+    ) -> None:
         self._changes = changes
         self._tell = tell
+        self._events = events
         self._active = False
 
     def resume(self) -> None:
         """Call the listener from now on, if it is not called already."""
         if not self._active:
             self._active = True
-            self._changes.add_listener(self._tell)
+            self._changes.add_listener(self._tell, self._events)
 
     def pause(self) -> None:
         """Call it no more until `resume`."""
@@ -140,17 +146,14 @@ class Attachment:
         `changes` is a list of (database index, key, event), which must not be kept. `events` limits
         them to these, such as `{"set", "del", "expired"}`. What a module reports by
         `ctx.changed(key, event)` comes along with all others. Every write of every client pays for
-        a listener, so `pause` what this returns while there is nothing to follow.
+        a listener to all events, so `pause` what this returns while there is nothing to follow.
         """
         wanted = None if events is None else frozenset(events)
 
         def tell(changes: list[Change]) -> None:
-            if wanted is not None:
-                changes = [change for change in changes if change[2] in wanted]
-            if changes:
-                self.guard("its listener to changes", listener, changes)
+            self.guard("its listener to changes", listener, changes)
 
-        following = Following(self._engine.changes, tell)
+        following = Following(self._engine.changes, tell, wanted)
         self.hold(following.resume, following.pause)
         return following
 

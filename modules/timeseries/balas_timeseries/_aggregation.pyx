@@ -363,7 +363,7 @@ def time_weighted(
     """Time-weighted averages: starts of buckets, and values.
 
     `limits` are the ends of the query, and `before` and `after` the nearest samples outside them,
-    as (timestamp, value). With `empty`, buckets that the line passes without a sample count as well.
+    as (timestamp, value). With `empty`, buckets that the line passes without a sample count, too.
     """
     cdef Line line = Line(times, values, before, after)
     cdef int64_t start, end, next_time

@@ -5,35 +5,39 @@ ctypedef enum Form:
     FLOATS       # any double
     PLAIN        # not compressed
 
-cdef struct Residuals:
-    uint64_t mean       # of the numbers so far, times 16
+# How the next sample is coded.
+cdef struct Coder:
+    int64_t bits            # that are used
+    int64_t delta
+    int64_t unit
+    int64_t drift
+    uint64_t time_mean      # of the numbers so far, times 16
+    uint64_t value_mean
+    int leading
+    int trailing
 
 cdef class Chunk:
     cdef unsigned char *data
     cdef readonly int64_t room_bytes      # that are allocated
     cdef readonly int64_t size_bytes      # that may be
-    cdef readonly int64_t bits            # that are used
     cdef readonly int64_t count           # samples
     cdef readonly int64_t first           # timestamp of the first, in ms
     cdef readonly int64_t last
     cdef readonly double last_value
     cdef readonly Form form
     cdef readonly int decimals            # of a DECIMAL chunk
-    # How the next sample is coded.
-    cdef int64_t delta
-    cdef int64_t unit
-    cdef int64_t drift
-    cdef Residuals time_residuals
-    cdef Residuals value_residuals
-    cdef int leading
-    cdef int trailing
+    cdef Coder coder
+    cdef Coder before       # the last sample, so that it can be taken back
+    cdef int64_t last_but_one
+    cdef double value_but_one
 
     cdef int reserve(self, int64_t bits) except -1
     cdef void put(self, uint64_t value, int width) noexcept
-    cdef void put_residual(self, Residuals *state, int64_t number) noexcept
+    cdef void put_residual(self, uint64_t *mean, int64_t number) noexcept
     cdef void put_float(self, double value) noexcept
     cdef int recode(self, double value) except -1
     cpdef bint append(self, int64_t timestamp, double value) except -1
+    cpdef bint replace_last(self, double value) except -1
     cdef int start(self, int64_t timestamp, double value) except -1
     cdef void fill(self, int64_t *timestamps, double *values) noexcept nogil
     cdef void fill_decimal(self, int64_t *timestamps, double *values) noexcept nogil

@@ -154,7 +154,8 @@ cdef class Chunk:
             raise ValueError("a chunk without room")
         self.size_bytes = size_bytes
         self.form = PLAIN if plain else DECIMAL
-        self.leading = NO_WINDOW
+        self.coder.leading = NO_WINDOW
+        self.before.leading = NO_WINDOW
 
     def __dealloc__(self):
         free(self.data)
@@ -177,19 +178,19 @@ cdef class Chunk:
         return 0
 
     cdef void put(self, uint64_t value, int width) noexcept:
-        cdef int64_t at = self.bits >> 3
-        cdef int shift = self.bits & 7
+        cdef int64_t at = self.coder.bits >> 3
+        cdef int shift = self.coder.bits & 7
         cdef uint64_t word
         memcpy(&word, self.data + at, 8)
         word |= value << shift
         memcpy(self.data + at, &word, 8)
         if shift + width > 64:
             self.data[at + 8] = <unsigned char>(value >> (64 - shift))
-        self.bits += width
+        self.coder.bits += width
 
-    cdef void put_residual(self, Residuals *state, int64_t number) noexcept:
+    cdef void put_residual(self, uint64_t *mean, int64_t number) noexcept:
         cdef uint64_t folded = (<uint64_t>number << 1) ^ <uint64_t>(number >> 63)
-        cdef int k = rice_parameter(state.mean), length
+        cdef int k = rice_parameter(mean[0]), length
         cdef uint64_t high = folded >> k
         if high < UNARY_MAX:
             self.put((<uint64_t>1 << high) - 1, <int>high + 1)
@@ -200,7 +201,7 @@ cdef class Chunk:
             self.put((<uint64_t>1 << UNARY_MAX) - 1, UNARY_MAX)
             self.put(length - 1, 6)
             self.put(folded, length)
-        state.mean = followed(state.mean, folded)
+        mean[0] = followed(mean[0], folded)
 
     cdef void put_float(self, double value) noexcept:
         cdef uint64_t changed = bits_of(value) ^ bits_of(self.last_value)
@@ -212,26 +213,26 @@ cdef class Chunk:
         trailing = trailing_zeros(changed)
         length = 64 - leading - trailing
         if (
-            self.leading != NO_WINDOW
-            and leading >= self.leading
-            and trailing >= self.trailing
+            self.coder.leading != NO_WINDOW
+            and leading >= self.coder.leading
+            and trailing >= self.coder.trailing
             # A new window pays off when it saves more than its 12 bits.
-            and 64 - self.leading - self.trailing <= length + 12
+            and 64 - self.coder.leading - self.coder.trailing <= length + 12
         ):
             self.put(1, 2)
-            self.put(changed >> self.trailing, 64 - self.leading - self.trailing)
+            self.put(changed >> self.coder.trailing, 64 - self.coder.leading - self.coder.trailing)
         else:
             self.put(3 | leading << 2 | (length - 1) << 8, 14)
             self.put(changed >> trailing, length)
-            self.leading = leading
-            self.trailing = trailing
+            self.coder.leading = leading
+            self.coder.trailing = trailing
 
     cdef int start(self, int64_t timestamp, double value) except -1:
         """Put the first sample; a chunk that was told its decimals by another keeps them if it can.
         """
         self.reserve(128 + LONGEST_BITS if self.form != PLAIN else 128)
         if self.form == DECIMAL:
-            while not units_of(value, self.decimals, &self.unit):
+            while not units_of(value, self.decimals, &self.coder.unit):
                 self.decimals += 1
                 if self.decimals > DECIMALS_MAX:
                     self.form = FLOATS
@@ -270,51 +271,69 @@ cdef class Chunk:
                 return -2
         self.data, other.data = other.data, self.data
         self.room_bytes, other.room_bytes = other.room_bytes, self.room_bytes
-        self.bits = other.bits
+        self.coder = other.coder
+        self.before = other.before
+        self.last_but_one = other.last_but_one
+        self.value_but_one = other.value_but_one
         self.form = other.form
         self.decimals = other.decimals
-        self.unit = other.unit
-        self.drift = other.drift
-        self.time_residuals = other.time_residuals
-        self.value_residuals = other.value_residuals
-        self.leading = other.leading
-        self.trailing = other.trailing
         return 0
 
     cpdef bint append(self, int64_t timestamp, double value) except -1:
         """Add a sample later than all others; False if there is no room for it."""
         cdef int64_t delta, unit = 0, change
+        cdef Coder before = self.coder
         if self.count == 0:
             self.start(timestamp, value)
         elif self.form == PLAIN:
-            if self.bits + SAMPLE_BYTES * 8 > self.size_bytes * 8:
+            if self.coder.bits + SAMPLE_BYTES * 8 > self.size_bytes * 8:
                 return False
-            self.reserve(self.bits + SAMPLE_BYTES * 8)
+            self.reserve(self.coder.bits + SAMPLE_BYTES * 8)
             self.put(<uint64_t>timestamp, 64)
             self.put(bits_of(value), 64)
         else:
-            if self.bits + LONGEST_BITS > self.size_bytes * 8:
+            if self.coder.bits + LONGEST_BITS > self.size_bytes * 8:
                 return False
             if self.form == DECIMAL and not units_of(value, self.decimals, &unit):
                 if self.recode(value) == -2:
                     return False
                 return self.append(timestamp, value)
-            if self.bits + LONGEST_BITS > self.room_bytes * 8:
-                self.reserve(self.bits + LONGEST_BITS)
+            if self.coder.bits + LONGEST_BITS > self.room_bytes * 8:
+                self.reserve(self.coder.bits + LONGEST_BITS)
             delta = timestamp - self.last
-            self.put_residual(&self.time_residuals, delta - self.delta)
-            self.delta = delta
+            self.put_residual(&self.coder.time_mean, delta - self.coder.delta)
+            self.coder.delta = delta
             if self.form == DECIMAL:
-                change = unit - self.unit
-                self.put_residual(&self.value_residuals, change - shifted(self.drift))
-                self.drift += change - shifted(self.drift)
-                self.unit = unit
+                change = unit - self.coder.unit
+                self.put_residual(&self.coder.value_mean, change - shifted(self.coder.drift))
+                self.coder.drift += change - shifted(self.coder.drift)
+                self.coder.unit = unit
             else:
                 self.put_float(value)
+        self.before = before
+        self.last_but_one = self.last
+        self.value_but_one = self.last_value
         self.last = timestamp
         self.last_value = value
         self.count += 1
         return True
+
+    cpdef bint replace_last(self, double value) except -1:
+        """Give the last sample another value; False if the chunk has to be coded anew for that."""
+        cdef int64_t first = self.before.bits, byte, unit
+        if self.count < 2 or (self.form == DECIMAL and not units_of(value, self.decimals, &unit)):
+            return False
+        if self.form != PLAIN and first + LONGEST_BITS > self.size_bytes * 8:
+            return False
+        byte = first >> 3
+        self.data[byte] &= (1 << (first & 7)) - 1
+        memset(self.data + byte + 1, 0, ((self.coder.bits + 7) >> 3) - byte)
+        self.coder = self.before
+        self.count -= 1
+        first = self.last
+        self.last = self.last_but_one
+        self.last_value = self.value_but_one
+        return self.append(first, value)
 
     cdef void fill(self, int64_t *timestamps, double *values) noexcept nogil:
         """Decode all samples into two arrays of `count`."""
@@ -368,7 +387,7 @@ cdef class Chunk:
 
     cdef int trim(self) except -1:
         """Give back the room that is not used: nothing more is to be appended soon."""
-        cdef int64_t needed = (self.bits + 7) >> 3
+        cdef int64_t needed = (self.coder.bits + 7) >> 3
         cdef unsigned char *data
         if self.room_bytes > needed and self.data != NULL:
             data = <unsigned char *>realloc(self.data, needed + MARGIN_BYTES)
@@ -388,19 +407,20 @@ cdef class Chunk:
                 raise MemoryError
             memcpy(other.data, self.data, self.room_bytes + MARGIN_BYTES)
         other.room_bytes = self.room_bytes
-        other.bits = self.bits
         other.count = self.count
         other.first = self.first
         other.last = self.last
         other.last_value = self.last_value
-        other.delta = self.delta
-        other.unit = self.unit
-        other.drift = self.drift
-        other.time_residuals = self.time_residuals
-        other.value_residuals = self.value_residuals
-        other.leading = self.leading
-        other.trailing = self.trailing
+        other.coder = self.coder
+        other.before = self.before
+        other.last_but_one = self.last_but_one
+        other.value_but_one = self.value_but_one
         return other
+
+    @property
+    def bits(self):
+        """The bits that are used."""
+        return self.coder.bits
 
     def decode(self):
         """Timestamps (int64, ms) and values (float64), as two new arrays."""
@@ -416,7 +436,7 @@ cdef class Chunk:
 
     def used(self):
         """The bits in use as bytes."""
-        return PyBytes_FromStringAndSize(<char *>self.data, (self.bits + 7) >> 3)
+        return PyBytes_FromStringAndSize(<char *>self.data, (self.coder.bits + 7) >> 3)
 
 
 cdef Chunk new_chunk(int64_t size_bytes, Form form, int decimals):

@@ -92,6 +92,12 @@ cdef class Samples:
         cdef Chunk chunk = <Chunk>self.chunks[place]
         if self.total == 0 or timestamp > self.last:
             return self.append(timestamp, value)
+        if timestamp == self.last:
+            at = chunk.room_bytes
+            if chunk.replace_last(value):
+                self.room_bytes += chunk.room_bytes - at
+                self.last_value = value
+                return 0
         times, values = chunk.decode()
         at = np.searchsorted(times, timestamp)
         if at < len(times) and times[at] == timestamp:
@@ -135,7 +141,7 @@ cdef class Samples:
         while low < high and low + 1 < len(self.chunks):
             chunk, other = <Chunk>self.chunks[low], <Chunk>self.chunks[low + 1]
             # Half a chunk at most, so that the next sample does not part them again.
-            if (chunk.bits + other.bits) >> 3 > self.chunk_bytes >> 1:
+            if (chunk.coder.bits + other.coder.bits) >> 3 > self.chunk_bytes >> 1:
                 low += 1
                 continue
             times, values = (np.concatenate(one) for one in zip(chunk.decode(), other.decode()))

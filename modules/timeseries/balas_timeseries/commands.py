@@ -403,10 +403,8 @@ def ts_del(ctx: Context, *arguments: bytes) -> Reply:
     edge = series.edge
     if edge and any(max(rule.bucket(start), 0) < edge for rule in series.rules):
         raise ReplyError(BEYOND_RETENTION)
-    if start > end:
-        return 0
-    removed = series.samples.remove(start, end)
+    removed = series.samples.remove(start, end) if start <= end else 0
     if removed:
         Compaction(ctx, registry_of(ctx), arguments[0], series).remove(start, end)
-        ctx.changed(arguments[0], "ts.del")
+    ctx.changed(arguments[0], "ts.del")
     return removed

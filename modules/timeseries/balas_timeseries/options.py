@@ -301,20 +301,21 @@ def _align(words: Words, query: Query, ends: tuple[bytes, bytes], command: str) 
     word = words.after(b"ALIGN")
     if word is None:
         raise wrong_number(command)
-    if query.aggregation is None:
-        raise ReplyError("ERR TSDB: ALIGN parameter can only be used with AGGREGATION")
     if word.lower() in (b"-", b"start"):
         if ends[0] == b"-":
             raise ReplyError(
                 "ERR TSDB: start alignment can only be used with explicit start timestamp"
             )
-        query.aggregation.align = query.start
+        align = query.start
     elif word.lower() in (b"+", b"end"):
         if ends[1] == b"+":
             raise ReplyError("ERR TSDB: end alignment can only be used with explicit end timestamp")
-        query.aggregation.align = query.end
+        align = query.end
     else:
-        query.aggregation.align = integer(word, 0, TIME_MAX, "ERR TSDB: unknown ALIGN parameter")
+        align = integer(word, 0, TIME_MAX, "ERR TSDB: unknown ALIGN parameter")
+    if query.aggregation is None:
+        raise ReplyError("ERR TSDB: ALIGN parameter can only be used with AGGREGATION")
+    query.aggregation.align = align
 
 
 def _filter_by_value(words: Words) -> tuple[float, float] | None:

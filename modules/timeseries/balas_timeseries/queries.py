@@ -216,6 +216,7 @@ def many_ranged(ctx: Context, arguments: tuple[bytes, ...], name: str, backwards
     filters = arguments[at + 1 : group_at]
     if not filters:
         raise ReplyError("ERR TSDB: missing labels for filter argument")
+    registry_of(ctx).labels(ctx.db.index).parse(filters)
     label, reducer = grouping(arguments[group_at:], name) if group_at is not None else (b"", b"")
     series = chosen(ctx, filters)
     if label:

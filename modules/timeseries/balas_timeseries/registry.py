@@ -8,13 +8,14 @@ meantime is found when the first command of this module comes to it.
 Rules name the other end by its key. Here these names are kept true: a rule follows both its ends
 when they are renamed, and ends when one of them is gone, moves to another database, or is replaced.
 
-Not every way to overwrite a key has an event that we know of. So the registry's word that a key
-holds a series is checked where it is relied upon (`series_at`).
+That a series was overwritten by something else is not listened to, either. So the registry's word
+that a key holds a series is checked where it is relied upon (`series_at`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from balas.api import Attachment, Change, Following
 from balas_timeseries.labels import Labels
@@ -22,12 +23,12 @@ from balas_timeseries.rule import Rule
 from balas_timeseries.series import Series
 
 # What may make a series come, go or change its key, of the events that other commands have.
-EVENTS = {
-    *("del", "expired", "evicted", "restore", "set", "overwritten"),
-    *("rename_from", "rename_to", "copy_to", "move_from", "move_to"),
-    *("sortstore", "sunionstore", "sinterstore", "sdiffstore"),
-    *("zunionstore", "zinterstore", "zdiffstore", "zrangestore", "geosearchstore"),
-}
+GOING = {"del", "expired", "evicted", "rename_from", "move_from"}
+COMING = {"restore", "rename_to", "copy_to", "move_to"}
+# What overwrites a series with something else goes unheard: SET would pay for it. Every so many ms
+# some series are looked at, whether they are still there.
+SWEEP_MS = 1000
+SWEEP_STEP = 1000
 SCAN_STEP = 1000
 
 
@@ -41,11 +42,13 @@ class Registry:
         self._following: Following | None = None
         self._listening = True
         self._complete = True
+        self._sweeping: Iterator[tuple[int, bytes]] = iter(())
 
     def attach(self, server: Attachment) -> None:
         """Begin to follow the keys of a server."""
         self._server = server
-        self._following = server.on_change(self._changed, EVENTS)
+        self._following = server.on_change(self._changed, GOING | COMING)
+        server.every(SWEEP_MS, self.sweep)
 
     @property
     def server(self) -> Attachment:
@@ -126,7 +129,21 @@ class Registry:
             if not cursor:
                 break
 
+    def sweep(self) -> None:
+        """Look at some series, whether they are still there."""
+        looked_at = 0
+        for db, key in islice(self._sweeping, SWEEP_STEP):
+            self.series_at(db, key)
+            looked_at += 1
+        if looked_at < SWEEP_STEP:
+            self._sweeping = iter([(db, key) for db, keys in self._known.items() for key in keys])
+
     def _changed(self, changes: list[Change]) -> None:
+        for db, key, event in changes:
+            if event in COMING or key in self._known.get(db, ()):
+                break
+        else:
+            return
         for db in {db for db, _, _ in changes}:
             restored = {key for one, key, event in changes if one == db and event == "restore"}
             self._check(db, [key for one, key, _ in changes if one == db], restored)

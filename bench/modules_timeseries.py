@@ -1,0 +1,220 @@
+"""Time series: server CPU and memory on what a monitoring system keeps and asks.
+
+The samples are those of hosts with ten metrics each, one every ten seconds: counters that grow by
+about the same, gauges of few digits, levels that rarely change, and one noise of all digits. They
+come from a seed. RedisTimeSeries is measured too where it can be loaded: it needs OpenSSL 1.1.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from statistics import median
+
+from balas.testing import BalasProcess, Client, RealRedis, ServerProcess
+from balas.testing.wire import encode
+from bench.contenders import OPTIONS, Cores
+from bench.report import table
+
+BEGIN_MS = 1_700_000_000_000
+STEP_MS = 10_000
+DAY = 8640
+LONG = 200_000
+GROUPED = 25
+METRICS = (
+    ("cpu_user", 1),
+    ("cpu_system", 1),
+    ("load", 2),
+    ("memory_used", 0),
+    ("disk_used", 0),
+    ("network_in", 0),
+    ("network_out", 0),
+    ("requests", 0),
+    ("temperature", 1),
+    ("latency_ms", 3),
+)
+COUNTERS = frozenset({"network_in", "network_out", "requests"})
+LEVELS = frozenset({"memory_used", "disk_used"})
+SERVERS: dict[str, Callable[..., ServerProcess]] = {
+    "Redis": partial(RealRedis, modules=["timeseries"]),
+    "Balas": BalasProcess,
+}
+
+
+def values_of(metric: str, decimals: int, chance: Random) -> Iterator[str]:
+    """The values of one metric of one host, as text, without an end."""
+    level = chance.uniform(20, 60) if decimals else chance.uniform(1e6, 1e9)
+    rate = chance.uniform(100, 50_000)
+    while True:
+        if metric in COUNTERS:
+            level += max(0.0, chance.gauss(rate, rate / 20))
+        elif metric in LEVELS:
+            level += 4096 * int(chance.gauss(0, 40)) if chance.random() < 0.2 else 0
+        elif metric == "latency_ms":
+            yield f"{chance.lognormvariate(3, 0.3):.{decimals}f}"
+            continue
+        else:
+            level = min(100.0, max(0.0, level + chance.gauss(0, 0.8)))
+        yield f"{level:.{decimals}f}"
+
+
+def key_of(host: int, metric: str) -> str:
+    """The key of a series."""
+    return f"host:{host}:{metric}"
+
+
+def fill(client: Client, hosts: int, samples: int, seed: int) -> int:
+    """Make the series of some hosts and fill them; how many samples there are."""
+    sources = {}
+    for host in range(hosts):
+        for metric, decimals in METRICS:
+            labels = ("LABELS", "host", f"h{host}", "metric", metric, "region", f"r{host % 5}")
+            client("TS.CREATE", key_of(host, metric), *labels)
+            chance = Random(f"{seed} {host} {metric}")
+            sources[key_of(host, metric)] = values_of(metric, decimals, chance)
+    for place in range(samples):
+        at = BEGIN_MS + place * STEP_MS
+        words = [word for key, values in sources.items() for word in (key, at, next(values))]
+        for first in range(0, len(words), 3000):
+            client("TS.MADD", *words[first : first + 3000])
+    return hosts * len(METRICS) * samples
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One test: requests to be sent `pipeline` at a time, and what one of them counts."""
+
+    name: str
+    requests: Sequence[bytes]
+    pipeline: int
+    samples: int = 1
+
+
+def workloads(scale: float) -> list[Workload]:
+    """All tests; `scale` of the usual number of requests."""
+
+    def times(count: int) -> int:
+        return max(1, int(count * scale))
+
+    chance = Random(5)
+    adds = [
+        encode("TS.ADD", f"add:{number % 100}", BEGIN_MS + number, chance.randrange(1000) / 10)
+        for number in range(times(300) * 100)
+    ]
+    many = []
+    for place in range(times(2000)):
+        at = BEGIN_MS + place * STEP_MS
+        words = [word for one in range(100) for word in (f"madd:{one}", at, f"{50 + one / 10:.1f}")]
+        many.append(encode("TS.MADD", *words))
+    hashes = [encode("HSET", f"hash:{n % 100}", "field", n) for n in range(times(300) * 100)]
+    hour = 3_600_000
+    ranges = ("TS.RANGE", "long", "-", "+", "AGGREGATION")
+    grouped = ("TS.MRANGE", "-", "+", "AGGREGATION", "avg", hour, "FILTER", "set=grouped")
+    by_label = ("FILTER", "metric=cpu_user", "GROUPBY", "region", "REDUCE", "max")
+    return [
+        Workload("HSET, for comparison", hashes, 100),
+        Workload("TS.ADD", adds, 100),
+        Workload("TS.MADD of 100, a sample", many, 4, 100),
+        Workload(f"TS.RANGE avg by hour, {LONG} samples", [encode(*ranges, "avg", hour)] * 20, 1),
+        Workload(f"TS.RANGE max by hour, {LONG} samples", [encode(*ranges, "max", hour)] * 20, 1),
+        Workload(
+            f"TS.MRANGE GROUPBY, {LONG} samples",
+            [encode(*grouped, "GROUPBY", "region", "REDUCE", "sum")] * times(20),
+            1,
+        ),
+        Workload(
+            "TS.MRANGE GROUPBY, the last hour",
+            [encode("TS.MRANGE", BEGIN_MS, BEGIN_MS + hour, *by_label)] * times(100),
+            1,
+        ),
+        Workload("TS.GET", [encode("TS.GET", "long")] * times(200) * 100, 100),
+    ]
+
+
+def prepare(client: Client, scale: float) -> float:
+    """Make what the tests need; the bytes that a sample of a day of a monitoring system takes."""
+    hosts = max(1, int(10 * scale))
+    total = fill(client, hosts, DAY, 1)
+    names = [key_of(host, metric) for host in range(hosts) for metric, _ in METRICS]
+    taken = sum(client("MEMORY", "USAGE", name, "SAMPLES", 0) for name in names)
+    for one in range(100):
+        client("TS.CREATE", f"madd:{one}", "DUPLICATE_POLICY", "LAST")
+        client("TS.CREATE", f"add:{one}", "DUPLICATE_POLICY", "LAST")
+        client("HSET", f"hash:{one}", "field", "0")
+    chance = Random(2)
+    values = values_of("temperature", 1, chance)
+    put_many(client, "long", LONG, values)
+    for one in range(GROUPED):
+        client("TS.CREATE", f"g:{one}", "LABELS", "set", "grouped", "region", f"r{one % 5}")
+        put_many(client, f"g:{one}", LONG // GROUPED, values_of("load", 2, chance))
+    return taken / total
+
+
+def put_many(client: Client, key: str, count: int, values: Iterator[str]) -> None:
+    """Fill one series with so many samples."""
+    if not client("EXISTS", key):
+        client("TS.CREATE", key)
+    for first in range(0, count, 1000):
+        words = [
+            word
+            for place in range(first, min(first + 1000, count))
+            for word in (key, BEGIN_MS + place * STEP_MS, next(values))
+        ]
+        client("TS.MADD", *words)
+
+
+def run_one(server: ServerProcess, client: Client, workload: Workload) -> float:
+    """Server CPU in microseconds per request, or per sample that a request adds."""
+    step, requests = workload.pipeline, workload.requests
+    began_s = server.cpu_s()
+    for first in range(0, len(requests), step):
+        batch = requests[first : first + step]
+        client.send_raw(b"".join(batch))
+        for _ in batch:
+            client.read()
+    return (server.cpu_s() - began_s) * 1e6 / (len(requests) * workload.samples)
+
+
+def loadable(name: str) -> bool:
+    """Whether this server, with its module, starts here."""
+    try:
+        with SERVERS[name](OPTIONS) as server, server.client() as client:
+            client("TS.CREATE", "k")
+    except Exception as error:  # whatever keeps a server from starting here
+        print(f"timeseries: {name} is left out: {type(error).__name__}", flush=True)
+        return False
+    return True
+
+
+def measure(cores: Cores, names: Sequence[str], rounds: int, scale: float) -> str:
+    """Run all on all servers, in turn; the section of the report."""
+    names = [name for name in names if loadable(name)]
+    lines = []
+    with ExitStack() as stack:
+        clients = {}
+        bytes_per_sample = {}
+        for name in names:
+            server = stack.enter_context(SERVERS[name](OPTIONS, pin_to_core=cores.server))
+            client = stack.enter_context(server.client(timeout_s=60))
+            clients[name] = server, client
+            bytes_per_sample[name] = prepare(client, scale)
+        for workload in workloads(scale):
+            found: dict[str, list[float]] = {name: [] for name in names}
+            for _ in range(rounds):
+                for name, (server, client) in clients.items():
+                    found[name].append(run_one(server, client, workload))
+            middle = {name: median(found[name]) for name in names}
+            lines.append(row(workload.name, middle, "{:.2f}"))
+    lines.append(row("memory, bytes per sample", bytes_per_sample, "{:.2f}"))
+    header = ["test", *(f"{name}, CPU µs" for name in names)]
+    header += ["ratio"] if len(names) == 2 else []
+    return "\n## Time series\n\n" + table(header, lines)
+
+
+def row(name: str, figures: dict[str, float], form: str) -> list[str]:
+    """A line of the table: the figure of each server, and the ratio of two."""
+    cells = [name, *(form.format(figure) for figure in figures.values())]
+    if len(figures) == 2:
+        cells.append(f"**{figures['Balas'] / figures['Redis']:.2f}**")
+    return cells
