@@ -1,9 +1,11 @@
 """maxmemory through the wire: every policy holds the limit, and says so in the log."""
 
 import random
+import re
 
 import pytest
 
+from balas.errors import ReplyError
 from balas.services.memory import time_limit_ns
 from balas.testing import Client, InProcessServer
 
@@ -206,3 +208,118 @@ def test_memory_stats_add_up(client: Client) -> None:
     assert told[b"keys.bytes-per-key"] > 1000
     assert told[b"total.allocated"] >= told[b"dataset.bytes"] + told[b"overhead.total"] - 1
     assert told[b"db.0"][::2] == [b"overhead.hashtable.main", b"overhead.hashtable.expires"]
+
+
+# What the log and the doctor tell of full memory.
+
+
+def test_the_limit_is_told_at_the_start_and_at_every_change() -> None:
+    with limited("noeviction") as server:
+        client = server.client()
+        assert "maxmemory-policy noeviction" in server.log
+        assert server.log.count("WARNING: with maxmemory and the policy noeviction") == 1
+        client("CONFIG", "SET", "maxmemory-policy", "allkeys-lfu", "maxmemory", "100mb")
+        assert "Memory: maxmemory 100.00M, maxmemory-policy allkeys-lfu" in server.log
+        client("CONFIG", "SET", "maxmemory", "0")
+        assert "Memory: no limit (maxmemory 0); maxmemory-policy allkeys-lfu" in server.log
+        assert server.log.count("WARNING: with maxmemory") == 1
+
+
+def fill(client: Client) -> None:
+    """Hashes, then one long string, until memory is full."""
+    for number in range(300):
+        client("HSET", f"hash:{number}", *(f"field:{n}" for n in range(20)))
+    refusals: list[object] = []
+    while not refusals:
+        reply = client.pipeline(("APPEND", "long", "x" * 10_000))[0]
+        refusals += [reply] if isinstance(reply, ReplyError) else []
+    assert str(refusals[0]).startswith("OOM")
+
+
+def test_full_memory_names_who_takes_it() -> None:
+    with limited("noeviction") as server:
+        client = server.client()
+        fill(client)
+        assert server.log.count("Out of memory: ") == 1
+        line = next(line for line in server.log.splitlines() if "Out of memory: " in line)
+        assert "the policy noeviction finds nothing to evict" in line
+        assert "keys " in line
+        assert line.index("string ") < line.index("hash ")
+        assert "The largest key looked at is 'long', a string of " in line
+        client.error("SET", "more", "x")
+        assert server.log.count("Out of memory: ") == 1
+        server.advance(60_001)
+        client.error("SET", "more", "x")
+        assert server.log.count("Out of memory: ") == 2
+        told = client("MEMORY", "DOCTOR").decode()
+        assert told.startswith("Full: ")
+        assert "'long'" in told
+        client("CONFIG", "SET", "hide-user-data-from-log", "yes")
+        assert "'long'" not in client("MEMORY", "DOCTOR").decode()
+
+
+def test_shares_are_estimated_where_there_are_many_keys() -> None:
+    with InProcessServer() as server:
+        client = server.client()
+        client.pipeline(*(("SET", f"s:{n}", "v" * 3000) for n in range(3000)))
+        client.pipeline(*(("RPUSH", f"l:{n}", "v" * 1000) for n in range(3000)))
+        told = client("MEMORY", "DOCTOR").decode()
+        found = re.search(r"keys ([\d.]+)M \(about string ([\d.]+)M, list ([\d.]+)M\)", told)
+        assert found is not None, told
+        total, strings, lists = map(float, found.groups())
+        assert strings + lists == pytest.approx(total, abs=0.1)
+        assert strings / lists == pytest.approx(3, rel=0.3)
+
+
+def test_indexes_of_modules_are_named() -> None:
+    with InProcessServer() as server:
+        client = server.client()
+        client("FT.CREATE", "i", "SCHEMA", "t", "TEXT")
+        client.pipeline(
+            *(("HSET", f"d:{n}", "t", f"word{n} " + "text " * 100) for n in range(3000))
+        )
+        client.pipeline(*(("SET", f"s:{n}", "v" * 3000) for n in range(1500)))
+        assert "search indexes " in client("MEMORY", "DOCTOR").decode()
+
+
+# maxmemory-clients.
+
+
+def test_the_largest_clients_go_first() -> None:
+    with InProcessServer() as server:
+        admin = server.client()
+        admin("CLIENT", "NO-EVICT", "ON")
+        clients = [server.client() for _ in range(4)]
+        for number, client in enumerate(clients):
+            client("PING")
+            client("MULTI")
+            client("SET", "k", "x" * (200_000 * (number + 1)))
+        clients[3]("DISCARD")
+        clients[3]("CLIENT", "NO-EVICT", "ON")
+        clients[3]("MULTI")
+        clients[3]("SET", "k", "x" * 2_000_000)
+        admin("CONFIG", "SET", "maxmemory-clients", "900k")
+        server.advance(200)
+        assert info(admin, "stats")["evicted_clients"] == "1"
+        assert [client("PING") for client in clients[:2]] == [b"QUEUED"] * 2
+        with pytest.raises(ConnectionError):
+            clients[2]("PING")
+        assert clients[3]("EXEC") == [b"OK"]
+        assert "Evicting client: id=" in server.log
+        admin("CONFIG", "SET", "maxmemory-clients", "0")
+        server.advance(200)
+        assert info(admin, "stats")["evicted_clients"] == "1"
+
+
+def test_a_share_of_maxmemory_for_clients() -> None:
+    with InProcessServer() as server:
+        admin, other = server.client(), server.client()
+        admin("CLIENT", "NO-EVICT", "ON")
+        other("MULTI")
+        other("SET", "k", "x" * 500_000)
+        admin("CONFIG", "SET", "maxmemory-clients", "1%")
+        server.advance(200)
+        assert other("PING") == b"QUEUED"
+        admin("CONFIG", "SET", "maxmemory", "20mb")
+        server.advance(200)
+        assert info(admin, "stats")["evicted_clients"] == "1"

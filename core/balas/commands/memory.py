@@ -9,6 +9,7 @@ from balas.registry import Arguments, command, container, key
 from balas.registry.flags import LOADING, READONLY, RO, STALE
 from balas.services.memory import Memory
 from balas.services.memory_report import diagnose, statistics
+from balas.services.memory_watch import MemoryWatch
 from balas.structures import allocator
 
 CONTAINER = container(
@@ -70,7 +71,7 @@ def memory_doctor(ctx: Context) -> Reply:
 
     Return what is remarkable about the memory of the server, and advice.
     """
-    return Verbatim(diagnose(ctx.engine, ctx.service(Memory)))
+    return Verbatim(diagnose(ctx.engine, ctx.service(Memory), ctx.service(MemoryWatch).consumers))
 
 
 @command("MEMORY PURGE", arity=2, group="server", since="4.0.0")

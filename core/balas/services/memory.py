@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from balas.engine import attention
@@ -63,6 +63,7 @@ class Memory:
         recent_input_bytes, recent_output_bytes: the largest buffers of a client, likewise.
         peak_at_s: when the account was at its highest, Unix time in seconds.
         may_evict: False while this server's data are somebody else's (a replica).
+        on_exhausted: called when memory is above the limit and nothing may be evicted.
         startup_bytes: what the account held before there were any data.
         interpreter_bytes: what the process took before there were any data, which is not counted.
     """
@@ -81,6 +82,7 @@ class Memory:
             engine.rng.getrandbits(64),
         )
         self.may_evict = True
+        self.on_exhausted: Callable[[], None] = lambda: None
         self.clients_bytes = 0
         self.recent_input_bytes = 0
         self.recent_output_bytes = 0
@@ -168,7 +170,10 @@ class Memory:
         self._note_exceeded(result)
         if result == MORE_TO_FREE:
             self._evict_later()
-        return result != NOTHING_TO_FREE
+        if result != NOTHING_TO_FREE:
+            return True
+        self.on_exhausted()
+        return False
 
     def _delete(self, db: Database, key: bytes) -> None:
         self._engine.changes.delete_evicted(db, key, self._lazily)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from balas.engine.dispatch import Engine
@@ -72,13 +73,19 @@ def statistics(engine: Engine, memory: Memory) -> dict[str, Any]:
     }
 
 
-def diagnose(engine: Engine, memory: Memory) -> str:
-    """What is remarkable about the memory, with advice; one paragraph each."""
+def diagnose(engine: Engine, memory: Memory, consumers: Callable[[], str]) -> str:
+    """What is remarkable about the memory, with advice, and who takes it; one paragraph each."""
     memory.note_peak()
     account, heap = engine.account, memory.figures().heap
-    if account.total < WORTH_A_LOOK:
+    full = bool(engine.maxmemory) and account.total > engine.maxmemory
+    if account.total < WORTH_A_LOOK and not full:
         return "There is too little data to say anything about its memory.\n"
     found = []
+    if full:
+        found.append(
+            f"Full: {in_words(account.total)} are used, and maxmemory is "
+            f"{in_words(engine.maxmemory)}. What cannot be made room for is refused."
+        )
     if account.peak > account.total * PEAK_FACTOR:
         found.append(
             f"Peak: the data took {in_words(account.peak)} once, now {in_words(account.total)}. "
@@ -95,4 +102,6 @@ def diagnose(engine: Engine, memory: Memory) -> str:
             f"Clients: each of {clients} takes {in_words(memory.clients_bytes // clients)} on "
             "average. CLIENT LIST shows who does not read, or sends much at once."
         )
-    return "\n\n".join(found) + "\n" if found else "Nothing about the memory is remarkable.\n"
+    if not found:
+        found.append("Nothing about the memory is remarkable.")
+    return "\n\n".join([*found, consumers()]) + "\n"
