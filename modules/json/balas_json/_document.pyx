@@ -7,16 +7,23 @@ from libc.string cimport memcpy
 from balas_json._cells cimport (
     ARRAY, DEPTH_MAX, NO, NOTHING, OBJECT, TEXT_DEPTH_MAX, YES, block_of, cell_at, child, count_of,
     depth_of, double_of, equal, int64_of, is_array, is_container, is_integer, is_number,
-    is_string, kind_of, names_of, rebuild, release, share, size_of, text_of,
+    is_string, kind_of, names_of, rebuild, release, set_count, share, size_of, text_of,
 )
-from balas_json._names cimport Name, name_at
+from balas_json._names cimport Name, leave_name, name_at
 from balas_json._parser cimport parse
 from balas_json._printer cimport Printer, new_printer, printed
 from balas_json._search cimport search
 
 from balas.api import Status
 
+cdef extern from "<sys/mman.h>" nogil:
+    int madvise(void *addr, size_t length, int advice)
+    int MADV_DONTNEED
+
 cdef enum:
+    PAGE_BYTES = 4096
+    # Giving back this much memory takes about as long as giving up a value.
+    SHED_BYTES = 1024
     # The object, and what the allocator keeps for it and its arena.
     OBJECT_BYTES = 72
     # Garbage below this is not worth a move.
@@ -143,6 +150,48 @@ cdef int print_piece(
     return out.close(b"}" if named else b"]", count_of(doc, cell) == 0)
 
 
+cdef bint shed_last(Doc *doc) noexcept nogil:
+    """Take the last value that holds no others out of what holds it; False if that is the root."""
+    cdef uint64_t at = 0, last
+    cdef uint32_t count
+    cdef Cell cell = cell_at(doc, 0)[0], inner
+    if not holds_cells(doc, cell):
+        return False
+    while True:
+        count = count_of(doc, cell)
+        last = block_of(cell) + 8 * <uint64_t>(count - 1)
+        inner = cell_at(doc, last)[0]
+        if not holds_cells(doc, inner):
+            break
+        at, cell = last, inner
+    if kind_of(cell) == OBJECT:
+        leave_name(names_of(doc, cell)[count - 1])
+    set_count(doc, at, count - 1)
+    return True
+
+
+cdef inline bint holds_cells(const Doc *doc, Cell cell) noexcept nogil:
+    return (kind_of(cell) == ARRAY or kind_of(cell) == OBJECT) and count_of(doc, cell) > 0
+
+
+cdef bint shed_memory(Doc *doc, uint64_t size) noexcept nogil:
+    """Give back the last pages of the arena, but not the first, in which the root stands; True
+    while there is more.
+    """
+    cdef size_t first = (<size_t>doc.base + PAGE_BYTES - 1) // PAGE_BYTES * PAGE_BYTES + PAGE_BYTES
+    cdef size_t end = (<size_t>doc.base + doc.used) // PAGE_BYTES * PAGE_BYTES
+    cdef size_t start = end - size // PAGE_BYTES * PAGE_BYTES
+    if end <= first:
+        return False
+    if start < first or start > end:
+        start = first
+    # Not every system does it; then freeing does, all at once.
+    if madvise(<void *>start, end - start, MADV_DONTNEED) != 0:
+        return False
+    doc.used = start - <size_t>doc.base
+    return start > first
+
+
 cdef class Document:
     """A JSON document; made by `parsed`."""
 
@@ -150,6 +199,14 @@ cdef class Document:
         if self.doc.base != NULL:
             release(&self.doc, cell_at(&self.doc, 0)[0])
             free(self.doc.base)
+
+    def shed(self, int64_t effort) -> bool:
+        """Give up about `effort` values of a document that nobody will look at any more, the last
+        ones first, and then its memory; True while there is more.
+        """
+        while effort > 0 and shed_last(&self.doc):
+            effort -= 1
+        return effort <= 0 or shed_memory(&self.doc, effort * SHED_BYTES)
 
     cdef Cell root(self) noexcept:
         return cell_at(&self.doc, 0)[0]

@@ -19,6 +19,8 @@ from balas_json._paths import Path, compiled
 
 # What this object takes, with the garbage collector's part.
 VALUE_BYTES = 48
+# A document is freed in steps of this much or more.
+SHED_BYTES = 1024
 
 
 class JsonValue(Value):
@@ -35,6 +37,14 @@ class JsonValue(Value):
     def memory_usage(self) -> int:
         """The document, and the objects that hold it."""
         return self.document.memory + VALUE_BYTES
+
+    def free_effort(self) -> int:
+        """One for every kilobyte or so."""
+        return self.document.memory // SHED_BYTES
+
+    def free_step(self, effort: int) -> bool:
+        """Give up some values, or some memory; True while there are more."""
+        return self.document.shed(effort)
 
     def copy(self) -> Self:
         """An equal document."""
