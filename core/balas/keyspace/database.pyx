@@ -288,8 +288,7 @@ cdef class RetiredTable:
         while budget > 0 and not self.gone:
             if self.big:
                 free_some(self.big, budget)
-                budget -= LAZY_EFFORT
-                continue
+                return True
             # A bucket holds six entries or so; an empty one costs something, too.
             budget -= 6
             if not self.keys_gone:
