@@ -10,6 +10,8 @@ cdef class Samples:
     cdef readonly int64_t room_bytes      # that all chunks take
     cdef public int64_t chunk_bytes       # of chunks to come
     cdef readonly bint plain
+    # Nothing but a sample at the end: the series has no rule, retention or IGNORE, and is known.
+    cdef public bint simple
 
     cdef Chunk fresh(self, int decimals)
     cdef Chunk end(self)

@@ -6,6 +6,7 @@ class Samples:
     room_bytes: int
     chunk_bytes: int
     plain: bool
+    simple: bool
     first: int
     last: int
     last_value: float

@@ -121,6 +121,9 @@ def add(
     """Add a sample to a series; False if it is to be ignored. Raises ReplyError."""
     samples: Samples = series.samples
     if samples.total == 0 or at > samples.last:
+        if samples.simple:
+            samples.append(at, value)
+            return True
         if series.ignore_time_ms and ignored(ctx, series, at, value, on_duplicate):
             return False
         samples.append(at, value)
@@ -182,9 +185,12 @@ def merged(policy: str, old: float, new: float) -> float:
 
 def taken(ctx: Context, text: bytes) -> float:
     """A value; raises ReplyError."""
-    if text[:1] in b"nN" and text.lower() == b"nan" and accepts_nan(ctx):
-        return math.nan
-    return parse_value(text)
+    try:
+        return parse_value(text)
+    except ReplyError:
+        if text.lower() == b"nan" and accepts_nan(ctx):
+            return math.nan
+        raise
 
 
 def accepts_nan(ctx: Context) -> bool:
@@ -205,20 +211,14 @@ def ts_add(ctx: Context, *arguments: bytes) -> Reply:
     name, stamp = arguments[0], arguments[1]
     value: float = taken(ctx, arguments[2])
     at: int = ctx.now_ms if stamp == b"*" else parse_time(stamp)
-    found = ctx.peek_any(name)
-    on_duplicate = None
-    if isinstance(found, Series):
-        series = found
-        ctx.there(name)
-        if series.place is None:
-            registry_of(ctx).add(ctx.db.index, name, series)
-        if len(arguments) > 3:
-            on_duplicate = parsed_policy_of(arguments[3:])
+    series = series_to_fill(ctx, name)
+    if series is not None:
+        on_duplicate = parsed_policy_of(arguments[3:]) if len(arguments) > 3 else None
+        last: int = series.samples.last
         if not add(ctx, name, series, at, value, on_duplicate):
-            return series.samples.last
-        record_sample(ctx, name, series, arguments, at)
-    elif found is not None:
-        raise ReplyError(NOT_A_SERIES)
+            return last
+        if at <= last or stamp == b"*":
+            record_sample(ctx, name, series, arguments, at)
     else:
         settings = parsed_settings(arguments[3:], "ts.add")
         series = create(ctx, name, settings)
@@ -230,6 +230,17 @@ def ts_add(ctx: Context, *arguments: bytes) -> Reply:
         add(ctx, name, series, at, value, None)
     ctx.changed(name, "ts.add")
     return at
+
+
+def series_to_fill(ctx: Context, name: bytes) -> Series | None:
+    """The series at a key, or None; raises ReplyError."""
+    try:
+        series = ctx.write(name, Series)
+    except ReplyError:
+        raise ReplyError(NOT_A_SERIES) from None
+    if series is not None and series.place is None:
+        registry_of(ctx).add(ctx.db.index, name, series)
+    return series
 
 
 def parsed_policy_of(options: tuple[bytes, ...]) -> str | None:
@@ -284,12 +295,9 @@ def ts_madd(ctx: Context, *arguments: bytes) -> Reply:
         try:
             value: float = taken(ctx, text)
             at = ctx.now_ms if stamp == b"*" else parse_time(stamp)
-            series = ctx.peek_any(name)
-            if not isinstance(series, Series):
+            series = series_to_fill(ctx, name)
+            if series is None:
                 raise ReplyError(NOT_A_SERIES)
-            ctx.there(name)
-            if series.place is None:
-                registry_of(ctx).add(ctx.db.index, name, series)
             added = add(ctx, name, series, at, value, None)
             replies.append(at if added else series.samples.last)
         except ReplyError as error:

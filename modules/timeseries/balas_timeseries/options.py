@@ -98,6 +98,7 @@ class Settings:
             series.policy = self.policy
         if self.ignore is not None:
             series.ignore_time_ms, series.ignore_value = self.ignore
+        series.resize()
 
 
 def parsed_settings(arguments: Sequence[bytes], command: str) -> Settings:

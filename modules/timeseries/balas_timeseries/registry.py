@@ -194,14 +194,15 @@ class Registry:
 
     def _place(self, db: int, key: bytes, series: Series) -> None:
         series.place = (db, key)
+        series.resize()
         self._known.setdefault(db, {})[key] = series
         self._labels.setdefault(db, Labels()).add(key, series.labels)
 
     def _remove(self, db: int, key: bytes) -> None:
         series = self._known[db].pop(key)
         self._labels[db].remove(key, series.labels)
-        self._unlink(db, key, series)
         series.place = None
+        self._unlink(db, key, series)
 
     def _unlink(self, db: int, key: bytes, series: Series) -> None:
         """End all rules from and to a series that was at this key."""

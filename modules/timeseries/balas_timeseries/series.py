@@ -77,7 +77,13 @@ class Series(Value):
         self.resize()
 
     def resize(self) -> None:
-        """Bring the size up to date after labels or rules have changed."""
+        """Bring what depends on settings, labels and rules up to date after they have changed."""
+        self.samples.simple = (
+            self.place is not None
+            and not self.rules
+            and not self.retention_ms
+            and not self.ignore_time_ms
+        )
         names = sum(LABEL_BYTES + len(name) + len(value) for name, value in self.labels)
         self.size = SERIES_BYTES + names + sum(rule.memory_usage() for rule in self.rules)
 
