@@ -100,6 +100,7 @@ cdef class Engine(Reception):
         self.slow_ns = INT64_MAX
         self.limits = Limits()
         self.limits.hash_seed = hash_seed
+        self.limits.slabs = self.account.slabs
         self.context = Context(self, self.changes, self.limits)
         self.gates = Gates()
         self.timers = Timers(self.clock)

@@ -1,6 +1,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from balas.structures.hashtable cimport HashTable
+from balas.structures.slabs cimport Slabs
 
 # Every entry ends with its key, or with what belongs to it behind the key; the hash table reads the
 # length from directly before the key.
@@ -26,6 +27,7 @@ cdef enum Part:
 
 cdef class EntryTable:
     cdef HashTable table
+    cdef Slabs slabs
     cdef readonly int64_t entry_bytes     # what all entries take from the allocator
     cdef uint64_t drain_position
 

@@ -1,8 +1,8 @@
 """Big collections in a hash table: the members of a set, the fields of a hash.
 
 An entry is one block: the length of the key and the key, for a field also the value, so that the
-table's pointer and one block are all a member costs. Blocks come from Python's allocator, which
-takes steps of 16 bytes and no header where malloc needs 32 bytes for a key of ten.
+table's pointer and one block are all a member costs. Blocks come from the server's slabs, which
+take steps of 8 bytes and no header where malloc needs 32 bytes for a key of ten.
 
 Expiry times of fields stand in a heap of deadlines, the earliest first, and a field that has one
 holds its place in that heap behind its value. A field without expiry time pays nothing. Time itself
@@ -24,6 +24,7 @@ from libc.string cimport memcpy
 
 from balas.structures.blocks cimport block_cost
 from balas.structures.chance cimport draw, draw_below
+from balas.structures.slabs cimport Slabs, room_of
 
 cdef enum:
     # A walk over a sparse table looks at this many buckets for each entry wanted, as Redis does.
@@ -45,6 +46,10 @@ cdef struct Gathering:
     PyObject *items
     Part part
 
+cdef struct Freeing:
+    PyObject *owner
+    uint64_t freed
+
 cdef struct Copying:
     PyObject *source
     PyObject *target
@@ -62,8 +67,10 @@ cdef int gather_entry(void *context, void *entry) except -1:
 
 
 cdef int free_entry(void *context, void *entry) except -1:
-    PyMem_Free(entry)
-    (<uint64_t *>context)[0] += 1
+    cdef Freeing *freeing = <Freeing *>context
+    cdef EntryTable table = <EntryTable>freeing.owner
+    table.slabs.release(entry, table.entry_size(entry))
+    freeing.freed += 1
     return 0
 
 
@@ -97,11 +104,12 @@ cdef class EntryTable:
     """Entries of one block each in a hash table; the classes below know what stands in a block."""
 
     def __dealloc__(self):
-        cdef uint64_t freed = 0
+        cdef Freeing freeing
         if self.table is None:
             return
+        freeing.owner = <PyObject *>self
         while True:
-            self.drain_position = self.table.drain(self.drain_position, free_entry, &freed)
+            self.drain_position = self.table.drain(self.drain_position, free_entry, &freeing)
             if self.drain_position == 0:
                 return
 
@@ -131,16 +139,15 @@ cdef class EntryTable:
         return slot[0] if slot != NULL else NULL
 
     cdef void *allocate(self, size_t size) except NULL:
-        cdef void *made = PyMem_Malloc(size)
-        if made == NULL:
-            raise MemoryError
-        self.entry_bytes += block_cost(size)
+        cdef void *made = self.slabs.allocate(size)
+        self.entry_bytes += room_of(size)
         return made
 
     cdef void release(self, void *entry) noexcept:
         """Free an entry that is out of the table."""
-        self.entry_bytes -= block_cost(self.entry_size(entry))
-        PyMem_Free(entry)
+        cdef size_t size = self.entry_size(entry)
+        self.entry_bytes -= room_of(size)
+        self.slabs.release(entry, size)
 
     # --- walking ----------------------------------------------------------------------------------
 
@@ -296,9 +303,12 @@ cdef class EntryTable:
         """Free about `effort` entries; True while there are more. Begun, it must be finished before
         anything else is asked of the table.
         """
-        cdef uint64_t freed = 0, position = self.drain_position
-        while freed < effort:
-            position = self.table.drain(position, free_entry, &freed)
+        cdef uint64_t position = self.drain_position
+        cdef Freeing freeing
+        freeing.owner = <PyObject *>self
+        freeing.freed = 0
+        while freeing.freed < effort:
+            position = self.table.drain(position, free_entry, &freeing)
             if position == 0:
                 self.table.clear()
                 self.entry_bytes = 0
@@ -328,7 +338,7 @@ cdef class EntryTable:
         self.table.check_invariants()
         self.table.visit_all(list_entry, &listing)
         for i in range(listing.count):
-            size += block_cost(self.entry_size(entries[i]))
+            size += room_of(self.entry_size(entries[i]))
         hides = listing.count < self.table.used
         PyMem_Free(entries)
         assert hides or size == self.entry_bytes, f"{size} bytes, {self.entry_bytes} counted"
@@ -336,10 +346,13 @@ cdef class EntryTable:
 
 @cython.no_gc
 cdef class MemberTable(EntryTable):
-    """A set of byte strings. `seed` is the secret of the hash function."""
+    """A set of byte strings. `seed` is the secret of the hash function; `slabs` is where the
+    entries are to stand, beside those of others: without, the table has slabs of its own.
+    """
 
-    def __cinit__(self, uint64_t seed):
+    def __cinit__(self, uint64_t seed, Slabs slabs=None):
         self.table = HashTable(KEY_OFFSET_OF_MEMBERS, seed)
+        self.slabs = slabs if slabs is not None else Slabs()
 
     cdef size_t entry_size(self, const void *entry) noexcept nogil:
         return sizeof(Member) + (<const Member *>entry).length
@@ -415,7 +428,7 @@ cdef class MemberTable(EntryTable):
 
     def copy(self):
         """A table of the same members."""
-        cdef MemberTable made = MemberTable(self.table.seed)
+        cdef MemberTable made = MemberTable(self.table.seed, self.slabs)
         self.fill_copy(made)
         return made
 
@@ -437,13 +450,14 @@ cdef inline size_t field_size(size_t key, size_t value, bint expiring) noexcept 
 
 @cython.no_gc
 cdef class FieldTable(EntryTable):
-    """Fields and their values, some with an expiry time. `seed` is the hash function's secret.
+    """Fields and their values, some with an expiry time. `seed` and `slabs` as for `MemberTable`.
 
     `now_ms` is the time by which fields are hidden, in Unix ms; at first it hides none.
     """
 
-    def __cinit__(self, uint64_t seed):
+    def __cinit__(self, uint64_t seed, Slabs slabs=None):
         self.table = HashTable(KEY_OFFSET_OF_FIELDS, seed)
+        self.slabs = slabs if slabs is not None else Slabs()
         self.now_ms = INT64_MIN
 
     def __dealloc__(self):
@@ -496,11 +510,9 @@ cdef class FieldTable(EntryTable):
         cdef bint stays = expiring and expires(field)
         cdef uint32_t place = <uint32_t>place_of(field) if stays else 0
         cdef Field *moved = field
-        if block_cost(old) != block_cost(size):
-            moved = <Field *>PyMem_Realloc(field, size)
-            if moved == NULL:
-                raise MemoryError
-            self.entry_bytes += <int64_t>block_cost(size) - <int64_t>block_cost(old)
+        if room_of(old) != room_of(size):
+            moved = <Field *>self.slabs.resize(field, old, size)
+            self.entry_bytes += <int64_t>room_of(size) - <int64_t>room_of(old)
             if moved != field:
                 self.table.replace(field, moved, hashed)
         moved.value_length = <uint32_t>value_size
@@ -728,7 +740,7 @@ cdef class FieldTable(EntryTable):
 
     def copy(self):
         """A table of the same fields, values and expiry times."""
-        cdef FieldTable made = FieldTable(self.table.seed)
+        cdef FieldTable made = FieldTable(self.table.seed, self.slabs)
         cdef Field *field
         cdef size_t i
         made.now_ms = self.now_ms

@@ -41,6 +41,7 @@ from balas.structures.ranked cimport (
     tree_remove,
     tree_rescore,
 )
+from balas.structures.slabs cimport Slabs
 
 cdef enum:
     WALK_AT_ONCE = 64
@@ -57,10 +58,11 @@ cdef inline void ask_for(Position position, bint reverse) noexcept nogil:
 
 @cython.no_gc
 cdef class OrderedIndex(EntryTable):
-    """Members with scores in order. `seed` is the secret of the hash function."""
+    """Members with scores in order. `seed` and `slabs` as for `MemberTable`."""
 
-    def __cinit__(self, uint64_t seed):
+    def __cinit__(self, uint64_t seed, Slabs slabs=None):
         self.table = HashTable(RANKED_HEADER, seed)
+        self.slabs = slabs if slabs is not None else Slabs()
         memset(&self.tree, 0, sizeof(RankedTree))
 
     def __dealloc__(self):
@@ -296,7 +298,7 @@ cdef class OrderedIndex(EntryTable):
 
     def copy(self):
         """An index of the same members and scores."""
-        cdef OrderedIndex made = OrderedIndex(self.table.seed)
+        cdef OrderedIndex made = OrderedIndex(self.table.seed, self.slabs)
         cdef Position position = tree_at(&self.tree, 0)
         cdef Ranked *entry
         made.table.resize(self.table.used)

@@ -69,7 +69,7 @@ cdef class Fields(Value):
     cdef int move_packed(self, unsigned char *entry, int64_t at_ms) except -1
     cdef int take_pack(self, unsigned char *pack, bint timed) noexcept
     cdef int take_table(self, FieldTable table) except -1
-    cdef int to_table(self, uint64_t seed) except -1
+    cdef int to_table(self, Limits limits) except -1
     cdef bint sound(self) except -1
     cdef bint has_twins(self) except -1
 

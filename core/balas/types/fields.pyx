@@ -338,7 +338,7 @@ cdef class Fields(Value):
         """Set fields, each followed by its value; how many of them are new. Expiry times go."""
         cdef Py_ssize_t i, new = 0
         if self.pack != NULL and not self.fits(pairs, limits):
-            self.to_table(limits.hash_seed)
+            self.to_table(limits)
         for i in range(0, len(pairs), 2):
             new += self.put_text(
                 PyBytes_AS_STRING(pairs[i]), PyBytes_GET_SIZE(pairs[i]),
@@ -360,7 +360,7 @@ cdef class Fields(Value):
         cdef size_t size_max = <size_t>limits.hash_value
         cdef bint new
         if self.pack != NULL and (field_size > size_max or value_size > size_max):
-            self.to_table(limits.hash_seed)
+            self.to_table(limits)
         if self.pack == NULL:
             new = self.table.put_field(field, field_size, value, value_size, keep_expiry)
             if self.next_expiry_ms >= 0 and not new:
@@ -368,7 +368,7 @@ cdef class Fields(Value):
             return new
         new = self.put_packed(field, field_size, value, value_size, keep_expiry)
         if new and self.length() > limits.hash_entries:
-            self.to_table(limits.hash_seed)
+            self.to_table(limits)
         return new
 
     cdef bint put_packed(
@@ -519,9 +519,9 @@ cdef class Fields(Value):
         self.follow()
         return 0
 
-    cdef int to_table(self, uint64_t seed) except -1:
+    cdef int to_table(self, Limits limits) except -1:
         """Put the fields of the pack into a table."""
-        cdef FieldTable table = FieldTable(seed)
+        cdef FieldTable table = FieldTable(limits.hash_seed, limits.slabs)
         cdef unsigned char *entry = listpack_first(self.pack)
         cdef unsigned int step = self.step()
         cdef Element field, value

@@ -186,7 +186,7 @@ cdef class Hash(Fields):
         if self.length() > reader.limits.hash_entries or (
             kind == KIND_ZIPMAP and not self.is_slim(reader.limits)
         ):
-            self.to_table(reader.limits.hash_seed)
+            self.to_table(reader.limits)
         return 0
 
     cdef bint is_slim(self, Limits limits) except -1:

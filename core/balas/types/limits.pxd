@@ -1,5 +1,7 @@
 from libc.stdint cimport int64_t, uint64_t
 
+from balas.structures.slabs cimport Slabs
+
 cdef class Limits:
     cdef public int64_t hash_entries
     cdef public int64_t hash_value
@@ -14,3 +16,4 @@ cdef class Limits:
     cdef public int64_t stream_node_bytes
     cdef public int64_t stream_node_entries
     cdef public uint64_t hash_seed        # of the server's hash tables
+    cdef public Slabs slabs               # where their entries stand

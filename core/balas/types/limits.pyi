@@ -1,3 +1,5 @@
+from balas.structures.slabs import Slabs
+
 OPTIONS: dict[str, str]
 
 class Limits:
@@ -14,3 +16,4 @@ class Limits:
     stream_node_bytes: int
     stream_node_entries: int
     hash_seed: int
+    slabs: Slabs

@@ -4,6 +4,8 @@ One object for each server. Commands find it as `ctx.limits`, a value that is lo
 `source.limits`; the composition root keeps it equal to the configuration.
 """
 
+from balas.structures.slabs cimport Slabs
+
 
 cdef class Limits:
     """Thresholds of the compact encodings, at first those of Redis.
@@ -18,9 +20,11 @@ cdef class Limits:
         hll_sparse_bytes: bytes of a sparse HyperLogLog.
         stream_node_bytes, stream_node_entries: size of a node of a stream; 0 sets no limit.
         hash_seed: the secret of the server's hash functions, for what becomes a table.
+        slabs: where the entries of such tables stand, those of the whole server.
     """
 
     def __cinit__(self):
+        self.slabs = Slabs()
         self.hash_entries = 512
         self.hash_value = 64
         self.list_size = -2

@@ -180,7 +180,7 @@ cdef Set new_set(Form form, Limits limits):
     elif form == PACK:
         made.take_block(listpack_new(), PACK)
     else:
-        made.take_table(MemberTable(limits.hash_seed))
+        made.take_table(MemberTable(limits.hash_seed, limits.slabs))
     return made
 
 
@@ -436,7 +436,7 @@ cdef class Set(Value):
         elif count <= limits.set_entries:
             self.take_block(listpack_new(), PACK)
         else:
-            self.take_table(MemberTable(limits.hash_seed))
+            self.take_table(MemberTable(limits.hash_seed, limits.slabs))
             self.table().table.resize(count)
         return 0
 
@@ -462,7 +462,7 @@ cdef class Set(Value):
 
     cdef int to_table(self, Py_ssize_t expected, Limits limits) except -1:
         """To a hash table with room for so many members."""
-        cdef MemberTable table = MemberTable(limits.hash_seed)
+        cdef MemberTable table = MemberTable(limits.hash_seed, limits.slabs)
         table.table.resize(expected)
         self.each(put_in_table, <void *>table, False)
         self.release()

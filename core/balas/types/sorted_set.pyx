@@ -226,7 +226,7 @@ cdef class SortedSet(Value):
 
     cdef int to_index(self, uint64_t expected, Limits limits) except -1:
         """To an index with room for so many members."""
-        cdef OrderedIndex index = OrderedIndex(limits.hash_seed)
+        cdef OrderedIndex index = OrderedIndex(limits.hash_seed, limits.slabs)
         index.table.resize(expected)
         self.each(0, self.length(), False, put_in_index, <void *>index)
         self.let_go()
@@ -264,7 +264,7 @@ cdef class SortedSet(Value):
             if count <= limits.zset_entries and size <= limits.zset_value:
                 self.take_pack(listpack_new())
                 return 0
-            index = OrderedIndex(limits.hash_seed)
+            index = OrderedIndex(limits.hash_seed, limits.slabs)
             index.table.resize(count)
             self.take_index(index)
         elif self.is_pack() and count > limits.zset_entries:
@@ -746,7 +746,7 @@ cdef double load_score(ItemReader reader, bint as_text) except? -7:
 
 cdef int load_scored(ItemReader reader, SortedSet made, bint as_text) except -1:
     """Members one by one into an index."""
-    cdef OrderedIndex index = OrderedIndex(reader.limits.hash_seed)
+    cdef OrderedIndex index = OrderedIndex(reader.limits.hash_seed, reader.limits.slabs)
     cdef uint64_t left
     cdef const char *text
     cdef size_t size

@@ -208,7 +208,7 @@ cpdef list difference(list sources):
 def sorted_set_of(list pairs, Limits limits):
     """A sorted set, as it is stored, of scores and members in order, of which there are some."""
     cdef SortedSet made = SortedSet.__new__(SortedSet)
-    cdef OrderedIndex index = OrderedIndex(limits.hash_seed)
+    cdef OrderedIndex index = OrderedIndex(limits.hash_seed, limits.slabs)
     cdef bytes member
     cdef double score
     index.table.resize(len(pairs))
