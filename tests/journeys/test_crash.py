@@ -1,8 +1,11 @@
 """A server is killed in the midst of writes: what it has acknowledged is there after a restart.
 
-The moment of the crash is decided by chance, from the number that is the test's parameter.
+The moment of the crash is decided by chance, from the number that is the test's parameter. Each
+kill is a life of the same data: the next life begins with what the last one has left, so a log that
+was cut off, taken over and cut off again is tested, too. `BALAS_KILLS` is how many there are.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +17,9 @@ from balas.testing import BalasProcess, RealRedis, ServerProcess
 
 WRITERS = 4
 DURABLE = {"appendonly": "yes", "appendfsync": "always"}
-RUNS_LONG = 50
+# Kills of the long run, and how many of them one set of data sees.
+KILLS = int(os.environ.get("BALAS_KILLS", "500"))
+LIVES = 10
 
 
 class Writer(threading.Thread):
@@ -26,7 +31,7 @@ class Writer(threading.Thread):
     """
 
     def __init__(self, server: ServerProcess, name: str, chance: Random) -> None:
-        super().__init__(name=name)
+        super().__init__(name=name, daemon=True)
         self.acknowledged = 0
         self.sent = 0
         self._client = server.client()
@@ -80,7 +85,7 @@ class Rewriter(threading.Thread):
     """Has the log rewritten again and again until the server is gone."""
 
     def __init__(self, server: ServerProcess, chance: Random) -> None:
-        super().__init__(name="rewriter")
+        super().__init__(name="rewriter", daemon=True)
         self._client = server.client()
         self._chance = chance
 
@@ -94,12 +99,33 @@ class Rewriter(threading.Thread):
             self._client.close()
 
 
-def lost_writes(server: ServerProcess, seed: int, *, rewrites: bool = False) -> list[str]:
-    """Kill the server under load, restart it, and list what it has lost of its acknowledged
-    writes.
+def writers_of(server: ServerProcess, seed: int, life: int) -> list[Writer]:
+    return [Writer(server, f"writer-{life}-{n}", Random(seed + n)) for n in range(WRITERS)]
+
+
+def lost_writes(
+    server: ServerProcess, seed: int, *, rewrites: bool = False, lives: int = 1
+) -> list[str]:
+    """Kill the server under load and restart it, again and again, and list what it has lost of the
+    writes that were acknowledged in any of its lives.
     """
-    chance = Random(seed)
-    writers = [Writer(server, f"writer-{n}", Random(seed + n)) for n in range(WRITERS)]
+    lived: list[Writer] = []
+    for life in range(lives):
+        chance = Random(seed + 1000 * life)
+        writers = writers_of(server, seed + 1000 * life, life)
+        live_and_die(server, writers, chance, rewrites=rewrites)
+        lived += writers
+        server.start()
+        lost = [text for writer in lived for text in writer.lost(server)]
+        if lost:
+            return lost
+    return []
+
+
+def live_and_die(
+    server: ServerProcess, writers: list[Writer], chance: Random, *, rewrites: bool
+) -> None:
+    """Let the writers write until chance kills the server."""
     threads = [*writers, *([Rewriter(server, chance)] if rewrites else [])]
     for thread in threads:
         thread.start()
@@ -111,36 +137,38 @@ def lost_writes(server: ServerProcess, seed: int, *, rewrites: bool = False) -> 
     server.kill()
     for thread in threads:
         thread.join(30)
-    server.start()
-    return [text for writer in writers for text in writer.lost(server)]
+        assert not thread.is_alive()
 
 
-LONG_RUNS = [pytest.param(seed, marks=pytest.mark.long) for seed in range(1, RUNS_LONG)]
+# Of each of the three kinds of lives a third, plain or with rewrites or under another policy.
+SEEDS = [pytest.param(seed, marks=pytest.mark.long) for seed in range(1, KILLS // (3 * LIVES) + 2)]
 
 
-@pytest.mark.parametrize("seed", [0, *LONG_RUNS])
+@pytest.mark.parametrize("seed", [0, *SEEDS])
 def test_no_acknowledged_write_is_lost(
     balas_process: Callable[..., BalasProcess], seed: int
 ) -> None:
-    assert lost_writes(balas_process(DURABLE), seed) == []
+    server = balas_process(DURABLE)
+    assert lost_writes(server, seed, lives=LIVES if seed else 2) == []
 
 
-@pytest.mark.parametrize("seed", [0, *LONG_RUNS])
+@pytest.mark.parametrize("seed", [0, *SEEDS])
 def test_no_acknowledged_write_is_lost_while_the_log_is_rewritten(
     balas_process: Callable[..., BalasProcess], seed: int
 ) -> None:
-    server = balas_process({**DURABLE, "rdb-key-save-delay": 10})
-    assert lost_writes(server, seed, rewrites=True) == []
+    preamble = "no" if seed % 4 == 3 else "yes"
+    options = {"rdb-key-save-delay": 10, "aof-use-rdb-preamble": preamble}
+    server = balas_process({**DURABLE, **options, "aof-timestamp-enabled": "yes"})
+    assert lost_writes(server, seed, rewrites=True, lives=LIVES if seed else 2) == []
 
 
-@pytest.mark.parametrize("policy", ["everysec", "no"])
-@pytest.mark.parametrize("seed", LONG_RUNS[:10])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_process_that_is_killed_loses_nothing_under_any_policy(
-    balas_process: Callable[..., BalasProcess], policy: str, seed: int
+    balas_process: Callable[..., BalasProcess], seed: int
 ) -> None:
     """Only a machine that stops would: what was written is the system's to bring to disk."""
-    server = balas_process({**DURABLE, "appendfsync": policy})
-    assert lost_writes(server, seed, rewrites=seed % 2 == 0) == []
+    server = balas_process({**DURABLE, "appendfsync": ("everysec", "no")[seed % 2]})
+    assert lost_writes(server, seed, rewrites=seed % 3 == 0, lives=LIVES) == []
 
 
 def test_the_test_notices_lost_writes(real_redis: RealRedis) -> None:
