@@ -27,6 +27,7 @@ from balas_graph.errors import QueryError
 from balas_graph.evaluation.compiler import Compiler
 from balas_graph.evaluation.registry import Registry
 from balas_graph.evaluation.run import Run
+from balas_graph.execution._parameters import read as read_parameters
 from balas_graph.execution.clauses import Executor, Plan, prepare
 from balas_graph.language.parser import Parser
 from balas_graph.storage import files
@@ -45,14 +46,23 @@ class Plans(Module):
         self.registry = Registry()
         self.plans: OrderedDict[str, Plan] = OrderedDict()
 
-    def plan(self, parser: Parser) -> tuple[Plan, bool]:
-        """The plan of what a parser has before it, and whether it was there."""
-        text = parser.text[parser.token.start :]
+    def read(self, text: str, run: Run) -> tuple[Plan, bool]:
+        """Set the parameters; the plan of the query behind them, and whether it was there."""
+        plain = read_parameters(text)
+        parser = None
+        if plain is not None:
+            run.parameters, place = plain
+            text = text[place:]
+        elif text not in self.plans:
+            parser = Parser(text)
+            constants = parser.parameters()
+            run.parameters = {k: run.compiler.compile(v)({}, run) for k, v in constants.items()}
+            text = text[parser.token.start :]
         found = self.plans.get(text)
         if found is not None:
             self.plans.move_to_end(text)
             return found, True
-        plan = self.plans[text] = prepare(parser, self.registry)
+        plan = self.plans[text] = prepare(parser or Parser(text), self.registry)
         if len(self.plans) > PLANS_MAX:
             self.plans.popitem(last=False)
         return plan, False
@@ -108,10 +118,7 @@ def run_query(
     if given.timeout_ms:
         run.deadline_s = begun + given.timeout_ms / 1000
     try:
-        parser = Parser(query)
-        constants = parser.parameters()
-        run.parameters = {k: run.compiler.compile(v)({}, run) for k, v in constants.items()}
-        plan, cached = shared.plan(parser)
+        plan, cached = shared.read(query, run)
         if plan.writes and read_only:
             raise ReplyError("ERR graph.RO_QUERY is to be executed only on read-only queries")
         run.compiler = plan.compiler

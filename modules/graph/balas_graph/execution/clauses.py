@@ -10,6 +10,7 @@ from balas_graph.evaluation.registry import Registry
 from balas_graph.evaluation.run import Row, Run
 from balas_graph.evaluation.values import group_key, type_name
 from balas_graph.execution import schema, writing
+from balas_graph.execution.batches import Matcher, Recipe, recipe
 from balas_graph.execution.matching import match, path_of
 from balas_graph.execution.projection import Projector
 from balas_graph.language import checks, tree
@@ -26,6 +27,13 @@ class Plan:
     compiler: Compiler
     chancy: bool
     projectors: dict[int, Projector] = field(default_factory=dict)
+    recipes: dict[int, Recipe | None] = field(default_factory=dict)
+
+    def recipe(self, clauses: tuple[tree.Clause, ...]) -> Recipe | None:
+        """How the front of some clauses is matched in columns."""
+        if id(clauses) not in self.recipes:
+            self.recipes[id(clauses)] = recipe(clauses)
+        return self.recipes[id(clauses)]
 
     def projector(self, clause: tree.Projection, registry: Registry) -> Projector:
         """The projector of a clause."""
@@ -70,7 +78,10 @@ class Executor:
 
     def part(self, clauses: tuple[tree.Clause, ...], rows: list[Row], run: Run) -> list[Row]:
         """The rows behind the last clause; none unless that is RETURN or a lone CALL."""
-        for clause in clauses:
+        place = 0
+        if isinstance(clauses[0], tree.Match) and len(rows) == 1 and not rows[0]:
+            rows, place = self.front(clauses, rows, run)
+        for clause in clauses[place:]:
             rows = getattr(self, "run_" + type(clause).__name__.lower())(clause, rows, run)
             run.step(len(rows))
         last = clauses[-1]
@@ -79,6 +90,26 @@ class Executor:
         ):
             return rows
         return []
+
+    def front(
+        self, clauses: tuple[tree.Clause, ...], rows: list[Row], run: Run
+    ) -> tuple[list[Row], int]:
+        """Run the clauses at the front in columns, if they can be: their rows, how many clauses."""
+        recipe = self.plan.recipe(clauses)
+        if recipe is None:
+            return rows, 0
+        batch = Matcher(run).match(recipe)
+        place = len(recipe.steps)
+        rest = recipe.steps[-1].rest
+        behind = clauses[place] if place < len(clauses) else None
+        if isinstance(behind, tree.Projection) and not rest:
+            found = self.plan.projector(behind, run.registry).run_batch(batch, run)
+            if found is not None:
+                return found, place + 1
+        result = batch.rows(run)
+        for test in [run.compiler.compile(part) for part in rest]:
+            result = [row for row in result if truth(test(row, run))]
+        return result, place
 
     def run_match(self, clause: tree.Match, rows: list[Row], run: Run) -> list[Row]:
         """MATCH and OPTIONAL MATCH."""

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from balas_graph.errors import QueryError, type_mismatch
 from balas_graph.evaluation.compiler import truth
 from balas_graph.evaluation.registry import Registry
 from balas_graph.evaluation.run import Row, Run
 from balas_graph.evaluation.values import group_key, order_key, type_name
+from balas_graph.execution.columnar import Columns
 from balas_graph.language import tree
 from balas_graph.language.tree import Expression
+
+if TYPE_CHECKING:
+    from balas_graph.execution.batches import Batch
 
 Aggregates = dict[str, tree.Call]
 
@@ -73,9 +80,60 @@ class Projector:
             assert isinstance(made, Expression)
             self.order.append((made, down))
 
+    def run_batch(self, batch: Batch, run: Run) -> list[Row] | None:
+        """The rows behind the projection of a batch; None if it needs rows."""
+        if self.clause.star:
+            return None
+        columns = Columns(batch, run)
+        if self.found:
+            pairs = self.grouped_columns(columns, run)
+            return None if pairs is None else self.finish(pairs, run)
+        if self.order or self.clause.where is not None:
+            return None
+        if not all(columns.covers(value) for value, _ in self.items):
+            return None
+        if not self.clause.distinct:
+            start = amount(self.clause.skip, run, "SKIP") or 0
+            limit = amount(self.clause.limit, run, "LIMIT")
+            if start or limit is not None:
+                end = batch.count if limit is None else start + limit
+                columns.batch = batch.take(np.arange(start, max(start, min(end, batch.count))))
+        names = [name for _, name in self.items]
+        values = [columns.values(value) for value, _ in self.items]
+        rows = [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
+        return self.finish([(row, row) for row in rows], run) if self.clause.distinct else rows
+
+    def grouped_columns(self, columns: Columns, run: Run) -> list[tuple[Row, Row]] | None:
+        """One row for each group of a batch; None if its keys or aggregates need rows."""
+        keys = [value for value, _ in self.keys]
+        if not all(columns.covers(key) for key in keys):
+            return None
+        groups, first = columns.groups(keys)
+        if not first and not keys:
+            return self.grouped([], run)
+        results = {}
+        for name, call in self.found.items():
+            found = columns.aggregate(call, groups, len(first))
+            if found is None:
+                return None
+            results[name] = found
+        pairs = []
+        for number, scope in enumerate(columns.scopes(keys, first)):
+            for name, found in results.items():
+                scope[name] = found[number]
+            projected = {}
+            for value, name in self.items:
+                projected[name] = run.compiler.compile(value)(scope, run)
+            pairs.append((projected, {**scope, **projected}))
+        return pairs
+
     def run(self, rows: list[Row], run: Run) -> list[Row]:
         """The rows behind the projection."""
         pairs = self.grouped(rows, run) if self.found else self.plain(rows, run)
+        return self.finish(pairs, run)
+
+    def finish(self, pairs: list[tuple[Row, Row]], run: Run) -> list[Row]:
+        """DISTINCT, ORDER BY, SKIP, LIMIT and WHERE, on rows with the names they may use."""
         if self.clause.distinct:
             seen: dict[object, tuple[Row, Row]] = {}
             for pair in pairs:

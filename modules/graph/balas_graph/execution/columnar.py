@@ -1,0 +1,149 @@
+"""RETURN and WITH on columns: aggregation, and plain values of properties."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing
+
+from balas_graph.evaluation.run import Row, Run
+from balas_graph.evaluation.values import group_key
+from balas_graph.execution._groups import grouped
+from balas_graph.language import tree
+from balas_graph.language.tree import Expression
+
+if TYPE_CHECKING:
+    from balas_graph.execution.batches import Batch
+
+Groups = np.typing.NDArray[np.int64]
+# A float holds integers up to here exactly, and so does their sum.
+EXACT_MAX = 2.0**53
+
+
+class Columns:
+    """The values of expressions over a batch."""
+
+    def __init__(self, batch: Batch, run: Run) -> None:
+        self.batch = batch
+        self.run = run
+        self.store = run.graph.store
+
+    def covers(self, value: Expression) -> bool:
+        """Whether an expression is a node, an edge or a property of one."""
+        if isinstance(value, tree.Property):
+            value = value.of
+        return isinstance(value, tree.Variable) and (
+            value.name in self.batch.nodes or value.name in self.batch.edges
+        )
+
+    def ids(self, name: str) -> np.typing.NDArray[np.int32]:
+        """The ids a name is bound to."""
+        found = self.batch.nodes.get(name)
+        return self.batch.edges[name] if found is None else found
+
+    def values(self, value: Expression) -> list[object]:
+        """The values of an expression that is covered, one for each binding."""
+        if isinstance(value, tree.Property):
+            assert isinstance(value.of, tree.Variable)
+            name = value.of.name
+            of_edges = name in self.batch.edges
+            columns = self.store.edge_columns if of_edges else self.store.node_columns
+            key = self.run.graph.attributes.get(value.key)
+            if not 0 <= key < len(columns):
+                return [None] * self.batch.count
+            return columns[key].values(self.ids(name))
+        assert isinstance(value, tree.Variable)
+        if value.name in self.batch.edges:
+            return [self.store.edge(id) for id in self.ids(value.name).tolist()]
+        return [self.store.node(id) for id in self.ids(value.name).tolist()]
+
+    def keys(self, value: Expression) -> list[object]:
+        """The same for grouping: ids stand for what they belong to."""
+        if isinstance(value, tree.Variable):
+            return self.ids(value.name).tolist()
+        return self.values(value)
+
+    def groups(self, keys: list[Expression]) -> tuple[Groups, list[int]]:
+        """The number of each binding's group, and the first binding of each."""
+        if not keys:
+            return np.zeros(self.batch.count, np.int64), [0] if self.batch.count else []
+        return grouped([self.keys(key) for key in keys], group_key)
+
+    def scopes(self, keys: list[Expression], first: list[int]) -> list[Row]:
+        """For each group a row with the names that its keys need."""
+        names = [key.name if isinstance(key, tree.Variable) else key.of.name for key in keys]  # type: ignore[attr-defined]
+        if not first:
+            return []
+        return self.batch.take(np.array(first, np.int64)).rows(self.run) if names else [{}]
+
+    def aggregate(self, call: tree.Call, groups: Groups, count: int) -> list[object] | None:
+        """The values of an aggregate for each group; None if it needs rows."""
+        if call.star:
+            return np.bincount(groups, minlength=count).tolist()
+        value = call.arguments[0]
+        if not self.covers(value) or len(call.arguments) > 1:
+            return None
+        if isinstance(value, tree.Variable):
+            if call.name != "count":
+                return None
+            if not call.distinct:
+                return np.bincount(groups, minlength=count).tolist()
+            ids = self.ids(value.name).astype(np.int64)
+            pairs = np.unique(groups * (1 << 32) + ids)
+            return np.bincount(pairs >> 32, minlength=count).tolist()
+        if not call.distinct and call.name in ("sum", "min", "max", "avg", "count"):
+            found = self.numbers(call.name, value, groups, count)
+            if found is not None:
+                return found
+        return self.listed(call, self.values(value), groups, count)
+
+    def numbers(
+        self, name: str, value: Expression, groups: Groups, count: int
+    ) -> list[object] | None:
+        """An aggregate of integers; None if the values are others."""
+        assert isinstance(value, tree.Property)
+        assert isinstance(value.of, tree.Variable)
+        of_edges = value.of.name in self.batch.edges
+        columns = self.store.edge_columns if of_edges else self.store.node_columns
+        key = self.run.graph.attributes.get(value.key)
+        if not 0 <= key < len(columns):
+            return None
+        found = columns[key].numbers(self.ids(value.of.name))
+        if found is None or not found[2]:
+            return None
+        values, there, _ = found
+        if not there.all():
+            values, groups = values[there], groups[there]
+        if len(values) and float(np.abs(values).max()) * len(values) > EXACT_MAX:
+            return None
+        counts = np.bincount(groups, minlength=count)
+        if name == "count":
+            return counts.tolist()
+        if name in ("sum", "avg"):
+            sums = np.bincount(groups, weights=values, minlength=count)
+            if name == "sum":
+                return sums.astype(np.int64).tolist()
+            return [s / n if n else None for s, n in zip(sums, counts, strict=True)]
+        least = name == "min"
+        bounds = np.full(count, np.inf if least else -np.inf)
+        (np.minimum if least else np.maximum).at(bounds, groups, values)
+        return [int(b) if n else None for b, n in zip(bounds, counts, strict=True)]
+
+    def listed(
+        self, call: tree.Call, values: list[object], groups: Groups, count: int
+    ) -> list[object]:
+        """An aggregate of the values of each group in a list."""
+        members: list[list[object]] = [[] for _ in range(count)]
+        for value, group in zip(values, groups.tolist(), strict=True):
+            if value is not None:
+                members[group].append(value)
+        found = self.run.registry.functions[call.name]
+        results = []
+        for inside in members:
+            if call.distinct:
+                inside = list({group_key(value): value for value in inside}.values())
+            for value in inside:
+                found.check([value])
+            results.append(found.body(self.run, inside))
+        return results
