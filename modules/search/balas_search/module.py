@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from balas.api import Attachment, LoadStream, Module, NotUnderstood, SaveStream, hook
 from balas_search import persistence
@@ -11,8 +13,21 @@ from balas_search.evaluation.evaluation import Limits
 from balas_search.fields.spec import KINDS
 from balas_search.index.index import Index
 from balas_search.index.indexes import Indexes
+from balas_search.results.search import Timing
 
 TIDY_MS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class QuerySettings:
+    """What queries ask of the settings, gathered once."""
+
+    dialect: int
+    search_results_max: int
+    aggregate_results_max: int
+    cursor_idle_max_ms: int
+    limits: Limits
+    timing: Timing
 
 
 class SearchBase(Module):
@@ -28,6 +43,7 @@ class SearchBase(Module):
         self.indexes = Indexes()
         self.dictionaries: dict[bytes, dict[bytes, None]] = {}
         self.cursors = Cursors()
+        self._settings: QuerySettings | None = None
 
     @hook
     def load(self, server: Attachment) -> None:
@@ -102,8 +118,31 @@ class SearchBase(Module):
         value: int = self.server.option(name)
         return value
 
-    def limits(self) -> Limits:
+    @hook
+    def config_changed(self, name: str, value: Any) -> None:
+        """Settings are read again."""
+        self._settings = None
+
+    @property
+    def query_settings(self) -> QuerySettings:
         """The settings that queries keep to."""
-        return Limits(
-            self.setting("search-min-prefix"), self.setting("search-max-prefix-expansions")
-        )
+        if self._settings is None:
+            self._settings = QuerySettings(
+                self.setting("search-default-dialect"),
+                self.setting("search-max-search-results"),
+                self.setting("search-max-aggregate-results"),
+                self.setting("search-cursor-max-idle"),
+                Limits(
+                    self.setting("search-min-prefix"),
+                    self.setting("search-max-prefix-expansions"),
+                ),
+                Timing(
+                    self.setting("search-timeout"),
+                    self.server.option("search-on-timeout") == "fail",
+                ),
+            )
+        return self._settings
+
+    def limits(self) -> Limits:
+        """Those that an evaluation keeps to."""
+        return self.query_settings.limits

@@ -96,8 +96,8 @@ class Aggregator:
             if self.timing.fails:
                 raise ReplyError(TIME_IS_UP)
             warnings.append(TIME_IS_UP)
-        last = options.steps[-1] if options.steps else None
-        limit = last.count if isinstance(last, Arrange) else None
+        arranged = [step.count for step in options.steps if isinstance(step, Arrange)]
+        limit = arranged[-1] if arranged else None
         return Outcome(rows, self.pipeline.total, options, warnings, limit)
 
     def source(self) -> Source:

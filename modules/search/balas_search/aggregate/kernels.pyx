@@ -119,19 +119,16 @@ def read_fields(read, list keys not None, tuple names not None, check) -> tuple:
 
 
 def totals(const int64_t[::1] groups not None, const double[::1] values not None,
-           const unsigned char[::1] there not None, Py_ssize_t count) -> tuple:
-    """By group, how many values there are (int64) and their sum (float64), added in order."""
-    counts = np.zeros(count, np.int64)
+           const unsigned char[::1] there not None, Py_ssize_t count) -> np.ndarray:
+    """By group the sum of the values that are there (float64), added in order."""
     sums = np.zeros(count)
-    cdef int64_t[::1] number = counts
     cdef double[::1] total = sums
     cdef Py_ssize_t i
     with nogil:
         for i in range(groups.shape[0]):
             if there[i]:
-                number[groups[i]] += 1
                 total[groups[i]] += values[i]
-    return counts, sums
+    return sums
 
 
 def extremes(const int64_t[::1] groups not None, const double[::1] values not None,

@@ -168,12 +168,15 @@ def _common_option(
 
 
 def last_arrange(made: AggregateOptions) -> Arrange:
-    """The last step if it sorts or limits; else a new one that will."""
-    if not made.steps or not isinstance(made.steps[-1], Arrange):
-        made.steps.append(Arrange())
-    found = made.steps[-1]
-    assert isinstance(found, Arrange)
-    return found
+    """The step that sorts and limits, behind the last GROUPBY: there is one at most."""
+    for step in reversed(made.steps):
+        if isinstance(step, Arrange):
+            return step
+        if isinstance(step, GroupBy):
+            break
+    added = Arrange()
+    made.steps.append(added)
+    return added
 
 
 def _sort(arrange: Arrange, words: Words) -> None:

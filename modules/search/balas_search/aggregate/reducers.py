@@ -89,15 +89,16 @@ def _count(groups: Groups, reducer: Reducer) -> Column:
 
 
 def _sum(groups: Groups, reducer: Reducer) -> Column:
-    _, sums = kernels.totals(groups.codes, *groups.numbers(reducer.source or b""), groups.count)
-    return Numbers(sums)
+    return Numbers(
+        kernels.totals(groups.codes, *groups.numbers(reducer.source or b""), groups.count)
+    )
 
 
 def _avg(groups: Groups, reducer: Reducer) -> Column:
-    counts, sums = kernels.totals(
-        groups.codes, *groups.numbers(reducer.source or b""), groups.count
-    )
-    return Numbers(sums / np.maximum(counts, 1))
+    # Rows without a number count, as if they had 0.
+    counts = np.bincount(groups.codes, minlength=groups.count)
+    sums = kernels.totals(groups.codes, *groups.numbers(reducer.source or b""), groups.count)
+    return Numbers(sums / counts)
 
 
 def _extreme(sign: float) -> Callable[[Groups, Reducer], Column]:
@@ -134,7 +135,7 @@ def _tolist(groups: Groups, reducer: Reducer) -> Column:
 
 def _count_distinct(groups: Groups, reducer: Reducer) -> Column:
     codes, values = groups.distinct(reducer.source or b"")
-    there = np.array([value is not ABSENT for value in values], bool)
+    there = np.array([value is not ABSENT and value is not None for value in values], bool)
     return Numbers(np.bincount(codes[there], minlength=groups.count).astype(float))
 
 
@@ -142,7 +143,7 @@ def _registers(groups: Groups, reducer: Reducer) -> list[kernels.Registers]:
     codes, values = groups.distinct(reducer.source or b"")
     found = [kernels.Registers() for _ in range(groups.count)]
     for code, value in zip(codes.tolist(), values, strict=True):
-        if value is not ABSENT:
+        if value is not ABSENT and value is not None:
             found[code].add(value)
     return found
 

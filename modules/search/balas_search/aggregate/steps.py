@@ -102,22 +102,26 @@ class Names:
 
 
 class Pipeline:
-    """Puts rows through steps. `total` is how many there would be without the last LIMIT."""
+    """Puts rows through steps.
+
+    `total` is how many rows there are before the last LIMIT; `arranged` tells that it is behind us.
+    """
 
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
         self.total = rows.size
+        self.arranged = False
         # How many rows each step let through, for FT.PROFILE.
         self.counts: list[int] = []
 
     def run(self, steps: list[Step]) -> Rows:
         """All steps; raises ReplyError."""
-        for at, step in enumerate(steps):
-            self.step(step, at + 1 == len(steps))
+        for step in steps:
+            self.step(step)
             self.counts.append(self.rows.size)
         return self.rows
 
-    def step(self, step: Step, last: bool) -> None:
+    def step(self, step: Step) -> None:
         """One step; raises ReplyError."""
         rows = self.rows
         if isinstance(step, Load):
@@ -138,7 +142,10 @@ class Pipeline:
             self.group(step)
         else:
             self.arrange(step)
-        if not isinstance(step, Arrange):
+        if isinstance(step, Arrange):
+            self.arranged = True
+        elif isinstance(step, GroupBy) or not self.arranged:
+            self.arranged = False
             self.total = self.rows.size
 
     def filter(self, expression: Parsed) -> None:

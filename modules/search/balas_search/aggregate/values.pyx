@@ -134,6 +134,8 @@ def compare(one, other, bint strict) -> int:
             return cmp_numbers(number, other)
         if strict:
             raise not_a_number(one)
+    elif strict and (isinstance(one, float) or isinstance(other, float)):
+        raise not_a_number(b"(null)")
     first, second = text_of(one), text_of(other)
     return -1 if first < second else first > second
 

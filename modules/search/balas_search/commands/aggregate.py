@@ -26,11 +26,9 @@ if TYPE_CHECKING:
 
 def aggregate_options(module: SearchBase, arguments: tuple[bytes, ...]) -> AggregateOptions:
     """What stands behind the query; raises ReplyError."""
+    settings = module.query_settings
     return parse_aggregate(
-        arguments,
-        module.setting("search-default-dialect"),
-        module.setting("search-max-aggregate-results"),
-        module.setting("search-cursor-max-idle"),
+        arguments, settings.dialect, settings.aggregate_results_max, settings.cursor_idle_max_ms
     )
 
 
@@ -67,7 +65,7 @@ def with_cursor(ctx: Context, module: SearchBase, index: Index, outcome: Outcome
     if rows.size < wanted or first.failure or not wanted:
         return [reply, 0]
     rows.detach()
-    idle_ms = options.cursor_idle_ms or module.setting("search-cursor-max-idle")
+    idle_ms = options.cursor_idle_ms or module.query_settings.cursor_idle_max_ms
     number = module.cursors.open(
         index, outcome, wanted, options.cursor_rows, idle_ms, ctx.now_ms
     )

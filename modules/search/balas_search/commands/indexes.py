@@ -264,6 +264,7 @@ def ft_syn_update(ctx: Context, *arguments: bytes) -> Reply:
     index = module.indexes.named(name)
     skips = terms[0].upper() == b"SKIPINITIALSCAN"
     index.synonyms.update(group, terms[1:] if skips else terms)
+    index.plans.clear()
     if not skips:
         module.indexes.refill(index)
     record(ctx, b"FT.SYNUPDATE", *arguments)

@@ -20,6 +20,7 @@ from balas_search.evaluation.cursors import (
     UnionCursor,
 )
 from balas_search.results.options import parse_search
+from balas_search.results.plans import Plan
 from balas_search.results.query import Found
 from balas_search.results.search import Searcher
 from balas_search.schema.words import shown
@@ -67,7 +68,7 @@ def profile_search(
     )
     index = module.indexes.for_query(name)
     parsing_ms = (time.perf_counter() - started) * 1000
-    searcher = Searcher(ctx, index, options, module.limits(), timing_of(module))
+    searcher = Searcher(ctx, index, Plan(options), module.limits(), timing_of(module))
     reply = searcher.reply(query)
     timing = Timing(parsing_ms, (time.perf_counter() - started) * 1000)
     count = 0 if searcher.found is None else len(searcher.found.docs)

@@ -9,6 +9,7 @@ from balas_search.commands.common import NAME, READING, search_module, wrong_num
 from balas_search.index.index import Index
 from balas_search.query.explain import explain
 from balas_search.results.options import parse_search
+from balas_search.results.plans import Plan
 from balas_search.results.query import tree_of
 from balas_search.results.search import Searcher, Timing
 from balas_search.schema.words import shown
@@ -33,20 +34,21 @@ def ft_search(ctx: Context, *arguments: bytes) -> Reply:
     module = search_module(ctx)
     if len(arguments) < 2:
         raise ReplyError("No query string provided")
-    options = parse_search(
-        arguments[2:],
-        module.setting("search-default-dialect"),
-        module.setting("search-max-search-results"),
-    )
+    settings = module.query_settings
+    index = module.indexes.find(arguments[0])
+    plan = None if index is None else index.plans.find(arguments, settings)
+    if plan is None:
+        options = parse_search(arguments[2:], settings.dialect, settings.search_results_max)
+        plan = Plan(options)
+        if index is not None:
+            index.plans.keep(arguments, settings, plan)
     index = query_index(ctx, arguments)
-    return Searcher(ctx, index, options, module.limits(), timing_of(module)).reply(arguments[1])
+    return Searcher(ctx, index, plan, settings.limits, settings.timing).reply(arguments[1])
 
 
 def timing_of(module: SearchBase) -> Timing:
     """How long queries may take."""
-    return Timing(
-        module.setting("search-timeout"), module.server.option("search-on-timeout") == "fail"
-    )
+    return module.query_settings.timing
 
 
 def explained(ctx: Context, arguments: tuple[bytes, ...]) -> str:

@@ -31,6 +31,7 @@ from balas_search.index.synonyms import Synonyms
 from balas_search.index.tables import DocumentTable
 from balas_search.index.vocabulary import Vocabulary
 from balas_search.postings.posting import Posting
+from balas_search.results.plans import Plans
 from balas_search.schema.definition import Definition
 from balas_search.schema.words import shown
 
@@ -84,6 +85,7 @@ class Index:
         self.indexing_ms = 0.0
         self.scanning = False
         self.scanned_share = 1.0
+        self.plans = Plans()
         self.collections = 0
         self.collected_bytes = 0
         self.collecting_ms = self.last_collecting_ms = 0.0
@@ -111,6 +113,7 @@ class Index:
 
     def add_fields(self, specs: list[FieldSpec]) -> None:
         """Add fields to the schema."""
+        self.plans.clear()
         for spec in specs:
             if spec.kind not in KINDS:
                 raise ReplyError(f"Invalid field type for field `{shown(spec.name)}`")

@@ -56,6 +56,8 @@ class SearchOptions(QueryOptions):
     count: int = 10
     sort_by: bytes | None = None
     descending: bool = False
+    # Further keys, each with whether it is in descending order.
+    then_by: list[tuple[bytes, bool]] = field(default_factory=list)
     returned: list[Returned] | None = None
     expand_format: bool = False
     summarize: Excerpts | None = None
@@ -102,10 +104,14 @@ def _result_option(made: SearchOptions, words: Words, results_max: int) -> bool:
     elif words.eat(b"SORTBY"):
         if not words.more:
             raise ReplyError("Bad SORTBY arguments")
-        made.sort_by = words.take().removeprefix(b"@")
-        made.descending = words.eat(b"DESC")
-        if not made.descending:
+        name = words.take().removeprefix(b"@")
+        descending = words.eat(b"DESC")
+        if not descending:
             words.eat(b"ASC")
+        if made.sort_by is None:
+            made.sort_by, made.descending = name, descending
+        else:
+            made.then_by.append((name, descending))
     elif words.eat(b"RETURN"):
         made.returned = parse_returned(words)
         if not made.returned:

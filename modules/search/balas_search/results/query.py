@@ -151,10 +151,12 @@ def run(
     options: QueryOptions,
     limits: Limits,
     check_time: Callable[[], None] = lambda: None,
+    tree: Node | None = None,
 ) -> Found:
-    """Evaluate a query; raises ReplyError."""
+    """Evaluate a query, whose tree may be known already; raises ReplyError."""
     scorer = scorer_named(options.scorer or DEFAULT_SCORER)
-    tree = tree_of(index, query, options)
+    if tree is None:
+        tree = tree_of(index, query, options)
     evaluation = Evaluation(
         index, limits, slop=options.slop, in_order=options.in_order, check_time=check_time
     )

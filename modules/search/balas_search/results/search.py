@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 
 from balas.api import Context, Pairs, Reply, ReplyError, Status
+from balas_search.aggregate.rows import Rows, Source
+from balas_search.aggregate.steps import sorted_places
 from balas_search.evaluation.evaluation import Limits
 from balas_search.index.index import Index
 from balas_search.query.tree import Knn
 from balas_search.results.excerpts import Excerpter, Hits
 from balas_search.results.explaining import explain_score
 from balas_search.results.loading import Loader
-from balas_search.results.options import SearchOptions
 from balas_search.results.order import SortColumn, by_keys, number_text
+from balas_search.results.plans import Plan
 from balas_search.results.query import Found, TimeUp, run, until
 from balas_search.results.terms import terms_of
 from balas_search.schema.words import shown
@@ -50,13 +52,14 @@ class Searcher:
         self,
         ctx: Context,
         index: Index,
-        options: SearchOptions,
+        plan: Plan,
         limits: Limits,
         timing: Timing,
     ) -> None:
         self.ctx = ctx
         self.index = index
-        self.options = options
+        self.plan = plan
+        self.options = options = plan.options
         self.limits = limits
         self.timing = timing
         self.warnings = [BEING_FILLED] if index.scanning else []
@@ -103,13 +106,16 @@ class Searcher:
         sorts = options.sort_by is not None
         timeout_ms = self.timing.timeout_ms if options.timeout_ms is None else options.timeout_ms
         try:
-            found = run(self.index, query, options, self.limits, until(timeout_ms))
+            found = run(
+                self.index, query, options, self.limits, until(timeout_ms), self.plan.tree
+            )
         except TimeUp:
             if self.timing.fails:
                 raise ReplyError(TIME_IS_UP) from None
             self.warnings.append(TIME_IS_UP)
             return 0, []
         self.found = found
+        self.plan.tree = found.tree
         if sorts:
             self.check_sort_field(found)
         total = len(found.docs)
@@ -125,9 +131,10 @@ class Searcher:
 
     def check_sort_field(self, found: Found) -> None:
         """Raise ReplyError unless the documents can be sorted so."""
-        name = self.options.sort_by or b""
-        if self.index.spec_of(name) is None and name not in found.yielded:
-            raise ReplyError(f"Property `{shown(name)}` not loaded nor in schema")
+        options = self.options
+        for name in (options.sort_by or b"", *(name for name, _ in options.then_by)):
+            if self.index.spec_of(name) is None and name not in found.yielded:
+                raise ReplyError(f"Property `{shown(name)}` not loaded nor in schema")
 
     def places(self, found: Found) -> tuple[Any, SortColumn | None]:
         """The places of the wanted rows among the documents found."""
@@ -139,6 +146,8 @@ class Searcher:
                 return by_keys(distances, False, options.offset, options.count), None
             places, self._best = found.best(options.offset, options.count)
             return places, None
+        if options.then_by:
+            return self.places_by_several(found), None
         if name in found.yielded:
             keys = self.distances(found, name)
             return by_keys(keys, options.descending, options.offset, options.count), None
@@ -148,6 +157,15 @@ class Searcher:
         column = SortColumn(self.index, spec, found.docs, loaded)
         places = by_keys(column.keys, options.descending, options.offset, options.count)
         return places, column
+
+    def places_by_several(self, found: Found) -> Any:
+        """The same, where SORTBY is given more than once."""
+        options = self.options
+        source = Source(self.index, self.loader, self.ctx.read_fields)
+        rows = Rows(source, len(found.docs), found.docs, found=found)
+        keys = [(options.sort_by or b"", options.descending), *options.then_by]
+        columns = [(rows.column(name), descending) for name, descending in keys]
+        return sorted_places(columns, rows.size, options.offset, options.count)
 
     def distances(self, found: Found, name: bytes) -> Any:
         """The distances under a name, for the documents found; NaN where there is none."""

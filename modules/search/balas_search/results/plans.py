@@ -1,0 +1,51 @@
+"""Queries that were understood before: their options and trees, by the words of the command.
+
+A tree depends on the schema, on synonyms and on a few settings. So an index forgets its plans when
+the first two change, and a plan is found only under the settings it was made with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from balas_search.query.tree import Node
+    from balas_search.results.options import SearchOptions
+
+# So many are kept, and none of a longer command.
+PLANS_MAX = 256
+WORDS_MAX = 32
+BYTES_MAX = 1024
+
+
+@dataclass(slots=True)
+class Plan:
+    """The options of a query; and its tree, once it was made. Both are only read from then on."""
+
+    options: SearchOptions
+    tree: Node | None = None
+
+
+class Plans:
+    """The plans of one index."""
+
+    def __init__(self) -> None:
+        self._by_words: dict[tuple[bytes, ...], tuple[object, Plan]] = {}
+
+    def find(self, words: tuple[bytes, ...], settings: object) -> Plan | None:
+        """The plan of a command, if it was made with these very settings."""
+        known = self._by_words.get(words)
+        return known[1] if known is not None and known[0] is settings else None
+
+    def keep(self, words: tuple[bytes, ...], settings: object, plan: Plan) -> None:
+        """Keep a plan, in the place of the oldest if there are too many."""
+        if len(words) > WORDS_MAX or sum(map(len, words)) > BYTES_MAX:
+            return
+        if len(self._by_words) >= PLANS_MAX:
+            del self._by_words[next(iter(self._by_words))]
+        self._by_words[words] = settings, plan
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._by_words.clear()
