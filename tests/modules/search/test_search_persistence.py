@@ -119,7 +119,7 @@ def test_documents_that_change_often_are_collected(balas_server: InProcessServer
 
 def test_a_condition_keeps_documents_out(balas_server: InProcessServer) -> None:
     client = balas_server.client()
-    condition = "@kind=='a' && (@n>3 || startswith(@t, 'x')) && !exists(@hidden)"
+    condition = "exists(@kind) && @kind=='a' && (@n>3 || startswith(@t, 'x')) && !exists(@hidden)"
     client("FT.CREATE", "i", "FILTER", condition, "SCHEMA", "t", "TEXT", "n", "NUMERIC")
     client("HSET", "in", "t", "word", "n", 4, "kind", "a")
     client("HSET", "also", "t", "xword word", "n", 1, "kind", "a")
