@@ -3,6 +3,9 @@ from typing import Any
 from balas.protocol.replies import Reply
 from balas.services.scripting.execution import Execution
 
+NO_ARGUMENT: str
+BAD_ARGUMENT: str
+
 class ScriptError(Exception):
     text: bytes
     source: bytes | None

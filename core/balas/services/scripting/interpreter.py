@@ -11,11 +11,19 @@ from typing import Any
 from lupa import lua51
 
 from balas import REDIS_VERSION
-from balas.services.scripting.bridge import Bridge, Chunk
+from balas.services.scripting.bridge import BAD_ARGUMENT, NO_ARGUMENT, Bridge, Chunk
 from balas.services.scripting.frames import keep_frames
 
 # Instructions between two looks at the clock.
 WATCH_INSTRUCTIONS = 100_000
+# cjson.null, which no script may be able to tell from a null pointer.
+NULL = b"""
+local null = newproxy(true)
+local shared = getmetatable(null)
+shared.__tostring = function() return "userdata: (nil)" end
+shared.__metatable = false
+return null
+"""
 
 
 class CompileError(Exception):
@@ -66,6 +74,8 @@ class Interpreter:
             b"sha1": lambda text: hashlib.sha1(text).hexdigest().encode(),
             b"version": REDIS_VERSION.encode(),
             b"version_number": version_number(REDIS_VERSION),
+            b"no_words": NO_ARGUMENT.encode(),
+            b"bad_words": BAD_ARGUMENT.encode(),
             b"libraries": self._libraries(),
             **{name.encode(): function for name, function in services.items()},
         }
@@ -87,13 +97,16 @@ class Interpreter:
             float_bytes,
             lambda data: struct.unpack(">f", data)[0],
         )
-        null = self._lua.execute(b"return newproxy()")
+        null = self._lua.execute(NULL)
+        arguments = self._chunk("arguments.lua")()
         return self._lua.table_from(
             {
                 b"cjson": self._chunk("cjson.lua")(null),
-                b"cmsgpack": self._chunk("cmsgpack.lua")(*floats),
-                b"struct": self._chunk("struct.lua")(*floats),
+                b"cmsgpack": self._chunk("cmsgpack.lua")(arguments, *floats),
+                b"struct": self._chunk("struct.lua")(arguments, *floats),
                 b"bit": self._chunk("bit.lua")(
+                    arguments,
+                    floats[0],
                     lambda a, b: int(a) & int(b),
                     lambda a, b: int(a) | int(b),
                     lambda a, b: int(a) ^ int(b),

@@ -1,16 +1,19 @@
 -- Bits of 32-bit numbers for scripts: the module `bit`. Results are signed, as those of BitOp.
 
-local band2, bor2, bxor2 = ...
-local error, select, tonumber, type, floor, format = error, select, tonumber, type, math.floor, string.format
+local arguments, double_bytes, band2, bor2, bxor2 = ...
+local select, floor, format, byte = select, math.floor, string.format, string.byte
+local checked = arguments.number
 
 local WORD = 2 ^ 32
+-- Where doubles have no room for fractions: added to a number, it puts its lowest bits last.
+local SHIFTED = 2 ^ 52 + 2 ^ 51
 
--- The number as 32 bits without a sign; halves are rounded to the even side.
-local function word(value, position)
-    local number = tonumber(value)
-    if not number then
-        local kind = value == nil and "no value" or type(value)
-        error("bad argument #" .. position .. " (number expected, got " .. kind .. ")", 0)
+-- An argument as 32 bits without a sign; halves are rounded to the even side.
+local function word(name, place, ...)
+    local number = checked(name, place, ...)
+    if not (number > -2 ^ 51 and number < 2 ^ 51) then
+        local a, b, c, d = byte(double_bytes(number + SHIFTED), 5, 8)
+        return ((a * 256 + b) * 256 + c) * 256 + d
     end
     local whole = floor(number)
     if number ~= whole then
@@ -28,36 +31,36 @@ end
 
 local bit = {}
 
-local function folded(operation)
+local function folded(name, operation)
     return function(...)
-        local value = word((...), 1)
-        for i = 2, select("#", ...) do
-            value = operation(value, word((select(i, ...)), i))
+        local value = word(name, 1, ...)
+        for i = select("#", ...), 2, -1 do
+            value = operation(value, word(name, i, ...))
         end
         return signed(value)
     end
 end
 
-bit.band, bit.bor, bit.bxor = folded(band2), folded(bor2), folded(bxor2)
+bit.band, bit.bor, bit.bxor = folded("band", band2), folded("bor", bor2), folded("bxor", bxor2)
 
-function bit.tobit(value)
-    return signed(word(value, 1))
+function bit.tobit(...)
+    return signed(word("tobit", 1, ...))
 end
 
-function bit.bnot(value)
-    return signed(WORD - 1 - word(value, 1))
+function bit.bnot(...)
+    return signed(WORD - 1 - word("bnot", 1, ...))
 end
 
-function bit.lshift(value, count)
-    return signed(word(value, 1) * 2 ^ (word(count, 2) % 32) % WORD)
+function bit.lshift(...)
+    return signed(word("lshift", 1, ...) * 2 ^ (word("lshift", 2, ...) % 32) % WORD)
 end
 
-function bit.rshift(value, count)
-    return signed(floor(word(value, 1) / 2 ^ (word(count, 2) % 32)))
+function bit.rshift(...)
+    return signed(floor(word("rshift", 1, ...) / 2 ^ (word("rshift", 2, ...) % 32)))
 end
 
-function bit.arshift(value, count)
-    return floor(signed(word(value, 1)) / 2 ^ (word(count, 2) % 32))
+function bit.arshift(...)
+    return floor(signed(word("arshift", 1, ...)) / 2 ^ (word("arshift", 2, ...) % 32))
 end
 
 local function rotated(value, count)
@@ -65,16 +68,16 @@ local function rotated(value, count)
     return signed(moved % WORD + floor(moved / WORD))
 end
 
-function bit.rol(value, count)
-    return rotated(word(value, 1), word(count, 2) % 32)
+function bit.rol(...)
+    return rotated(word("rol", 1, ...), word("rol", 2, ...) % 32)
 end
 
-function bit.ror(value, count)
-    return rotated(word(value, 1), (32 - word(count, 2) % 32) % 32)
+function bit.ror(...)
+    return rotated(word("ror", 1, ...), (32 - word("ror", 2, ...) % 32) % 32)
 end
 
-function bit.bswap(value)
-    local found, rest = 0, word(value, 1)
+function bit.bswap(...)
+    local found, rest = 0, word("bswap", 1, ...)
     for _ = 1, 4 do
         found = found * 256 + rest % 256
         rest = floor(rest / 256)
@@ -82,9 +85,9 @@ function bit.bswap(value)
     return signed(found)
 end
 
-function bit.tohex(value, digits)
-    local number = word(value, 1)
-    digits = digits and floor(digits) or 8
+function bit.tohex(...)
+    local number = word("tohex", 1, ...)
+    local digits = select("#", ...) > 1 and signed(word("tohex", 2, ...)) or 8
     local letters = digits < 0 and "%08X" or "%08x"
     digits = digits < 0 and -digits or digits
     digits = digits > 8 and 8 or digits

@@ -5,11 +5,12 @@ local type, next, tostring, tonumber, error, rawget, setmetatable =
     type, next, tostring, tonumber, error, rawget, setmetatable
 local concat, format, find, sub, byte, char, gsub, floor =
     table.concat, string.format, string.find, string.sub, string.byte, string.char, string.gsub, math.floor
+local huge = math.huge
 
 local settings = {
     encode_depth = 1000, decode_depth = 1000,
     sparse_convert = false, sparse_ratio = 2, sparse_safe = 10,
-    precision = 14, encode_invalid = false, decode_invalid = false, keep_buffer = true,
+    precision = 14, encode_invalid = false, decode_invalid = true, keep_buffer = true,
 }
 
 local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["/"] = "\\/", ["\b"] = "\\b", ["\f"] = "\\f",
@@ -127,6 +128,12 @@ local function fault(text, wanted, found, at)
     error("Expected " .. wanted .. " but found " .. found .. " at character " .. at, 0)
 end
 
+-- What no JSON has, but what numbers may be like: signs, leading zeros, hexadecimal, infinity.
+local function is_invalid_number(text, at)
+    return find(text, "^%+", at) or find(text, "^%-?0[xX%d]", at)
+        or find(text, "^%-?[iI][nN][fF]", at) or find(text, "^%-?[nN][aA][nN]", at)
+end
+
 -- What the token at a place is, for messages.
 local function token_name(text, at)
     local letter = sub(text, at, at)
@@ -145,6 +152,8 @@ local function token_name(text, at)
         return "T_BOOLEAN"
     elseif sub(text, at, at + 3) == "null" then
         return "T_NULL"
+    elseif settings.decode_invalid and is_invalid_number(text, at) then
+        return "T_NUMBER"
     end
     return "invalid token"
 end
@@ -156,21 +165,13 @@ end
 local function decode_string(text, at)
     local parts, start = {}, at + 1
     while true do
-        local stop = find(text, '["\\%c]', start)
-        local letter = stop and sub(text, stop, stop)
-        if not stop then
-            fault(text, "value", "unexpected end of string", #text + 1)
-        end
+        local stop = find(text, '["\\%z]', start) or #text + 1
+        local letter = sub(text, stop, stop)
         parts[#parts + 1] = sub(text, start, stop - 1)
         if letter == '"' then
             return concat(parts), stop + 1
         elseif letter ~= "\\" then
-            if letter == "\127" then
-                parts[#parts + 1] = letter
-                start = stop + 1
-            else
-                fault(text, "value", "invalid token", at)
-            end
+            fault(text, "value", "unexpected end of string", stop)
         else
             local code = sub(text, stop + 1, stop + 1)
             if code == "u" then
@@ -200,6 +201,62 @@ local function decode_string(text, at)
             end
         end
     end
+end
+
+-- The last place of the number that begins here, as C's strtod sees it; and its value where Lua
+-- cannot tell it.
+local function end_of_number(text, at)
+    local negative = sub(text, at, at) == "-"
+    local from = find(text, "^[+-]", at) and at + 1 or at
+    local _, stop = find(text, "^[iI][nN][fF]", from)
+    if stop then
+        local _, longer = find(text, "^[iI][nN][iI][tT][yY]", stop + 1)
+        return longer or stop, negative and -huge or huge
+    end
+    _, stop = find(text, "^[nN][aA][nN]", from)
+    if stop then
+        local _, longer = find(text, "^%([%w_]*%)", stop + 1)
+        local nan = huge - huge
+        return longer or stop, negative and nan or -nan
+    end
+    local exponent = "^[pP][+-]?%d+"
+    _, stop = find(text, "^0[xX]%x+%.?%x*", from)
+    if not stop then
+        _, stop = find(text, "^0[xX]%.%x+", from)
+    end
+    if not stop then
+        exponent = "^[eE][+-]?%d+"
+        _, stop = find(text, "^%d+%.?%d*", from)
+    end
+    if not stop then
+        _, stop = find(text, "^%.%d+", from)
+    end
+    if stop then
+        local _, longer = find(text, exponent, stop + 1)
+        stop = longer or stop
+    end
+    return stop
+end
+
+local function decode_number(text, at)
+    local _, stop = find(text, "^-?[1-9]%d*", at)
+    if stop and not find(text, "^[.eE]", stop + 1) then
+        return tonumber(sub(text, at, stop)), stop + 1
+    end
+    local plain = find(text, "^[-%d]", at)
+    if is_invalid_number(text, at) then
+        if not settings.decode_invalid then
+            fault(text, "value", plain and "invalid number" or "invalid token", at)
+        end
+    elseif not plain then
+        fault(text, "value", token_name(text, at), at)
+    end
+    local value
+    stop, value = end_of_number(text, at)
+    if not stop then
+        fault(text, "value", "invalid number", at)
+    end
+    return value or tonumber(sub(text, at, stop)), stop + 1
 end
 
 local decode_value
@@ -275,12 +332,7 @@ function decode_value(text, at, depth)
     elseif sub(text, at, at + 3) == "null" then
         return null, at + 4
     end
-    local _, stop = find(text, "^-?%d+%.?%d*[eE]?[+-]?%d*", at)
-    local value = stop and tonumber(sub(text, at, stop))
-    if not value then
-        fault(text, "value", token_name(text, at), at)
-    end
-    return value, stop + 1
+    return decode_number(text, at)
 end
 
 local cjson = { null = null, _NAME = "cjson", _VERSION = "2.1.0" }
@@ -304,6 +356,9 @@ function cjson.decode(...)
     elseif type(text) ~= "string" then
         local kind = text == nil and "nil" or type(text)
         error("bad argument #1 to 'decode' (string expected, got " .. kind .. ")", 0)
+    end
+    if #text > 1 and find(text, "^.?%z") then
+        error("JSON parser does not support UTF-16 or UTF-32", 0)
     end
     local value, at = decode_value(text, skip(text, 1), 0)
     at = skip(text, at)

@@ -1,6 +1,6 @@
 -- MessagePack for scripts: the module `cmsgpack`.
 
-local double_bytes, read_double, float_bytes, read_float = ...
+local arguments, double_bytes, read_double, float_bytes, read_float = ...
 local type, next, error, select, unpack, rawget = type, next, error, select, unpack, rawget
 local char, byte, sub, concat, floor = string.char, string.byte, string.sub, table.concat, math.floor
 local huge = math.huge
@@ -247,13 +247,6 @@ local function unpack_some(text, limit, at)
     return found, count, at
 end
 
-local function check_text(text, name)
-    if type(text) ~= "string" then
-        error("bad argument #1 to '" .. name .. "' (string expected, got "
-            .. (text == nil and "no value" or type(text)) .. ")", 0)
-    end
-end
-
 local cmsgpack = {
     _NAME = "cmsgpack", _VERSION = "lua-cmsgpack 0.4.0", _COPYRIGHT = "",
     _DESCRIPTION = "MessagePack C implementation for Lua",
@@ -271,28 +264,35 @@ function cmsgpack.pack(...)
     return concat(out)
 end
 
-function cmsgpack.unpack(text)
-    check_text(text, "unpack")
-    local found, count = unpack_some(text, huge, 1)
+function cmsgpack.unpack(...)
+    local found, count = unpack_some(arguments.text("unpack", 1, ...), huge, 1)
     return unpack(found, 1, count)
 end
 
-local function from_offset(text, limit, offset, name)
-    check_text(text, name)
-    offset = offset or 0
-    if limit < 0 or offset < 0 or offset > #text then
+local function from_offset(text, limit, offset)
+    if limit < 0 or offset < 0 then
+        error("Invalid request to unpack with offset of " .. offset .. " and limit of " .. #text .. ".", 0)
+    end
+    if limit == 0 and offset == 0 then
+        local found, count = unpack_some(text, huge, 1)
+        return unpack(found, 1, count)
+    end
+    if offset > #text then
         error("Start offset " .. offset .. " greater than input length " .. #text .. ".", 0)
     end
     local found, count, at = unpack_some(text, limit, offset + 1)
     return at > #text and -1 or at - 1, unpack(found, 1, count)
 end
 
-function cmsgpack.unpack_one(text, offset)
-    return from_offset(text, 1, offset, "unpack_one")
+function cmsgpack.unpack_one(...)
+    local offset = arguments.whole("unpack_one", 2, 0, ...)
+    return from_offset(arguments.text("unpack_one", 1, ...), 1, offset)
 end
 
-function cmsgpack.unpack_limit(text, limit, offset)
-    return from_offset(text, limit, offset, "unpack_limit")
+function cmsgpack.unpack_limit(...)
+    local limit = arguments.whole("unpack_limit", 2, nil, ...)
+    local offset = arguments.whole("unpack_limit", 3, 0, ...)
+    return from_offset(arguments.text("unpack_limit", 1, ...), limit, offset)
 end
 
 return cmsgpack

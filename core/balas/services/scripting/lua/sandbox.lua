@@ -59,6 +59,20 @@ for name, value in pairs(copy(_G, [[
     rawget rawset select setmetatable tonumber tostring type unpack xpcall]])) do
     globals[name] = value
 end
+
+-- Of an error that is a table, as those of commands are, pcall gives the text alone.
+local function told(fine, problem, ...)
+    if not fine and type(problem) == "table" then
+        local text = problem.err
+        if type(text) == "string" or type(text) == "number" then
+            return false, text, ...
+        end
+    end
+    return fine, problem, ...
+end
+globals.pcall = function(...)
+    return told(pcall(...))
+end
 globals.getmetatable = function(value)
     if type(value) == "string" then
         return frozen({ __index = globals.string })
@@ -169,6 +183,9 @@ local function guarded_call(...)
     if fine then
         return value
     end
+    if value == server.no_words or value == server.bad_words then
+        return { err = value }
+    end
     return { err = value, ignore_error_stats_update = true }
 end
 
@@ -193,7 +210,7 @@ function redis.error_reply(...)
     if byte(text, 1) == 45 then
         text = text:sub(2)
     end
-    return { err = text }
+    return { err = text:find(" ", 1, true) and text or "ERR " .. text }
 end
 
 function redis.status_reply(...)
@@ -207,7 +224,9 @@ function redis.sha1hex(...)
     if select("#", ...) ~= 1 then
         fail("wrong number of arguments")
     end
-    return sha1_of(tostring((...)))
+    local value = ...
+    local kind = type(value)
+    return sha1_of(kind == "string" and value or kind == "number" and tostring(value) or "")
 end
 
 function redis.log(...)
@@ -232,7 +251,7 @@ function redis.setresp(...)
     if select("#", ...) ~= 1 then
         fail("redis.setresp() requires one argument.")
     end
-    local version = ...
+    local version = math.floor(tonumber((...)) or 0)
     if version ~= 2 and version ~= 3 then
         fail("RESP version must be 2 or 3.")
     end

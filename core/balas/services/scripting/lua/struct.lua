@@ -2,11 +2,13 @@
 --
 -- A format is letters: b B h H i I l L (integers; i and I may be followed by a size), f d (floats),
 -- s (text up to a zero), c (bytes; the size follows, c0 takes it from the value before), x (a byte
--- of padding); < > = set the order of bytes, ! and a number the alignment, blanks are skipped.
+-- of padding); < > set the order of bytes, ! and a number the alignment, blanks are skipped.
 
-local double_bytes, read_double, float_bytes, read_float = ...
+local arguments, double_bytes, read_double, float_bytes, read_float = ...
+local checked, wrong = arguments.text, arguments.wrong
 local error, type, tonumber, unpack, select = error, type, tonumber, unpack, select
 local byte, char, sub, concat, floor, find = string.byte, string.char, string.sub, table.concat, math.floor, string.find
+local frexp = math.frexp
 
 local SIZE_MAX = 32
 local sizes = { b = 1, B = 1, h = 2, H = 2, l = 8, L = 8, T = 8, i = 4, I = 4, f = 4, d = 8, x = 1 }
@@ -21,26 +23,30 @@ local function walk(who, format, visit)
         if digits then
             at = at + #digits
         end
-        if letter == "<" or letter == "=" then
+        if letter == "<" then
             little = true
         elseif letter == ">" then
             little = false
         elseif letter == "!" then
             alignment = digits and tonumber(digits) or 8
-            if alignment == 0 or alignment > SIZE_MAX or alignment % 2 ~= 0 and alignment ~= 1 then
-                error("alignment is not a power of 2", 0)
+            if alignment == 0 or alignment > SIZE_MAX or frexp(alignment) ~= 0.5 then
+                error("alignment " .. alignment .. " is not a power of 2", 0)
             end
-        elseif not find(letter, "%s") then
+        elseif letter ~= " " then
             local size = sizes[letter]
             if letter == "c" then
                 size = digits and tonumber(digits) or 1
             elseif letter == "s" then
                 size = 0
             elseif not size then
-                error("bad argument #1 to '" .. who .. "' (invalid format option '" .. letter .. "')", 0)
+                -- Who asks for the size is not told of letters that mean nothing.
+                if who ~= "size" or not find(letter, "%w") then
+                    wrong(who, 1, "invalid format option '" .. letter .. "'")
+                end
+                size = 0
             elseif digits then
                 size = tonumber(digits)
-                if size > SIZE_MAX or size == 0 then
+                if size > SIZE_MAX then
                     error("integral size " .. size .. " is larger than limit of " .. SIZE_MAX, 0)
                 end
             end
@@ -63,6 +69,11 @@ end
 
 local function integer_bytes(value, size)
     local bytes = {}
+    if value ~= value or value < -2 ^ 63 then
+        value = -2 ^ 63
+    elseif value >= 2 ^ 64 then
+        value = 0
+    end
     value = value < 0 and -floor(-value) or floor(value)
     for i = size, 1, -1 do
         bytes[i] = char(value % 256)
@@ -82,9 +93,10 @@ end
 
 local struct = {}
 
-function struct.pack(format, ...)
-    local values, next_value, out, position = { ... }, 0, {}, 0
-    local count = select("#", ...)
+function struct.pack(...)
+    local format = checked("pack", 1, ...)
+    local values, next_value, out, position = { select(2, ...) }, 0, {}, 0
+    local count = select("#", ...) - 1
     local function put(bytes)
         out[#out + 1] = bytes
         position = position + #bytes
@@ -98,9 +110,7 @@ function struct.pack(format, ...)
             value = tonumber(value)
         end
         if next_value > count or type(value) ~= kind then
-            local got = next_value > count and "no value" or type(values[next_value])
-            error("bad argument #" .. next_value + 1 .. " to 'pack' (" .. kind .. " expected, got "
-                .. got .. ")", 0)
+            wrong("pack", next_value + 1, kind .. " expected, got " .. type(values[next_value]))
         end
         return value
     end
@@ -114,7 +124,7 @@ function struct.pack(format, ...)
             local text = take("string")
             size = size == 0 and #text or size
             if #text < size then
-                error("bad argument #" .. next_value + 1 .. " to 'pack' (string too short)", 0)
+                wrong("pack", next_value + 2, "string too short")
             end
             put(sub(text, 1, size))
         elseif letter == "d" then
@@ -128,10 +138,11 @@ function struct.pack(format, ...)
     return concat(out)
 end
 
-function struct.unpack(format, text, start)
-    local position, found, count = (start or 1) - 1, {}, 0
+function struct.unpack(...)
+    local format, text = checked("unpack", 1, ...), checked("unpack", 2, ...)
+    local position, found, count = arguments.whole("unpack", 3, 1, ...) - 1, {}, 0
     if position < 0 then
-        error("offset must be 1 or greater", 0)
+        wrong("unpack", 3, "offset must be 1 or greater")
     end
     local function keep(value)
         count = count + 1
@@ -151,7 +162,7 @@ function struct.unpack(format, text, start)
         elseif letter == "s" then
             local stop = find(text, "\0", position + 1, true)
             if not stop then
-                error("bad argument #2 to 'unpack' (unfinished string in data)", 0)
+                error("unfinished string in data", 0)
             end
             keep(sub(text, position + 1, stop - 1))
             position = stop
@@ -176,11 +187,11 @@ function struct.unpack(format, text, start)
     return unpack(found, 1, count + 1)
 end
 
-function struct.size(format)
+function struct.size(...)
     local position = 0
-    walk("size", format, function(letter, size, _, alignment)
+    walk("size", checked("size", 1, ...), function(letter, size, _, alignment)
         if letter == "s" or letter == "c" and size == 0 then
-            error("bad argument #1 to 'size' (variable-size format in 'size')", 0)
+            wrong("size", 1, "option '" .. (letter == "s" and "s" or "c0") .. "' has no fixed size")
         end
         position = position + padding(position, letter, size, alignment) + size
     end)
