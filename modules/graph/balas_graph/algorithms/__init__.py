@@ -1,0 +1,1 @@
+"""Procedures of whole graphs: algo.*."""
