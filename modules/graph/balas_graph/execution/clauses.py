@@ -217,6 +217,8 @@ class Executor:
 
     def embedded(self, node: tree.Expression, row: Row, run: Run) -> object:
         """The value of a pattern or a query inside an expression."""
+        # The nameless parts of the pattern around it are not those of the pattern within.
+        row = {name: value for name, value in row.items() if name[:3] not in ("  n", "  e")}
         if isinstance(node, tree.PatternValue):
             return self.pattern(node, row, run)
         assert isinstance(node, tree.Subquery)

@@ -13,18 +13,23 @@ def alive(value: object) -> Node | Edge:
     """A node or an edge that is still in the graph."""
     if not isinstance(value, (Node, Edge)):
         raise type_mismatch("Node, Edge, or Null", type_name(value))
+    if value.deleted:
+        raise QueryError(f"{type_name(value)} {value.id} has been deleted in this query")
     return value
 
 
 @function("id")
 def identity(run: Run, value: object) -> object:
     """The id of a node or an edge."""
-    return alive(value).id
+    if not isinstance(value, (Node, Edge)):
+        raise type_mismatch("Node, Edge, or Null", type_name(value))
+    return value.id
 
 
 @function("labels", "node")
 def labels(run: Run, node: Node) -> object:
     """The labels of a node."""
+    alive(node)
     return [run.graph.labels.names[label] for label in node.labels]
 
 

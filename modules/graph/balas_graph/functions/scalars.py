@@ -200,9 +200,10 @@ def to_float(run: Run, value: object) -> object:
     if not isinstance(value, str):
         raise type_mismatch("String, Integer, Float, or Null", type_name(value))
     try:
-        return float(value) if "_" not in value else None
+        number = float(value) if "_" not in value else None
     except ValueError:
         return None
+    return None if number is None or math.isnan(number) else number
 
 
 @function("toBoolean")

@@ -1,7 +1,7 @@
 """Refuses, before it runs, what cannot make sense: names, their kinds, aggregates, patterns.
 
-A scope is a dict from names to what they are known to be: "node", "edge", "edges", "path" or
-"any".
+A scope is a dict from names to what they are known to be: "node", "edge", "edges", "path", a kind
+of value (see `language.kinds`) or "any".
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 
-from balas_graph.errors import MeaningMistake
-from balas_graph.evaluation.registry import Registry
+from balas_graph.errors import MeaningMistake, type_mismatch
+from balas_graph.evaluation.registry import KINDS, Registry
+from balas_graph.evaluation.values import type_name
 from balas_graph.language import tree
+from balas_graph.language.kinds import Scope, accepts, item_kind, kind_of
+from balas_graph.language.tree import Expression
 
-Scope = dict[str, str]
 WRITES = (tree.Create, tree.Merge, tree.Set, tree.Delete, tree.IndexChange)
 
 
@@ -65,6 +67,18 @@ def chancy(query: tree.Query) -> bool:
         isinstance(node, tree.Call) and node.name.startswith((*clocks, "localdatetime"))
         for node in parts(query.parts)
     )
+
+
+def simple_keys(values: tuple[Expression, ...]) -> tuple[Expression, ...]:
+    """The grouping keys that may stand beside an aggregate: names and their properties."""
+    return tuple(value for value in values if isinstance(value, (tree.Variable, tree.Property)))
+
+
+def called(node: Expression, kind: str) -> str:
+    """What a message calls the kind of an expression: the type of a literal, as a run would."""
+    if isinstance(node, tree.Literal):
+        return type_name(node.value)
+    return "List" if kind == "edges" else kind.capitalize()
 
 
 class Checker:
@@ -120,6 +134,12 @@ class Checker:
             raise MeaningMistake(f"'{node.name}' not defined")
         if isinstance(node, tree.Call):
             aggregates = self.call(node, aggregates)
+            self.arguments(node, scope)
+        elif isinstance(node, tree.Unary) and node.operator == "NOT":
+            self.truth(node.of, scope)
+        elif isinstance(node, tree.Binary) and node.operator in ("AND", "OR", "XOR"):
+            self.truth(node.left, scope)
+            self.truth(node.right, scope)
         literal = node.of if isinstance(node, tree.Property) else None
         if isinstance(literal, tree.Literal) and literal.value is not None:
             raise MeaningMistake("Type mismatch: expected Map or Node")
@@ -135,6 +155,8 @@ class Checker:
         elif isinstance(node, tree.PatternValue):
             self.pattern_value(node, scope)
         elif isinstance(node, tree.Subquery):
+            if any(isinstance(part, WRITES) for part in parts(node.query.parts)):
+                raise MeaningMistake("Updating clauses cannot be used inside an expression")
             inner = dict(scope)
             self.bare(node.query.parts[0], inner)
             for part in node.query.parts[1:]:
@@ -154,7 +176,37 @@ class Checker:
             return aggregates
         if not aggregates:
             raise MeaningMistake(f"Invalid use of aggregating function '{found.name}'")
+        for part in parts(node.arguments):
+            if isinstance(part, tree.Call) and part.name in ("rand", "randomuuid"):
+                raise MeaningMistake("Chance cannot be used inside an aggregating function")
         return False
+
+    def arguments(self, node: tree.Call, scope: Scope) -> None:
+        """Refuse arguments of a kind that a function never takes."""
+        wanted = self.registry.functions[node.name].kinds
+        for place, argument in enumerate(node.arguments):
+            kind = kind_of(argument, scope)
+            if place < len(wanted) and not accepts(wanted[place], kind):
+                raise type_mismatch(KINDS[wanted[place]][0], called(argument, kind))
+            if node.name == "size" and kind in ("node", "edge", "path"):
+                raise MeaningMistake(
+                    f"Type mismatch: expected List, String or Null but was {kind.capitalize()}"
+                )
+            if isinstance(argument, tree.PatternValue) and argument.test:
+                self.value(argument)
+
+    @staticmethod
+    def truth(node: Expression | None, scope: Scope) -> None:
+        """Refuse what can never be true or false where a test is wanted."""
+        kind = "any" if node is None else kind_of(node, scope)
+        if kind not in ("any", "boolean"):
+            raise MeaningMistake(f"Type mismatch: expected Boolean but was {kind.capitalize()}")
+
+    @staticmethod
+    def value(node: Expression | None) -> None:
+        """Refuse a bare pattern where a value is wanted: it is a test."""
+        if isinstance(node, tree.PatternValue) and node.test:
+            raise MeaningMistake("A pattern can be used as a test only")
 
     def pattern_value(self, node: tree.PatternValue, scope: Scope) -> None:
         """Check a pattern inside an expression; a mere test may not bring new names."""
@@ -194,9 +246,10 @@ class Checker:
                 self.bind(edge.variable, kind, scope)
                 self.expression(edge.properties, scope)
             if pattern.variable is not None:
-                scope[pattern.variable] = "path"
+                self.declare(pattern.variable, scope, "path")
             if create:
                 self.creatable(pattern, before)
+                before = dict(scope)
 
     @staticmethod
     def bind(name: str | None, kind: str, scope: Scope) -> None:
@@ -204,7 +257,7 @@ class Checker:
         if name is None:
             return
         known = scope.get(name, kind)
-        if known not in (kind, "any"):
+        if known not in (kind, "any") and (known, kind) != ("list", "edges"):
             raise MeaningMistake(
                 f"The alias '{name}' was specified for both a {known} and a {kind}."
             )
@@ -235,23 +288,33 @@ class Checker:
     def check_match(self, clause: tree.Match, scope: Scope) -> None:
         """Patterns bind names, and WHERE may use them."""
         for pattern in clause.patterns:
-            for part in pattern.parts:
-                if isinstance(part.properties, tree.Parameter):
-                    raise MeaningMistake("Encountered unhandled type in inlined properties.")
+            self.literal_properties(pattern)
         self.patterns(clause.patterns, scope, False)
-        self.expression(clause.where, scope)
+        self.where(clause.where, scope)
+
+    @staticmethod
+    def literal_properties(pattern: tree.PathPattern) -> None:
+        """A pattern that is looked for cannot have all its properties from a parameter."""
+        for part in pattern.parts:
+            if isinstance(part.properties, tree.Parameter):
+                raise MeaningMistake("Encountered unhandled type in inlined properties.")
+
+    def where(self, test: Expression | None, scope: Scope) -> None:
+        """A test of rows."""
+        self.expression(test, scope)
+        self.truth(test, scope)
 
     def check_unwind(self, clause: tree.Unwind, scope: Scope) -> None:
         """The variable is new."""
         self.expression(clause.source, scope)
-        self.declare(clause.variable, scope)
+        self.declare(clause.variable, scope, item_kind(clause.source, scope))
 
     @staticmethod
-    def declare(name: str, scope: Scope) -> None:
+    def declare(name: str, scope: Scope, kind: str = "any") -> None:
         """A new name."""
         if name in scope:
             raise MeaningMistake(f"The bound variable '{name}' can't be redeclared")
-        scope[name] = "any"
+        scope[name] = kind
 
     def check_create(self, clause: tree.Create, scope: Scope) -> None:
         """What is created has a direction and one type."""
@@ -262,6 +325,7 @@ class Checker:
 
     def check_merge(self, clause: tree.Merge, scope: Scope) -> None:
         """A pattern as in CREATE, and assignments."""
+        self.literal_properties(clause.pattern)
         self.patterns((clause.pattern,), scope, True)
         for item in clause.on_create + clause.on_match:
             self.expression((item.target, item.value), scope)
@@ -270,6 +334,7 @@ class Checker:
         """Targets and values."""
         for item in clause.items:
             self.expression((item.target, item.value), scope)
+            self.value(item.value)
 
     def check_delete(self, clause: tree.Delete, scope: Scope) -> None:
         """Targets that can be nodes, edges or paths."""
@@ -277,6 +342,8 @@ class Checker:
             if isinstance(target, (tree.Literal, tree.Binary, tree.HasLabels, tree.Chain)):
                 raise MeaningMistake("DELETE can only be called on nodes, paths and relationships")
             self.expression(target, scope)
+            if kind_of(target, scope) not in ("any", "node", "edge", "path"):
+                raise MeaningMistake("DELETE can only be called on nodes, paths and relationships")
 
     def check_projection(self, clause: tree.Projection, scope: Scope) -> None:
         """Check a projection; behind it only its own names are known."""
@@ -293,17 +360,22 @@ class Checker:
                     "Error: Multiple result columns with the same name are not supported."
                 )
             named.add(name)
-            kind = scope[value.name] if isinstance(value, tree.Variable) else "any"
-            after[name] = kind
-        grouped = any(
-            isinstance(node, tree.Call) and self.registry.functions[node.name].aggregate
-            for node in parts(tuple(value for value, _, _ in clause.items))
-        )
+            self.value(value)
+            after[name] = kind_of(value, scope)
+        known = tuple(value for value, _, _ in clause.items)
+        grouped = self.aggregating(known)
+        if grouped and not clause.star:
+            for value in known:
+                if self.aggregating(value):
+                    self.unambiguous(value, simple_keys(known))
         visible = after if clause.distinct else {**scope, **after}
-        known = [value for value, _, _ in clause.items]
         for value, _ in clause.order:
-            if value not in known:
-                self.expression(value, visible, grouped)
+            if value in known:
+                continue
+            self.expression(value, visible, grouped)
+            if grouped and not clause.star:
+                keys = simple_keys(known) if self.aggregating(value) else known
+                self.unambiguous(value, (*keys, *map(tree.Variable, after)))
         for bound in (clause.skip, clause.limit):
             self.expression(bound, {})
             if isinstance(bound, tree.Literal) and (
@@ -313,9 +385,39 @@ class Checker:
                 raise MeaningMistake(
                     f"{word} specified value of invalid type, must be a positive integer"
                 )
-        self.expression(clause.where, after if grouped or clause.distinct else visible)
+        self.where(clause.where, after if grouped or clause.distinct else visible)
         scope.clear()
         scope.update(after)
+
+    def aggregating(self, node: object) -> bool:
+        """Whether an aggregating function is called in an expression."""
+        return any(
+            isinstance(part, tree.Call) and self.registry.functions[part.name].aggregate
+            for part in parts(node)
+        )
+
+    def unambiguous(self, node: object, keys: tuple[Expression, ...]) -> None:
+        """Beside aggregates only the keys of groups and constants have one value for a group."""
+        if isinstance(node, tuple):
+            for item in node:
+                self.unambiguous(item, keys)
+            return
+        if not is_dataclass(node) or node in keys:
+            return
+        if isinstance(node, (tree.PatternValue, tree.Subquery)):
+            return
+        if isinstance(node, tree.Call) and self.registry.functions[node.name].aggregate:
+            return
+        if isinstance(node, tree.Variable):
+            raise MeaningMistake(
+                f"'{node.name}' is used beside an aggregating function, but is no grouping key"
+            )
+        if isinstance(node, (tree.ListComprehension, tree.Quantifier)):
+            keys = (*keys, tree.Variable(node.variable))
+        elif isinstance(node, tree.Reduce):
+            keys = (*keys, tree.Variable(node.variable), tree.Variable(node.total))
+        for field in fields(node):
+            self.unambiguous(getattr(node, field.name), keys)
 
     def check_foreach(self, clause: tree.ForEach, scope: Scope) -> None:
         """The variable is known within only."""

@@ -203,7 +203,9 @@ class ExpressionParser(Cursor):
                 self.expect("(")
                 pattern = self.path()
                 self.expect(")")
-                return tree.PatternValue(pattern, None, None, True)
+                return tree.Subquery(
+                    "exists", tree.Query(((tree.Match(False, (pattern,), None),),))
+                )
         return self.named()
 
     def named(self) -> Expression:
@@ -354,10 +356,11 @@ class ExpressionParser(Cursor):
                 return tree.PatternValue(pattern, where, value, False)
             self.position = start
         items = []
-        while not self.eat("]"):
+        if not self.eat("]"):
             items.append(self.expression())
-            if not self.is_op("]"):
-                self.expect(",")
+            while self.eat(","):
+                items.append(self.expression())
+            self.expect("]")
         return tree.ListOf(tuple(items))
 
     def map(self) -> tree.MapOf:
@@ -365,12 +368,13 @@ class ExpressionParser(Cursor):
         self.expect("{")
         self.deeper()
         pairs = []
-        while not self.eat("}"):
+        more = not self.is_op("}")
+        while more:
             key = self.name()
             self.expect(":")
             pairs.append((key, self.expression()))
-            if not self.is_op("}"):
-                self.expect(",")
+            more = self.eat(",")
+        self.expect("}")
         self.depth -= 1
         return tree.MapOf(tuple(pairs))
 
