@@ -35,9 +35,9 @@ def rules_of_policies(ctx: Context, name: bytes, series: Series) -> None:
             (b"time_bucket", b"%d" % policy.width_ms),
         )
         made = Settings(retention_ms=policy.retention_ms, labels=labels).create(ctx)
-        made.source = name
         ctx.store(destination, made)
         registry_of(ctx).add(ctx.db.index, destination, made)
+        made.source = name
         series.rules.append(Rule(destination, policy.kind, policy.width_ms, policy.align))
         ctx.changed_too(destination, "")
     series.resize()
