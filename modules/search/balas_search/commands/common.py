@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from balas.api import ACCESS, DENYOOM, READONLY, RW, UPDATE, WRITE, Context, ReplyError, key, keys
@@ -19,10 +20,16 @@ FILLING = WRITE | DENYOOM
 
 def search_module(ctx: Context) -> SearchBase:
     """The module as this server holds it."""
+    return ctx.service(module_class())
+
+
+@functools.cache
+def module_class() -> type[SearchBase]:
+    """The class of the module."""
     # Not above: the class names the files of commands.
     from balas_search import Search
 
-    return ctx.service(Search)
+    return Search
 
 
 def wrong_number(name: str) -> ReplyError:

@@ -35,14 +35,13 @@ def ft_search(ctx: Context, *arguments: bytes) -> Reply:
     if len(arguments) < 2:
         raise ReplyError("No query string provided")
     settings = module.query_settings
-    index = module.indexes.find(arguments[0])
-    plan = None if index is None else index.plans.find(arguments, settings)
+    known = module.indexes.find(arguments[0])
+    plan = None if known is None else known.plans.find(arguments, settings)
     if plan is None:
-        options = parse_search(arguments[2:], settings.dialect, settings.search_results_max)
-        plan = Plan(options)
-        if index is not None:
-            index.plans.keep(arguments, settings, plan)
-    index = query_index(ctx, arguments)
+        plan = Plan(parse_search(arguments[2:], settings.dialect, settings.search_results_max))
+        if known is not None:
+            known.plans.keep(arguments, settings, plan)
+    index = module.indexes.for_query(arguments[0])
     return Searcher(ctx, index, plan, settings.limits, settings.timing).reply(arguments[1])
 
 

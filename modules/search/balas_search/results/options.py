@@ -63,6 +63,13 @@ class SearchOptions(QueryOptions):
     summarize: Excerpts | None = None
     highlight: Excerpts | None = None
 
+    @property
+    def keys_alone(self) -> bool:
+        """Whether nothing but the keys of documents is to be shown."""
+        return self.no_content and not (
+            self.with_scores or self.with_payloads or self.with_sort_keys
+        )
+
 
 FLAGS = {
     b"NOCONTENT": "no_content",

@@ -59,7 +59,7 @@ class Searcher:
         self.ctx = ctx
         self.index = index
         self.plan = plan
-        self.options = options = plan.options
+        self.options = plan.options
         self.limits = limits
         self.timing = timing
         self.warnings = [BEING_FILLED] if index.scanning else []
@@ -67,13 +67,23 @@ class Searcher:
         self._best: Any = None
         # The fields that came up so far, and their places: rows show them all in one order.
         self._known: dict[bytes, int] = {}
-        self.loader = Loader(
-            index, ctx.peek_any, ctx.now_ms, options.dialect, options.expand_format
-        )
+        self._loader: Loader | None = None
+
+    @property
+    def loader(self) -> Loader:
+        """Reads the documents."""
+        if self._loader is None:
+            ctx, options = self.ctx, self.options
+            self._loader = Loader(
+                self.index, ctx.peek_any, ctx.now_ms, options.dialect, options.expand_format
+            )
+        return self._loader
 
     def reply(self, query: bytes) -> Reply:
         """Everything; raises ReplyError."""
         self.check()
+        if self.ctx.resp != 3 and self.options.keys_alone:
+            return self.keys_alone(query)
         total, rows = self.find(query)
         return self.as_map(total, rows) if self.ctx.resp == 3 else self.as_list(total, rows)
 
@@ -103,21 +113,9 @@ class Searcher:
     def find(self, query: bytes) -> tuple[int, list[Row]]:
         """How many documents match, and the rows that are wanted."""
         options = self.options
-        sorts = options.sort_by is not None
-        timeout_ms = self.timing.timeout_ms if options.timeout_ms is None else options.timeout_ms
-        try:
-            found = run(
-                self.index, query, options, self.limits, until(timeout_ms), self.plan.tree
-            )
-        except TimeUp:
-            if self.timing.fails:
-                raise ReplyError(TIME_IS_UP) from None
-            self.warnings.append(TIME_IS_UP)
+        found = self.run(query)
+        if found is None:
             return 0, []
-        self.found = found
-        self.plan.tree = found.tree
-        if sorts:
-            self.check_sort_field(found)
         total = len(found.docs)
         if options.count == 0 or options.offset >= total:
             return total, []
@@ -128,6 +126,38 @@ class Searcher:
             self.row(found, place, column, score)
             for place, score in zip(places.tolist(), scores, strict=True)
         ]
+
+    def keys_alone(self, query: bytes) -> Reply:
+        """The reply in RESP2 that has nothing but keys: the short way to it."""
+        options = self.options
+        found = self.run(query)
+        if found is None:
+            return [0]
+        made: list[Reply] = [len(found.docs)]
+        if options.count and options.offset < len(found.docs):
+            places, _ = self.places(found)
+            keys = self.index.documents.keys
+            made += [keys[doc] for doc in found.docs[places].tolist()]
+        return made
+
+    def run(self, query: bytes) -> Found | None:
+        """What the query finds; None if the time is over, and that is no error."""
+        options = self.options
+        timeout_ms = self.timing.timeout_ms if options.timeout_ms is None else options.timeout_ms
+        try:
+            found = run(
+                self.index, query, options, self.limits, until(timeout_ms), self.plan.tree
+            )
+        except TimeUp:
+            if self.timing.fails:
+                raise ReplyError(TIME_IS_UP) from None
+            self.warnings.append(TIME_IS_UP)
+            return None
+        self.found = found
+        self.plan.tree = found.tree
+        if options.sort_by is not None:
+            self.check_sort_field(found)
+        return found
 
     def check_sort_field(self, found: Found) -> None:
         """Raise ReplyError unless the documents can be sorted so."""

@@ -1,0 +1,1 @@
+# Its presence has search.py compiled, text unchanged.

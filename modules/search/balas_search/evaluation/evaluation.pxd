@@ -1,0 +1,1 @@
+# Its presence has evaluation.py compiled, text unchanged.

@@ -1,0 +1,1 @@
+# Its presence has scorers.py compiled, text unchanged.

@@ -1,0 +1,1 @@
+# Its presence has plans.py compiled, text unchanged.
