@@ -40,8 +40,13 @@ class DiskTrouble:
     def _refuse(self, client: Client, spec: CommandSpec, argv: list[bytes]) -> Reply:
         """Refuse writes, transactions that hold some, and PING, by which watchdogs find out."""
         writes = spec.flags & WRITE or (spec.name == "exec" and client.queue_flags & WRITE)
-        if client.kind == "normal" and (writes or spec.name == "ping") and self.text is not None:
-            raise ReplyError(self.text)
+        if writes or spec.name == "ping":
+            self.refuse_writes(client)
+
+    def refuse_writes(self, client: Client) -> None:
+        """Raise the ReplyError for what would write, or for a script that might."""
+        if self._texts and client.kind == "normal":
+            raise ReplyError(str(self.text))
 
 
 def sync_folder(folder: str) -> None:

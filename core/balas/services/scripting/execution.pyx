@@ -12,6 +12,8 @@ from balas.registry import flags
 from balas.registry.spec cimport CommandSpec
 
 cdef int64_t RESTRICTED = attention.RESTRICTED
+# States in which nobody may write.
+cdef int64_t NO_WRITES = attention.DISK | attention.READ_ONLY
 cdef int64_t NOSCRIPT = flags.NOSCRIPT
 cdef int64_t WRITE = flags.WRITE
 cdef int64_t DENYOOM = flags.DENYOOM
@@ -59,10 +61,12 @@ cdef class Execution:
         if client.attention & RESTRICTED:
             denial = self.acl.permit(client, spec, argv, "lua")
             if denial is not None:
-                raise ReplyError(f"NOPERM ACL failure in script: {denial.detail}")
+                raise ReplyError(f"ERR ACL failure in script: {denial.hint}")
         if spec.flags & WRITE:
             if self.read_only:
                 raise ReplyError("ERR Write commands are not allowed from read-only scripts.")
+            if self.engine.attention & NO_WRITES:
+                self.engine.gates.ask(self.engine.attention & NO_WRITES, client, spec, argv)
             self.wrote = True
         if self.out_of_memory and spec.flags & DENYOOM:
             raise ReplyError(OOM)

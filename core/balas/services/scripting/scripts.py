@@ -30,6 +30,7 @@ from balas.registry.spec import CommandSpec
 from balas.services.acl.check import judge
 from balas.services.acl.users import Acl
 from balas.services.config.store import Config
+from balas.services.disk import DiskTrouble
 from balas.services.log import DEBUG, NOTICE, VERBOSE, WARNING, Log
 from balas.services.scripting.bridge import Chunk, ScriptError, one_line
 from balas.services.scripting.execution import Execution
@@ -210,6 +211,8 @@ class Scripting:
         if given is not None:
             if read_only and not given & NO_WRITES:
                 raise ReplyError(WRITES_READ_ONLY)
+            if not given & NO_WRITES:
+                engine.services[DiskTrouble].refuse_writes(ctx.client)
             if over and not given & (ALLOW_OOM | NO_WRITES):
                 raise ReplyError(OOM_SCRIPT)
             read_only = read_only or bool(given & NO_WRITES)
