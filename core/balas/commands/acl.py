@@ -104,7 +104,7 @@ def acl_dryrun(ctx: Context, username: bytes, *argv: bytes) -> Reply:
     if user is None:
         raise ReplyError(f"ERR User '{printable(username)}' not found")
     spec = ctx.engine.commands.resolve(argv)
-    if spec is None or spec.handler is None:
+    if spec is None or (spec.handler is None and len(argv) > 1):
         raise ReplyError(f"ERR Command '{printable(argv[0])}' not found")
     if len(argv) < abs(spec.arity) or 0 < spec.arity != len(argv):
         raise ReplyError(f"ERR wrong number of arguments for '{spec.name}' command")

@@ -36,10 +36,15 @@ class Denial:
 
     @property
     def text(self) -> str:
-        """The error for a client, which is not told which key or channel it was."""
+        """The error for a client."""
+        return f"NOPERM {self.hint}"
+
+    @property
+    def hint(self) -> str:
+        """The text without its code. It does not tell which key or channel it was."""
         if self.reason == COMMAND:
-            return f"NOPERM {self.detail}"
-        return f"NOPERM No permissions to access a {self.reason}"
+            return self.detail
+        return f"No permissions to access a {self.reason}"
 
     @property
     def detail(self) -> str:
