@@ -111,7 +111,28 @@ Bytes of resident memory that one more of these costs.
 
 
 def pauses(found: dict[str, dict[str, Pauses]]) -> str:
-    """The table of pauses."""
+    """The section of pauses."""
+    return f"""
+## Pauses
+
+Round trips of one client in milliseconds, less the time the processes waited for a core: batches of
+50 SETs while keys are inserted, PING otherwise.
+
+{pauses_table(found)}"""
+
+
+def freeing(found: dict[str, dict[str, Pauses]]) -> str:
+    """The section of big values that go."""
+    return f"""
+## Big values that are freed
+
+Round trips of PING while a value is freed, and of the command that lets it go.
+
+{pauses_table(found)}"""
+
+
+def pauses_table(found: dict[str, dict[str, Pauses]]) -> str:
+    """Pauses by situation and contender."""
     lines = [
         [
             situation,
@@ -125,13 +146,7 @@ def pauses(found: dict[str, dict[str, Pauses]]) -> str:
         for name, one in by_name.items()
     ]
     header = ["while", "server", "longest", "99.9 %", f"above {LONG_MS:g} ms", "round trips"]
-    return f"""
-## Pauses
-
-Round trips of one client in milliseconds, less the time the processes waited for a core: batches of
-50 SETs while keys are inserted, PING otherwise.
-
-{table(header, lines)}"""
+    return table(header, lines)
 
 
 def startup(found: dict[str, float]) -> str:
@@ -145,13 +160,15 @@ Balas loads its bundled modules; Redis has none.
 {comparison(found, measures)}"""
 
 
-def comparison(found: dict[str, T], measures: dict[str, Callable[[T], float]]) -> str:
+def comparison(
+    found: dict[str, T], measures: dict[str, Callable[[T], float]], digits: int = 1
+) -> str:
     """A table of measures by contender, with Balas over Redis where both were measured."""
     both = {"Balas", "Redis"} <= found.keys()
     lines = []
     for what, measure in measures.items():
         values = {name: measure(one) for name, one in found.items()}
-        cells = [what, *(f"{value:,.1f}" for value in values.values())]
+        cells = [what, *(f"{value:,.{digits}f}" for value in values.values())]
         if both:
             base = values["Redis"]
             cells.append(f"**{values['Balas'] / base:.2f}**" if base else "")

@@ -1,8 +1,9 @@
 """Balas and a real Redis, measured in turn in one run; writes docs/benchmarks.md.
 
-python -m bench.run                     everything, about fifteen minutes
+python -m bench.run                     everything, about half an hour
 python -m bench.run --quick             a short look at everything; writes nothing
 python -m bench.run --only throughput --tests SET,GET
+python -m bench.run --only persistence,freeing
 python -m bench.run --only json         documents against RedisJSON
 python -m bench.run --only search       full-text queries against RediSearch
 python -m bench.run --only timeseries   samples in and out, against RedisTimeSeries if it loads
@@ -17,18 +18,20 @@ from pathlib import Path
 
 from bench import (
     datasets,
+    freeing,
     memory,
     modules_json,
     modules_search,
     modules_timeseries,
     pauses,
+    persistence,
     report,
     startup,
     throughput,
 )
 from bench.contenders import CONTENDERS, Contender, Cores, info
 
-PARTS = ("throughput", "memory", "pauses", "startup")
+PARTS = ("throughput", "memory", "persistence", "pauses", "freeing", "startup")
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 
 
@@ -107,6 +110,17 @@ def pauses_part(contenders: Sequence[Contender], cores: Cores, options: argparse
     return report.pauses(pauses.measure(contenders, cores, inserted, expiring))
 
 
+def persistence_part(
+    contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace
+) -> str:
+    scale, rounds = (0.02, 1) if options.quick else (1.0, options.rounds or 1)
+    return persistence.measure(contenders, cores, scale, rounds)
+
+
+def freeing_part(contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace) -> str:
+    return report.freeing(freeing.measure(contenders, cores, 0.02 if options.quick else 1.0))
+
+
 def startup_part(contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace) -> str:
     return report.startup(startup.measure(contenders, cores, 1 if options.quick else 7))
 
@@ -131,7 +145,9 @@ def timeseries_part(
 SECTIONS = {
     "throughput": throughput_part,
     "memory": memory_part,
+    "persistence": persistence_part,
     "pauses": pauses_part,
+    "freeing": freeing_part,
     "startup": startup_part,
     "json": json_part,
     "search": search_part,
