@@ -148,7 +148,7 @@ def prepare(client: Client, scale: float) -> float:
     for one in range(GROUPED):
         client("TS.CREATE", f"g:{one}", "LABELS", "set", "grouped", "region", f"r{one % 5}")
         put_many(client, f"g:{one}", LONG // GROUPED, values_of("load", 2, chance))
-    return taken / total
+    return float(taken) / total
 
 
 def put_many(client: Client, key: str, count: int, values: Iterator[str]) -> None:

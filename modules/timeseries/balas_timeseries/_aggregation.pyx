@@ -379,14 +379,14 @@ def time_weighted(
     if after is not None:
         last = min(last, high)
     start = start_of(first, width, align)
+    if empty and last > first and (last - first) // width > BUCKETS_MAX:
+        raise TooMany
     while start <= last and first <= last:
         end = start + width if start <= TIME_MAX - width else TIME_MAX
         next_time = line.from_time(max(start, low))
         if empty or (next_time < end and next_time <= high):
             starts.append(start)
             found.append(line.average(max(start, first), min(end, last)))
-            if len(starts) > BUCKETS_MAX:
-                raise TooMany
         if end == TIME_MAX:
             break
         start = end

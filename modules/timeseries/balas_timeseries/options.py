@@ -85,7 +85,8 @@ class Settings:
         if plain is None:
             plain = config.get("ts-encoding") == "uncompressed"
         if ignore is None:
-            ignore = config.get("ts-ignore-max-time-diff"), config.get("ts-ignore-max-val-diff")
+            difference = float(config.get("ts-ignore-max-val-diff"))
+            ignore = config.get("ts-ignore-max-time-diff"), difference
         return Series(retention_ms, chunk_bytes, self.policy, self.labels or (), ignore, plain)
 
     def alter(self, series: Series) -> None:

@@ -108,14 +108,14 @@ class Distance(Kind):
     """A finite number, at least 0."""
 
     def parse(self, words: Sequence[str], current: Any) -> float:
-        """The number."""
+        """The number; a whole one is shown as such."""
         try:
             value = number(words[0].encode("utf-8", "surrogateescape"))
         except ReplyError:
             raise BadValue("Invalid value for `ts-ignore-max-val-diff`") from None
         if not 0 <= value < math.inf:
             raise BadValue("Value for `ts-ignore-max-val-diff` must be greater than or equal to 0")
-        return value
+        return int(value) if value.is_integer() else value
 
 
 class OneOf(Kind):
@@ -178,7 +178,7 @@ OPTIONS = (
     ),
     Option(
         "ts-ignore-max-val-diff",
-        0.0,
+        0,
         Distance(),
         doc="How near a value must be for the sample to be ignored.",
     ),

@@ -62,7 +62,10 @@ def linked(client: Client) -> None:
         ([["TS.ALTER", "k", "RETENTION", "5"]], [b"k"]),
         ([["MODULE", "RELOAD", "timeseries"]], [b"k"]),
         ([["MULTI"], ["RENAME", "k", "l"], ["DEL", "l"], ["EXEC"]], []),
-        ([["EVAL", "redis.call('RENAME', 'k', 'm'); redis.call('COPY', 'm', 'n')", "0"]], [b"m", b"n"]),
+        (
+            [["EVAL", "redis.call('RENAME', 'k', 'm'); redis.call('COPY', 'm', 'n')", "0"]],
+            [b"m", b"n"],
+        ),
     ],
 )
 def test_the_label_index_follows(commands: list[list[str]], names: list[bytes]) -> None:

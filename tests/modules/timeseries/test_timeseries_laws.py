@@ -25,7 +25,7 @@ def make_varied() -> Series:
     return series
 
 
-@pytest.mark.parametrize("build", [make, make_varied, lambda: make(0, 20_000)])
+@pytest.mark.parametrize("build", [make, make_varied, lambda: make(0, 3000)])
 def test_a_series_obeys_the_laws_of_values(
     balas_server: InProcessServer, build: Callable[[], Series]
 ) -> None:

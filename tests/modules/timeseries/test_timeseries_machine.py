@@ -69,7 +69,9 @@ class Machine(RuleBasedStateMachine):
         assert self.client("TS.ADD", "s", at, value) == at
         self.twin.add(at, float(value))
 
-    @rule(samples=st.lists(st.tuples(times, values), min_size=1, max_size=20), ordered=st.booleans())
+    @rule(
+        samples=st.lists(st.tuples(times, values), min_size=1, max_size=20), ordered=st.booleans()
+    )
     def add_many(self, samples: Samples, ordered: bool) -> None:
         samples = sorted(samples) if ordered else samples
         self.client("TS.MADD", *(word for sample in samples for word in ("s", *sample)))
@@ -176,10 +178,10 @@ def test_a_series_does_what_its_twin_does() -> None:
         )
 
 
-@pytest.mark.parametrize("reducer", ["sum", "avg", "min", "max", "count", "range", "std.p", "var.s"])
-def test_groups_are_reduced_as_the_twin_does(
-    reducer: str, balas_server: InProcessServer
-) -> None:
+@pytest.mark.parametrize(
+    "reducer", ["sum", "avg", "min", "max", "count", "range", "std.p", "var.s"]
+)
+def test_groups_are_reduced_as_the_twin_does(reducer: str, balas_server: InProcessServer) -> None:
     chance = random.Random(reducer)
     client = balas_server.client(resp=3)
     groups: dict[bytes, dict[int, list[float]]] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 Samples = list[tuple[int, float]]
 
@@ -62,7 +63,7 @@ def with_empty(found: dict[int, float], kind: str, width: int) -> dict[int, floa
 
 def height(samples: Samples, at: float) -> float:
     """The line through the samples."""
-    for (one, low), (two, high) in zip(samples, samples[1:], strict=False):
+    for (one, low), (two, high) in pairwise(samples):
         if one <= at <= two:
             return low + (high - low) * (at - one) / (two - one)
     return samples[0][1] if at <= samples[0][0] else samples[-1][1]
@@ -84,7 +85,7 @@ def time_weighted(
             corners = [low, *(at for at, _ in samples if low < at < high), high]
             area = math.fsum(
                 (height(samples, one) + height(samples, two)) * (two - one) / 2
-                for one, two in zip(corners, corners[1:], strict=False)
+                for one, two in pairwise(corners)
             )
             found[start] = area / (high - low) if high > low else height(samples, low)
         start += width
