@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing
@@ -75,3 +75,17 @@ def chosen_nodes(run: Run, names: Sequence[str] | None) -> Ids:
 def type_ids(run: Run, names: Sequence[str] | None) -> list[int] | None:
     """The ids of types; None for all."""
     return None if names is None else [run.graph.types.get(name) for name in names]
+
+
+class Scores:
+    """What an algorithm yields: nodes, and a number for each; as rows or as columns."""
+
+    def __init__(self, run: Run, nodes: Ids, values: np.typing.NDArray[np.generic]) -> None:
+        self.run = run
+        self.nodes = nodes
+        self.values = values
+
+    def __iter__(self) -> Iterator[tuple[object, ...]]:
+        store = self.run.graph.store
+        pairs = zip(self.nodes.tolist(), self.values.tolist(), strict=True)
+        return ((store.node(id), value) for id, value in pairs)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from random import Random
 
 import numpy as np
+import numpy.typing
 
-from balas_graph.algorithms.settings import Settings, chosen_nodes, label_mask, type_ids
+from balas_graph.algorithms.settings import (
+    Scores,
+    Settings,
+    chosen_nodes,
+    label_mask,
+    type_ids,
+)
 from balas_graph.errors import QueryError
 from balas_graph.evaluation.registry import procedure
 from balas_graph.evaluation.run import Run
 from balas_graph.evaluation.values import is_number
 from balas_graph.storage import _matrix
 
-Rows = Iterator[tuple[object, ...]]
+Rows = Iterable[tuple[object, ...]]
 # The rank of a page: what is passed on, when to stop, and how many rounds at most.
 DAMPING, TOLERANCE, ROUNDS_MAX = 0.85, 1e-4, 100
 
@@ -36,8 +43,7 @@ def page_rank(run: Run, label: object, type: object) -> Rows:
     there = np.zeros(store.node_limit, np.uint8)
     there[store.nodes_with(-1)] = 1
     ranks = _matrix.page_rank(starts, cells, there, DAMPING, TOLERANCE, ROUNDS_MAX, run.look)
-    scores = ranks[nodes].tolist()
-    return ((store.node(id), score) for id, score in zip(nodes.tolist(), scores, strict=True))
+    return Scores(run, nodes, ranks[nodes].astype(np.float64))
 
 
 @procedure("algo.WCC", "node", "componentId")
@@ -46,7 +52,7 @@ def components(run: Run, given: object = None) -> Rows:
     settings = Settings(run, "wcc", given)
     store = run.graph.store
     starts, cells = _matrix.matrix(store, settings.type_ids(), settings.mask(), False, run.look)
-    return by_node(run, settings, _matrix.components(starts, cells, run.look).tolist())
+    return by_node(run, settings, _matrix.components(starts, cells, run.look))
 
 
 @procedure("algo.labelPropagation", "node", "communityId")
@@ -56,7 +62,7 @@ def communities(run: Run, given: object = None) -> Rows:
     rounds = settings.positive("maxIterations", 10)
     store = run.graph.store
     starts, cells = _matrix.matrix(store, settings.type_ids(), settings.mask(), True, run.look)
-    return by_node(run, settings, _matrix.propagate(starts, cells, rounds, run.look).tolist())
+    return by_node(run, settings, _matrix.propagate(starts, cells, rounds, run.look))
 
 
 @procedure("algo.betweenness", "node", "score")
@@ -71,13 +77,13 @@ def betweenness(run: Run, given: object = None) -> Rows:
     nodes = settings.nodes()
     if size < len(nodes):
         nodes = np.array(sorted(Random(seed).sample(nodes.tolist(), size)), np.int32)
-    return by_node(run, settings, _matrix.betweenness(starts, cells, nodes, run.look).tolist())
+    return by_node(run, settings, _matrix.betweenness(starts, cells, nodes, run.look))
 
 
-def by_node(run: Run, settings: Settings, values: list[object]) -> Rows:
+def by_node(run: Run, settings: Settings, values: np.typing.NDArray[np.generic]) -> Rows:
     """The nodes that take part, each with its value."""
-    store = run.graph.store
-    return ((store.node(id), values[id]) for id in settings.nodes().tolist())
+    nodes = settings.nodes()
+    return Scores(run, nodes, values[nodes])
 
 
 @procedure("algo.MSF", "edges", "nodes")

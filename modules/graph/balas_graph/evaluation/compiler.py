@@ -30,7 +30,7 @@ def property_of(run: Run, of: object, key: str) -> object:
     if isinstance(of, (Node, Edge)):
         if of.deleted:
             raise QueryError(f"{type_name(of)} {of.id} has been deleted in this query")
-        return of.properties.get(run.graph.attributes.get(key))
+        return run.graph.store.property_of(of, run.graph.attributes.get(key))
     if isinstance(of, dict):
         return of.get(key)
     found = getattr(of, "component", None)

@@ -29,18 +29,20 @@ HOPS_MAX = 3
 
 @dataclass(slots=True)
 class Batch:
-    """Bindings in columns of one length: ids of nodes and of edges by names."""
+    """Bindings in columns of one length: ids of nodes and of edges, and floats, by names."""
 
     count: int
     nodes: dict[str, Ids] = field(default_factory=dict)
     edges: dict[str, Ids] = field(default_factory=dict)
+    values: dict[str, np.typing.NDArray[np.generic]] = field(default_factory=dict)
 
     def take(self, chosen: np.typing.NDArray[np.generic]) -> Batch:
         """The bindings at some places, or where a mask holds."""
         nodes = {name: ids[chosen] for name, ids in self.nodes.items()}
         edges = {name: ids[chosen] for name, ids in self.edges.items()}
         count = int(np.count_nonzero(chosen)) if chosen.dtype == np.bool_ else len(chosen)
-        return Batch(count, nodes, edges)
+        values = {name: found[chosen] for name, found in self.values.items()}
+        return Batch(count, nodes, edges, values)
 
     def rows(self, run: Run) -> list[Row]:
         """The bindings as rows, without the names that were made up."""
@@ -56,6 +58,9 @@ class Batch:
             if name[0] != " ":
                 names.append(name)
                 columns.append([store.edge(id) for id in ids.tolist()])
+        for name, values in self.values.items():
+            names.append(name)
+            columns.append(values.tolist())
         if not names:
             return [{} for _ in range(self.count)]
         return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
@@ -253,8 +258,7 @@ def hops_of(path: Path) -> bool:
     directions = {edge.direction for edge in path.edges}
     plain = all(edge.length is None for edge in path.edges)
     return plain and (
-        len(path.edges) < HOPS_MAX
-        or (len(path.edges) == HOPS_MAX and directions in ({1}, {-1}))
+        len(path.edges) < HOPS_MAX or (len(path.edges) == HOPS_MAX and directions in ({1}, {-1}))
     )
 
 
@@ -424,7 +428,12 @@ class Matcher:
         return [self.graph.types.get(name) for name in dict.fromkeys(edge.types)]
 
     def walk(
-        self, path: Path, at: int, forward: bool, batch: Batch, used: list[tuple[str, frozenset[str]]]
+        self,
+        path: Path,
+        at: int,
+        forward: bool,
+        batch: Batch,
+        used: list[tuple[str, frozenset[str]]],
     ) -> Batch:
         """Go along one edge of a path from the node that is bound."""
         edge, name = path.edges[at], path.names[at]

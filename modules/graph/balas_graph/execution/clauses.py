@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from balas_graph.algorithms.settings import Scores
 from balas_graph.errors import type_mismatch
 from balas_graph.evaluation.compiler import Compiler, truth
 from balas_graph.evaluation.registry import Registry
 from balas_graph.evaluation.run import Row, Run
 from balas_graph.evaluation.values import group_key, type_name
 from balas_graph.execution import schema, writing
-from balas_graph.execution.batches import Matcher, Recipe, recipe
+from balas_graph.execution.batches import Batch, Matcher, Recipe, recipe
 from balas_graph.execution.matching import match, path_of
 from balas_graph.execution.projection import Projector
 from balas_graph.language import checks, tree
@@ -79,8 +81,11 @@ class Executor:
     def part(self, clauses: tuple[tree.Clause, ...], rows: list[Row], run: Run) -> list[Row]:
         """The rows behind the last clause; none unless that is RETURN or a lone CALL."""
         place = 0
-        if isinstance(clauses[0], tree.Match) and len(rows) == 1 and not rows[0]:
-            rows, place = self.front(clauses, rows, run)
+        if len(rows) == 1 and not rows[0]:
+            if isinstance(clauses[0], tree.Match):
+                rows, place = self.front(clauses, rows, run)
+            elif isinstance(clauses[0], tree.CallProcedure) and len(clauses) > 1:
+                rows, place = self.front_call(clauses[0], clauses[1], rows, run)
         for clause in clauses[place:]:
             rows = getattr(self, "run_" + type(clause).__name__.lower())(clause, rows, run)
             run.step(len(rows))
@@ -101,15 +106,39 @@ class Executor:
         batch = Matcher(run).match(recipe)
         place = len(recipe.steps)
         rest = recipe.steps[-1].rest
-        behind = clauses[place] if place < len(clauses) else None
-        if isinstance(behind, tree.Projection) and not rest:
-            found = self.plan.projector(behind, run.registry).run_batch(batch, run)
+        if place < len(clauses) and not rest:
+            found = self.project(clauses[place], batch, run)
             if found is not None:
                 return found, place + 1
         result = batch.rows(run)
         for test in [run.compiler.compile(part) for part in rest]:
             result = [row for row in result if truth(test(row, run))]
         return result, place
+
+    def project(self, clause: tree.Clause, batch: Batch, run: Run) -> list[Row] | None:
+        """The rows of a projection of a batch; None if it is none, or needs rows."""
+        if not isinstance(clause, tree.Projection):
+            return None
+        return self.plan.projector(clause, run.registry).run_batch(batch, run)
+
+    def front_call(
+        self, clause: tree.CallProcedure, behind: tree.Clause, rows: list[Row], run: Run
+    ) -> tuple[list[Row], int]:
+        """Run a procedure at the front that yields columns: rows, and how many clauses."""
+        found = run.registry.procedures[clause.name.lower()]
+        if not found.name.startswith("algo.") or clause.where is not None or not clause.columns:
+            return rows, 0
+        scores = found.body(run, *(run.compiler.compile(a)({}, run) for a in clause.arguments or ()))
+        if not isinstance(scores, Scores):
+            return self.yielded(clause, rows[0], scores, run), 1
+        batch = Batch(len(scores.nodes))
+        for column, name in clause.columns:
+            if column == found.columns[0]:
+                batch.nodes[name] = scores.nodes
+            else:
+                batch.values[name] = scores.values
+        result = self.project(behind, batch, run)
+        return (batch.rows(run), 1) if result is None else (result, 2)
 
     def run_match(self, clause: tree.Match, rows: list[Row], run: Run) -> list[Row]:
         """MATCH and OPTIONAL MATCH."""
@@ -182,19 +211,29 @@ class Executor:
         """CALL of a procedure, for each row."""
         found = run.registry.procedures[clause.name.lower()]
         arguments = [run.compiler.compile(argument) for argument in clause.arguments or ()]
-        yields = clause.columns
-        if yields is None:
-            yields = tuple((name, name) for name in found.columns) if clause.alone else ()
-        where = run.compiler.maybe(clause.where)
         result: list[Row] = []
         for row in rows:
             given = [argument(row, run) for argument in arguments]
-            for values in found.body(run, *given):
-                named = dict(zip(found.columns, values, strict=True))
-                inner = {**row, **{name: named[column] for column, name in yields}}
-                if where is None or truth(where(inner, run)):
-                    run.step(len(result))
-                    result.append(inner)
+            result += self.yielded(clause, row, found.body(run, *given), run)
+        return result
+
+    @staticmethod
+    def yielded(
+        clause: tree.CallProcedure, row: Row, values: Iterable[tuple[object, ...]], run: Run
+    ) -> list[Row]:
+        """A row with each of the rows that a procedure has found, as far as WHERE holds."""
+        columns = run.registry.procedures[clause.name.lower()].columns
+        yields = clause.columns
+        if yields is None:
+            yields = tuple((name, name) for name in columns) if clause.alone else ()
+        places = [(columns.index(column), name) for column, name in yields]
+        where = run.compiler.maybe(clause.where)
+        result: list[Row] = []
+        for found in values:
+            inner = {**row, **{name: found[place] for place, name in places}}
+            if where is None or truth(where(inner, run)):
+                run.step(len(result))
+                result.append(inner)
         return result
 
     def run_callsubquery(self, clause: tree.CallSubquery, rows: list[Row], run: Run) -> list[Row]:

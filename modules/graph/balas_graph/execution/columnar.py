@@ -12,6 +12,7 @@ from balas_graph.evaluation.values import group_key
 from balas_graph.execution._groups import grouped
 from balas_graph.language import tree
 from balas_graph.language.tree import Expression
+from balas_graph.storage import _walk
 
 if TYPE_CHECKING:
     from balas_graph.execution.batches import Batch
@@ -33,6 +34,8 @@ class Columns:
         """Whether an expression is a node, an edge or a property of one."""
         if isinstance(value, tree.Property):
             value = value.of
+        elif isinstance(value, tree.Variable) and value.name in self.batch.values:
+            return True
         return isinstance(value, tree.Variable) and (
             value.name in self.batch.nodes or value.name in self.batch.edges
         )
@@ -54,13 +57,15 @@ class Columns:
                 return [None] * self.batch.count
             return columns[key].values(self.ids(name))
         assert isinstance(value, tree.Variable)
+        if value.name in self.batch.values:
+            return self.batch.values[value.name].tolist()
         if value.name in self.batch.edges:
             return [self.store.edge(id) for id in self.ids(value.name).tolist()]
         return [self.store.node(id) for id in self.ids(value.name).tolist()]
 
     def keys(self, value: Expression) -> list[object]:
         """The same for grouping: ids stand for what they belong to."""
-        if isinstance(value, tree.Variable):
+        if isinstance(value, tree.Variable) and value.name not in self.batch.values:
             return self.ids(value.name).tolist()
         return self.values(value)
 
@@ -84,12 +89,22 @@ class Columns:
         value = call.arguments[0]
         if not self.covers(value) or len(call.arguments) > 1:
             return None
+        if isinstance(value, tree.Variable) and value.name in self.batch.values:
+            if call.name in ("min", "max") and count == 1:
+                numbers = self.batch.values[value.name]
+                return [float(numbers.min() if call.name == "min" else numbers.max())]
+            return self.listed(call, self.values(value), groups, count)
         if isinstance(value, tree.Variable):
             if call.name != "count":
                 return None
             if not call.distinct:
                 return np.bincount(groups, minlength=count).tolist()
-            ids = self.ids(value.name).astype(np.int64)
+            ids = self.ids(value.name)
+            if count == 1:
+                of_edges = value.name in self.batch.edges
+                limit = self.store.edge_limit if of_edges else self.store.node_limit
+                return [_walk.different(ids, limit)]
+            ids = ids.astype(np.int64)
             pairs = np.unique(groups * (1 << 32) + ids)
             return np.bincount(pairs >> 32, minlength=count).tolist()
         if not call.distinct and call.name in ("sum", "min", "max", "avg", "count"):
@@ -143,7 +158,7 @@ class Columns:
         for inside in members:
             if call.distinct:
                 inside = list({group_key(value): value for value in inside}.values())
-            for value in inside:
+            for value in inside if found.kinds else ():
                 found.check([value])
             results.append(found.body(self.run, inside))
         return results

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -141,7 +141,7 @@ class Projector:
             pairs = list(seen.values())
         for value, down in reversed(self.order):
             evaluate = run.compiler.compile(value)
-            pairs.sort(key=lambda pair: order_key(evaluate(pair[1], run)), reverse=down)
+            pairs = ordered(pairs, [evaluate(scope, run) for _, scope in pairs], down)
         start = amount(self.clause.skip, run, "SKIP") or 0
         limit = amount(self.clause.limit, run, "LIMIT")
         pairs = pairs[start : None if limit is None else start + limit]
@@ -182,6 +182,21 @@ class Projector:
                 projected[name] = run.compiler.compile(value)(scope, run)
             pairs.append((projected, {**scope, **projected}))
         return pairs
+
+
+def ordered(pairs: list[tuple[Row, Row]], values: list[object], down: bool) -> list[tuple[Row, Row]]:
+    """The rows in the order of a value of each, the last first if `down`; null is the last."""
+    kinds = set(map(type, values))
+    kinds.discard(type(None))
+    plain = kinds <= {str} or (
+        kinds <= {int, float} and not any(value != value for value in values)
+    )
+    if plain and None in values:
+        keys: list[Any] = [(value is None, value) for value in values]
+    else:
+        keys = values if plain else [order_key(value) for value in values]
+    places = sorted(range(len(pairs)), key=keys.__getitem__, reverse=down)
+    return [pairs[place] for place in places]
 
 
 def aggregate(call: tree.Call, rows: list[Row], run: Run) -> object:

@@ -6,9 +6,9 @@ be an end; None allows all. `look` is called now and then with the number of row
 raises if time or room is used up.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 import numpy as np
 
@@ -279,12 +279,6 @@ def reached(Store store, const int32_t[:] nodes, types, int direction, Py_ssize_
     return found.array(), depths.array()
 
 
-cdef struct Ways:
-    # How many edges end the paths to a node, as far as it matters: 0, 1 or more; the first two.
-    int32_t first
-    int32_t second
-
-
 def third_ends(Store store, int32_t start, list hops, look):
     """The nodes at the ends of paths of one to three edges, no edge twice, each once.
 
@@ -293,33 +287,27 @@ def third_ends(Store store, int32_t start, list hops, look):
     """
     cdef Py_ssize_t limit = max(1, store.node_limit), hop, i, side, step = 0, n_hops = len(hops)
     cdef EdgeRecord *edges = store.edges
-    cdef Ints frontier = Ints(), following
-    # The two edges that all paths to a node share: at this level, and at the next.
-    cdef Ways *here = <Ways *> malloc(limit * sizeof(Ways))
-    cdef Ways *there = <Ways *> malloc(limit * sizeof(Ways))
-    cdef uint8_t *seen = <uint8_t *> malloc(limit)
-    cdef Ways *swap
+    # The nodes of this level and of the next, and for each up to two edges that all paths share.
+    cdef Ints level = Ints(), first = Ints(), second = Ints(), next_level, next_first, next_second
+    # Where a node stands in the next level, or -1.
+    cdef int32_t *places = <int32_t *> malloc(limit * sizeof(int32_t))
     cdef Sides sides
     cdef Heads heads
-    cdef int32_t edge, end, node, first
-    cdef Ways mine
-    cdef bint incoming
-    if here == NULL or there == NULL or seen == NULL:
-        free(here)
-        free(there)
-        free(seen)
+    cdef int32_t edge, end, node, one, other, place, kept
+    cdef bint incoming, last
+    if places == NULL:
         raise MemoryError
+    memset(places, 0xFF, limit * sizeof(int32_t))
+    level.add(start)
+    first.add(-1)
+    second.add(-1)
     try:
-        frontier.add(start)
-        here[start].first = here[start].second = -1
         for hop in range(n_hops):
+            last = hop == n_hops - 1
             sides = Sides(store, hops[hop][0], hops[hop][1])
-            following = Ints()
-            for i in range(limit):
-                seen[i] = 0
-            for i in range(frontier.used):
-                node = frontier.cells[i]
-                mine = here[node]
+            next_level, next_first, next_second = Ints(), Ints(), Ints()
+            for i in range(level.used):
+                node, one, other = level.cells[i], first.cells[i], second.cells[i]
                 for side in range(sides.count):
                     incoming = sides.incoming[side]
                     heads = <Heads> sides.heads[side]
@@ -328,31 +316,47 @@ def third_ends(Store store, int32_t start, list hops, look):
                         step += 1
                         if step == STEPS:
                             step = 0
-                            look(following.used)
-                        if edge != mine.first and edge != mine.second:
-                            end = edges[edge].source if incoming else edges[edge].target
-                            # After one hop `first` is the edge before; a path that ends with this
-                            # edge has these two. Of more paths only what is common stays.
-                            if not seen[end]:
-                                seen[end] = 1
-                                following.add(end)
-                                there[end].first = edge
-                                there[end].second = mine.first
-                            else:
-                                first = there[end].first
-                                if first != edge and first != mine.first:
-                                    there[end].first = -1
-                                first = there[end].second
-                                if first != edge and first != mine.first:
-                                    there[end].second = -1
+                            look(next_level.used)
+                        if edge == one or edge == other:
+                            edge = next_edge(edges, edge, incoming, sides.both)
+                            continue
+                        end = edges[edge].source if incoming else edges[edge].target
+                        place = places[end]
+                        if place < 0:
+                            places[end] = <int32_t> next_level.used
+                            next_level.add(end)
+                            if not last:
+                                # A path that ends with this edge has it and the one before it.
+                                next_first.add(edge)
+                                next_second.add(one)
+                        elif not last:
+                            # Of more paths only what is common stays.
+                            kept = next_first.cells[place]
+                            if kept != edge and kept != one:
+                                next_first.cells[place] = -1
+                            kept = next_second.cells[place]
+                            if kept != edge and kept != one:
+                                next_second.cells[place] = -1
                         edge = next_edge(edges, edge, incoming, sides.both)
-            swap = here
-            here = there
-            there = swap
-            frontier = following
+            level, first, second = next_level, next_first, next_second
+            if not last:
+                for i in range(level.used):
+                    places[level.cells[i]] = -1
     finally:
-        free(here)
-        free(there)
-        free(seen)
-    look(frontier.used)
-    return frontier.array()
+        free(places)
+    look(level.used)
+    return level.array()
+
+
+def different(const int32_t[:] ids, Py_ssize_t limit):
+    """How many different ids there are, all below `limit`."""
+    cdef uint8_t *seen = <uint8_t *> calloc(max(1, limit), 1)
+    cdef Py_ssize_t i, count = 0
+    if seen == NULL:
+        raise MemoryError
+    for i in range(ids.shape[0]):
+        if not seen[ids[i]]:
+            seen[ids[i]] = 1
+            count += 1
+    free(seen)
+    return count
