@@ -74,6 +74,8 @@ def pair(real_servers: Callable[..., RealRedis]) -> Iterator[tuple[Both, Both]]:
         Both(balas, real) as user,
     ):
         yield admin, user
+        user("RESET")
+        admin("ACL", "DELUSER", "u")
 
 
 @given(RULES, st.lists(REQUEST, min_size=1, max_size=6))
