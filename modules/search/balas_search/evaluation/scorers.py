@@ -32,7 +32,12 @@ B = 0.5
 
 def idf_of(cursor: TermCursor) -> float:
     """How rare a term is: the whole part of a binary logarithm."""
-    return float(math.frexp(1 + (cursor.total + 1) / max(len(cursor.posting), 1))[1] - 1)
+    return idf(cursor.total, len(cursor.posting))
+
+
+def idf(total: int, count: int) -> float:
+    """The same of a term that so many of all documents have."""
+    return float(math.frexp(1 + (total + 1) / max(count, 1))[1] - 1)
 
 
 def smooth_idf_of(cursor: TermCursor) -> float:

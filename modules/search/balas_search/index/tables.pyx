@@ -38,18 +38,6 @@ cdef class DocumentTable:
     begin with 1. `ids` maps a key to its id; `keys[id]` is the key, None once the document is gone.
     """
 
-    cdef readonly dict ids
-    cdef readonly list keys
-    cdef readonly dict payloads
-    cdef readonly double total_length
-    cdef uint8_t* alive_data
-    cdef float* score_data
-    cdef uint32_t* length_data
-    cdef uint32_t* frequency_data
-    cdef Py_ssize_t capacity
-    # What `all_ids` gave, until a document comes or goes.
-    cdef object everything
-
     def __cinit__(self):
         self.ids = {}
         self.keys = [None]

@@ -11,8 +11,11 @@ from balas.api import Context, Pairs, Reply, ReplyError, Status
 from balas_search.aggregate.rows import Rows, Source
 from balas_search.aggregate.steps import sorted_places
 from balas_search.evaluation.evaluation import Limits
+from balas_search.evaluation.scorers import idf
 from balas_search.index.index import Index
-from balas_search.query.tree import Knn
+from balas_search.postings.posting import Posting
+from balas_search.postings.single import best_keys
+from balas_search.query.tree import Knn, Token, Union
 from balas_search.results.excerpts import Excerpter, Hits
 from balas_search.results.explaining import explain_score
 from balas_search.results.loading import Loader
@@ -130,6 +133,15 @@ class Searcher:
     def keys_alone(self, query: bytes) -> Reply:
         """The reply in RESP2 that has nothing but keys: the short way to it."""
         options = self.options
+        if options.sort_by is None and not options.scorer:
+            term = self.single_term()
+            if term is not None:
+                posting, mask = term
+                documents = self.index.documents
+                value = idf(len(documents), len(posting))
+                best = best_keys(documents, posting, mask, value, options.offset, options.count)
+                if best is not None:
+                    return list(best)
         found = self.run(query)
         if found is None:
             return [0]
@@ -139,6 +151,25 @@ class Searcher:
             keys = self.index.documents.keys
             made += [keys[doc] for doc in found.docs[places].tolist()]
         return made
+
+    def single_term(self) -> tuple[Posting, int] | None:
+        """The posting and the fields of the one word that the query looks for.
+
+        None if there is more to it, or its tree is not yet known. Of a word and its stem, one alone
+        may be in the index.
+        """
+        tree = self.plan.tree
+        tokens = tree.children if isinstance(tree, Union) and tree.weight == 1 else [tree]
+        term = None
+        for token in tokens:
+            if not isinstance(token, Token) or token.weight != 1:
+                return None
+            posting = self.index.terms.get(token.text)
+            if posting is not None:
+                if term is not None or not posting.offsets_bytes():
+                    return None
+                term = posting, token.mask
+        return term
 
     def run(self, query: bytes) -> Found | None:
         """What the query finds; None if the time is over, and that is no error."""
