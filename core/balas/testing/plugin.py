@@ -73,6 +73,7 @@ def real_redis(real_servers: Callable[..., "RealRedis"]) -> "RealRedis":
         client("FLUSHALL")
         client("SCRIPT", "FLUSH")
         client("FUNCTION", "FLUSH")
+        client("ACL", "LOG", "RESET")
         if users := [user for user in client("ACL", "USERS") if user != b"default"]:
             client("ACL", "DELUSER", *users)
     return server
