@@ -20,6 +20,7 @@ from bench import (
     datasets,
     freeing,
     memory,
+    modules_bloom,
     modules_json,
     modules_search,
     modules_timeseries,
@@ -41,7 +42,9 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few requests; writes nothing")
     parser.add_argument("--servers", default="redis,balas", help="default: %(default)s")
     parser.add_argument(
-        "--only", default=",".join(PARTS), help="parts, of %(default)s; or json, search, timeseries"
+        "--only",
+        default=",".join(PARTS),
+        help="parts, of %(default)s; or json, bloom, search, timeseries",
     )
     parser.add_argument("--tests", help="names of tests, of " + ", ".join(names_of_tests()))
     parser.add_argument("--rounds", type=int, help="rounds of the throughput tests")
@@ -130,6 +133,11 @@ def json_part(contenders: Sequence[Contender], cores: Cores, options: argparse.N
     return modules_json.measure(cores, [one.name for one in contenders], rounds, scale)
 
 
+def bloom_part(contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace) -> str:
+    rounds, scale = (1, 0.1) if options.quick else (options.rounds or 3, 1.0)
+    return modules_bloom.measure(cores, [one.name for one in contenders], rounds, scale)
+
+
 def search_part(contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace) -> str:
     rounds, scale = (1, 0.5) if options.quick else (options.rounds or 3, 1.0)
     return modules_search.measure(cores, [one.name for one in contenders], rounds, scale)
@@ -150,6 +158,7 @@ SECTIONS = {
     "freeing": freeing_part,
     "startup": startup_part,
     "json": json_part,
+    "bloom": bloom_part,
     "search": search_part,
     "timeseries": timeseries_part,
 }
