@@ -67,9 +67,11 @@ cdef class Execution:
                 raise ReplyError("ERR Write commands are not allowed from read-only scripts.")
             if self.engine.attention & NO_WRITES:
                 self.engine.gates.ask(self.engine.attention & NO_WRITES, client, spec, argv)
-            self.wrote = True
-        if self.out_of_memory and spec.flags & DENYOOM:
+        # What has begun to write may end.
+        if self.out_of_memory and not self.wrote and spec.flags & DENYOOM:
             raise ReplyError(OOM)
+        if spec.flags & WRITE:
+            self.wrote = True
         if self.ctx.db is not client.db:
             self.ctx = self.ctx.in_database(client.db.index)
         return self.engine.execute(self.ctx, spec, argv)

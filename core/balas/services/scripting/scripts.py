@@ -23,7 +23,7 @@ from balas.engine.client import Client
 from balas.engine.context import Context
 from balas.engine.dispatch import Engine
 from balas.engine.gates import ORDER_BUSY
-from balas.errors import ReplyError
+from balas.errors import OOM, ReplyError
 from balas.protocol.replies import Reply
 from balas.registry import flags
 from balas.registry.spec import CommandSpec
@@ -214,7 +214,8 @@ class Scripting:
             if not given & NO_WRITES:
                 engine.services[DiskTrouble].refuse_writes(ctx.client)
             if over and not given & (ALLOW_OOM | NO_WRITES):
-                raise ReplyError(OOM_SCRIPT)
+                # A client hears of its command; a transaction, of the script that is part of it.
+                raise ReplyError(OOM if ctx.may_block else OOM_SCRIPT)
             read_only = read_only or bool(given & NO_WRITES)
         execution = Execution(
             ctx.in_database(ctx.db.index),
