@@ -5,8 +5,10 @@ grammar, whatever follows. So 1abc is 1, 0x10 is 0, and +1, .5, 1. and 00 are no
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.math cimport fabs, isinf
+from cpython.unicode cimport PyUnicode_DecodeASCII
+from libc.math cimport fabs, isinf, rint
 from libc.stdint cimport int64_t, uint64_t
+from libc.stdio cimport sprintf
 
 from balas.api import ReplyError, Status
 
@@ -27,6 +29,9 @@ cdef enum:
     # So many digits are a whole number that a double holds exactly, and so is the power of ten.
     DIGITS_EXACT = 15
     DIGITS_TIME = 18
+    DECIMALS_MAX = 6
+    # A sign, 16 digits, a point, an exponent.
+    TEXT_SIZE = 40
     # A double has no more.
     DIGITS_ALL = 17
 # Whole numbers below are written with all their digits.
@@ -109,11 +114,50 @@ cdef int64_t slow_time(bytes text) except? -1:
     return value
 
 
+cdef int decimal_text(double value, char *text) noexcept nogil:
+    """Write a value of up to DECIMALS_MAX decimals; the length, or 0 for any other.
+
+    With so few digits no shorter text reads as the same double.
+    """
+    cdef int decimals = 0, digits, length
+    cdef int64_t units, power
+    cdef double scaled
+    while True:
+        scaled = rint(value * TENS[decimals])
+        if not fabs(scaled) < WHOLE_MAX or value == 0:
+            return 0
+        if scaled / TENS[decimals] == value:
+            break
+        decimals += 1
+        if decimals > DECIMALS_MAX:
+            return 0
+    units = <int64_t>fabs(scaled)
+    power = <int64_t>TENS[decimals]
+    length = 0
+    if value < 0:
+        text[0] = 45
+        length = 1
+    if decimals == 0:
+        return length + sprintf(text + length, "%lld", <long long>units)
+    if units >= power:
+        return length + sprintf(
+            text + length, "%lld.%0*lld", <long long>(units // power), decimals,
+            <long long>(units % power),
+        )
+    digits = sprintf(text + length + 1, "%lld", <long long>units)
+    text[length] = text[length + 1]
+    text[length + 1] = 46
+    length += digits + 1 if digits > 1 else 1
+    return length + sprintf(text + length, "E%d", digits - 1 - decimals)
+
+
 cpdef object shown(double value):
     """A value as clients of RESP2 see it: a status such as 1E-10."""
     cdef str digits, exponent, fraction, significant
-    if fabs(value) < WHOLE_MAX and value == <double><int64_t>value and value != 0:
-        return Status(str(<int64_t>value))
+    cdef char text[TEXT_SIZE]
+    cdef int length = decimal_text(value, text)
+    if length:
+        return Status(PyUnicode_DecodeASCII(text, length, NULL))
     if value != value:
         return Status("NaN")
     if isinf(value):
