@@ -1,6 +1,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from balas_search.index.tables import DocumentTable
 from balas_search.postings.posting import Posting
 
 Docs = NDArray[np.uint32]
@@ -22,3 +23,10 @@ class Ranking:
         frequencies: Docs,
         wanted: int,
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None: ...
+
+def best_keys(
+    documents: DocumentTable,
+    leaves: list[tuple[Posting, int, float]],
+    offset: int,
+    count: int,
+) -> list[int | bytes] | None: ...

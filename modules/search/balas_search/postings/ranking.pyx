@@ -12,12 +12,15 @@ from libc.math cimport sqrt
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memset
 
+from balas_search.index.tables cimport DocumentTable
 from balas_search.postings.posting cimport Posting
 
 cdef enum:
     BUCKETS = 1024         # of bounds
     GROUP_MIN = 48         # so many documents are measured at once at least; then more each time
     GROUP_GROWTH = 4
+    BEST_MAX = 256         # as many of the best `best_keys` keeps
+    RARE_MAX = 1024        # of two terms it looks at no more documents
     SEEK_COST = 6          # of looking one document up in a list, in steps through an array
 
 
@@ -392,3 +395,74 @@ cdef Py_ssize_t placed(long[::1] places, double[::1] scores, Py_ssize_t found, P
     scores[at] = score
     places[at] = place
     return found
+
+
+def best_keys(DocumentTable documents not None, list leaves not None, Py_ssize_t offset,
+              Py_ssize_t count) -> list | None:
+    """How many documents hold any of one or two terms, and the keys of the best: the short way.
+
+    `leaves` are [(posting, fields, value)]. None where it cannot be gone: more documents are wanted
+    than are kept, one has no words or a score below 0, or two terms are not rare.
+    """
+    cdef Leaf one = Leaf(*leaves[0])
+    cdef Leaf other = Leaf(*leaves[1]) if len(leaves) > 1 else None
+    cdef Ranking ranking = None
+    cdef double[BEST_MAX] scores
+    cdef uint32_t[BEST_MAX] docs
+    cdef Py_ssize_t room = offset + count
+    cdef Py_ssize_t total = 0
+    cdef Py_ssize_t found = 0
+    cdef Py_ssize_t i = 0
+    cdef Py_ssize_t j = 0
+    cdef Py_ssize_t size = one.posting.size
+    cdef Py_ssize_t other_size = other.posting.size if other is not None else 0
+    cdef Py_ssize_t at
+    cdef uint32_t doc
+    cdef bint of_one, of_other
+    cdef double score
+    if room > BEST_MAX or (other is not None and size + other_size > RARE_MAX):
+        return None
+    if other is not None:
+        ranking = Ranking([Part([leaf]) for leaf in leaves], True)
+    while i < size or j < other_size:
+        of_one = i < size and (j >= other_size or one.posting.docs[i] <= other.posting.docs[j])
+        of_other = j < other_size and (i >= size or other.posting.docs[j] <= one.posting.docs[i])
+        doc = one.posting.docs[i] if of_one else other.posting.docs[j]
+        score = 0
+        at = 0
+        if of_one and one.posting.in_fields(i, one.lo, one.hi):
+            score += one.value * one.posting.freq_of(i)
+            at = 1
+        if of_other and other.posting.in_fields(j, other.lo, other.hi):
+            score += other.value * other.posting.freq_of(j)
+            at = 1
+        i += of_one
+        j += of_other
+        if not at or not documents.alive_data[doc]:
+            continue
+        total += 1
+        if not documents.frequency_data[doc] or not documents.score_data[doc] >= 0:
+            return None
+        score = score * documents.score_data[doc] / documents.frequency_data[doc]
+        # Documents come by their ids, so that of equal ones the first stays before.
+        if found == room and (not room or score <= scores[room - 1]):
+            continue
+        if ranking is not None:
+            score /= ranking.distance(doc)
+        if found < room:
+            at = found
+            found += 1
+        elif score <= scores[room - 1]:
+            continue
+        else:
+            at = found - 1
+        while at and scores[at - 1] < score:
+            scores[at] = scores[at - 1]
+            docs[at] = docs[at - 1]
+            at -= 1
+        scores[at] = score
+        docs[at] = doc
+    made = [total]
+    for i in range(offset, found):
+        made.append(documents.keys[docs[i]])
+    return made

@@ -14,7 +14,7 @@ from balas_search.evaluation.evaluation import Limits
 from balas_search.evaluation.scorers import idf
 from balas_search.index.index import Index
 from balas_search.postings.posting import Posting
-from balas_search.postings.single import best_keys
+from balas_search.postings.ranking import best_keys
 from balas_search.query.tree import Knn, Token, Union
 from balas_search.results.excerpts import Excerpter, Hits
 from balas_search.results.explaining import explain_score
@@ -26,6 +26,8 @@ from balas_search.results.terms import terms_of
 from balas_search.schema.words import shown
 
 TIME_IS_UP = "Timeout limit was reached"
+# A word may stand for so many terms, to be looked up the short way.
+WORD_TERMS_MAX = 2
 BEING_FILLED = "The index is being filled: results are incomplete"
 
 
@@ -134,12 +136,9 @@ class Searcher:
         """The reply in RESP2 that has nothing but keys: the short way to it."""
         options = self.options
         if options.sort_by is None and not options.scorer:
-            term = self.single_term()
-            if term is not None:
-                posting, mask = term
-                documents = self.index.documents
-                value = idf(len(documents), len(posting))
-                best = best_keys(documents, posting, mask, value, options.offset, options.count)
+            terms = self.single_word()
+            if terms:
+                best = best_keys(self.index.documents, terms, options.offset, options.count)
                 if best is not None:
                     return list(best)
         found = self.run(query)
@@ -152,24 +151,25 @@ class Searcher:
             made += [keys[doc] for doc in found.docs[places].tolist()]
         return made
 
-    def single_term(self) -> tuple[Posting, int] | None:
-        """The posting and the fields of the one word that the query looks for.
+    def single_word(self) -> list[tuple[Posting, int, float]]:
+        """The one or two terms that a query of one word looks for: the word and its stem.
 
-        None if there is more to it, or its tree is not yet known. Of a word and its stem, one alone
-        may be in the index.
+        With each its fields, and what it is worth. Empty if there is more to the query, or its tree
+        is not known yet.
         """
         tree = self.plan.tree
         tokens = tree.children if isinstance(tree, Union) and tree.weight == 1 else [tree]
-        term = None
+        total = len(self.index.documents)
+        terms: list[tuple[Posting, int, float]] = []
         for token in tokens:
             if not isinstance(token, Token) or token.weight != 1:
-                return None
+                return []
             posting = self.index.terms.get(token.text)
             if posting is not None:
-                if term is not None or not posting.offsets_bytes():
-                    return None
-                term = posting, token.mask
-        return term
+                if not posting.offsets_bytes():
+                    return []
+                terms.append((posting, token.mask, idf(total, len(posting))))
+        return terms if len(terms) <= WORD_TERMS_MAX else []
 
     def run(self, query: bytes) -> Found | None:
         """What the query finds; None if the time is over, and that is no error."""
