@@ -5,6 +5,7 @@ over rows, whose expressions are compiled to functions (`evaluation`). The graph
 `storage`. Functions and procedures are declared where they are written (`evaluation.registry`).
 """
 
+from balas_graph import administration
 from balas_graph import commands as graph_commands
 from balas_graph.commands import Plans
 from balas_graph.storage.graph import Graph
@@ -15,5 +16,5 @@ class Graphs(Plans):
 
     name = "graph"
     version = 41603
-    commands = (graph_commands,)
+    commands = (graph_commands, administration)
     types = (Graph,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import OrderedDict
 from random import Random
 from time import perf_counter
@@ -30,6 +31,7 @@ from balas_graph.evaluation.run import Run
 from balas_graph.execution._parameters import read as read_parameters
 from balas_graph.execution.clauses import Executor, Plan, prepare
 from balas_graph.language.parser import Parser
+from balas_graph.settings import Settings
 from balas_graph.storage import files
 from balas_graph.storage.graph import Graph
 
@@ -45,6 +47,7 @@ class Plans(Module):
         super().__init__()
         self.registry = Registry()
         self.plans: OrderedDict[str, Plan] = OrderedDict()
+        self.settings = Settings()
 
     def read(self, text: str, run: Run) -> tuple[Plan, bool]:
         """Set the parameters; the plan of the query behind them, and whether it was there."""
@@ -115,8 +118,12 @@ def run_query(
         ctx.now_ms,
         Random(ctx.rng.random()),
     )
-    if given.timeout_ms:
-        run.deadline_s = begun + given.timeout_ms / 1000
+    limit_ms = shared.settings.timeout_ms(given.timeout_ms, read_only)
+    if limit_ms:
+        run.deadline_s = begun + limit_ms / 1000
+    run.rows_max = shared.settings.rows_max(run.rows_max)
+    if given.version not in (None, schema_version(run.graph)):
+        return [ReplyError("version mismatch"), schema_version(run.graph)]
     try:
         plan, cached = shared.read(query, run)
         if plan.writes and read_only:
@@ -124,6 +131,8 @@ def run_query(
         run.compiler = plan.compiler
         rows = Executor(plan).query(plan.query, [{}], run)
         run.graph.constraints.check_changes(run.graph)
+        if shared.settings["RESULTSET_SIZE"] >= 0:
+            rows = rows[: shared.settings["RESULTSET_SIZE"]]
         spent_ms = (perf_counter() - begun) * 1000
         reply = replies.result(plan.columns, rows, run, given.compact, cached, spent_ms)
     except RecursionError as error:
@@ -132,8 +141,17 @@ def run_query(
     except Exception:
         run.graph.roll_back()
         raise
+    run.graph.note_slow(
+        ctx.now_ms // 1000, "graph.ro_query" if read_only else "graph.query", query, spent_ms
+    )
     keep(ctx, graph_key, text, graph, run, plan)
     return reply
+
+
+def schema_version(graph: Graph) -> int:
+    """A number that is another one when names have come: clients compare it."""
+    names = (graph.labels.names, graph.types.names, graph.attributes.names)
+    return zlib.crc32(repr(names).encode("utf-8", "surrogatepass"))
 
 
 def keep(

@@ -12,8 +12,9 @@ from balas_graph.errors import QueryError, type_mismatch
 from balas_graph.evaluation.values import compare, equals, is_number, type_name
 
 INTEGERS = 2**64
-# What values with operators of their own, such as durations, may be asked for.
+# What dates, times and durations may be asked for.
 DURATIONS: dict[str, Callable[[Any, Any], object]] = {
+    "+": operator_functions.add,
     "-": operator_functions.sub,
     "*": operator_functions.mul,
     "/": operator_functions.truediv,
@@ -38,9 +39,20 @@ def add(a: object, b: object) -> object:
         return wrapped(result) if isinstance(result, int) else result
     if isinstance(a, str) or isinstance(b, str):
         return text(a) + text(b)
-    if hasattr(a, "__add__") and not isinstance(a, (bool, int, float, dict)):
-        return a + b
+    found = temporal("+", a, b)
+    if found is not None:
+        return found
     raise type_mismatch("Integer, Float, String, List or Null", type_name(a))
+
+
+def temporal(operator: str, a: object, b: object) -> object:
+    """What an operator makes of dates, times and durations; None if it makes nothing."""
+    if operator not in DURATIONS or not (hasattr(a, "order_rank") or hasattr(b, "order_rank")):
+        return None
+    try:
+        return DURATIONS[operator](a, b)
+    except TypeError:
+        return None
 
 
 def text(value: object) -> str:
@@ -62,12 +74,9 @@ def arithmetic(operator: str, a: object, b: object) -> object:
         return None
     for value in (a, b):
         if not is_number(value):
-            if (
-                hasattr(a, "__sub__")
-                and operator in DURATIONS
-                and not isinstance(a, (bool, int, float))
-            ):
-                return DURATIONS[operator](a, b)
+            found = temporal(operator, a, b)
+            if found is not None:
+                return found
             raise type_mismatch("Integer, Float, or Null", type_name(value))
     assert isinstance(a, (int, float))
     assert isinstance(b, (int, float))

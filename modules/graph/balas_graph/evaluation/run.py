@@ -51,6 +51,7 @@ class Run:
     rng: Random
     deadline_s: float | None = None
     statistics: Statistics = field(default_factory=Statistics)
+    rows_max: int = ROWS_MAX
     steps: int = 0
     # Properties that WHERE wants of names, for the search of an index: {name: ((key, value),)}.
     hints: dict[str, tuple[tuple[str, Expression], ...]] = field(default_factory=dict)
@@ -63,7 +64,7 @@ class Run:
     def step(self, rows: int = 0) -> None:
         """Count a step of a loop; raise if time or room is used up."""
         self.steps += 1
-        if rows > ROWS_MAX:
+        if rows > self.rows_max:
             raise QueryError("Query's mem consumption exceeded capacity")
         if (
             self.deadline_s is not None

@@ -128,7 +128,9 @@ class Executor:
         found = run.registry.procedures[clause.name.lower()]
         if not found.name.startswith("algo.") or clause.where is not None or not clause.columns:
             return rows, 0
-        scores = found.body(run, *(run.compiler.compile(a)({}, run) for a in clause.arguments or ()))
+        scores = found.body(
+            run, *(run.compiler.compile(a)({}, run) for a in clause.arguments or ())
+        )
         if not isinstance(scores, Scores):
             return self.yielded(clause, rows[0], scores, run), 1
         batch = Batch(len(scores.nodes))

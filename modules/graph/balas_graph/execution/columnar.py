@@ -75,6 +75,11 @@ class Columns:
             return np.zeros(self.batch.count, np.int64), [0] if self.batch.count else []
         return grouped([self.keys(key) for key in keys], group_key)
 
+    def at(self, keys: list[Expression], places: list[int]) -> list[list[object]]:
+        """The values of expressions at some bindings."""
+        part = Columns(self.batch.take(np.array(places, np.int64)), self.run)
+        return [part.values(key) for key in keys]
+
     def scopes(self, keys: list[Expression], first: list[int]) -> list[Row]:
         """For each group a row with the names that its keys need."""
         names = [key.name if isinstance(key, tree.Variable) else key.of.name for key in keys]  # type: ignore[attr-defined]

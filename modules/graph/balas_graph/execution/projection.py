@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from balas_graph.evaluation.run import Row, Run
 from balas_graph.evaluation.values import group_key, order_key, type_name
 from balas_graph.execution.columnar import Columns
 from balas_graph.language import tree
-from balas_graph.language.tree import Expression
+from balas_graph.language.tree import Expression, Variable
 
 if TYPE_CHECKING:
     from balas_graph.execution.batches import Batch
@@ -80,6 +81,20 @@ class Projector:
             assert isinstance(made, Expression)
             self.order.append((made, down))
 
+    @cached_property
+    def plain_groups(self) -> bool:
+        """Whether every item is a key or an aggregate, and ORDER BY names items only."""
+        keys = [value for value, _ in self.keys]
+        names = {name for _, name in self.items}
+        return (
+            self.clause.where is None
+            and all(
+                value in keys or (isinstance(value, Variable) and value.name in self.found)
+                for value, _ in self.items
+            )
+            and all(isinstance(value, Variable) and value.name in names for value, _ in self.order)
+        )
+
     def run_batch(self, batch: Batch, run: Run) -> list[Row] | None:
         """The rows behind the projection of a batch; None if it needs rows."""
         if self.clause.star:
@@ -117,6 +132,17 @@ class Projector:
             if found is None:
                 return None
             results[name] = found
+        if self.plain_groups:
+            chosen = columns.at(keys, first)
+            parts = [
+                results[value.name]
+                if isinstance(value, Variable) and value.name in results
+                else chosen[keys.index(value)]
+                for value, _ in self.items
+            ]
+            names = [name for _, name in self.items]
+            made = [dict(zip(names, row, strict=True)) for row in zip(*parts, strict=True)]
+            return [(row, row) for row in made]
         pairs = []
         for number, scope in enumerate(columns.scopes(keys, first)):
             for name, found in results.items():
@@ -184,7 +210,9 @@ class Projector:
         return pairs
 
 
-def ordered(pairs: list[tuple[Row, Row]], values: list[object], down: bool) -> list[tuple[Row, Row]]:
+def ordered(
+    pairs: list[tuple[Row, Row]], values: list[object], down: bool
+) -> list[tuple[Row, Row]]:
     """The rows in the order of a value of each, the last first if `down`; null is the last."""
     kinds = set(map(type, values))
     kinds.discard(type(None))

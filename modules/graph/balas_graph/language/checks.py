@@ -16,6 +16,8 @@ from balas_graph.language import tree
 from balas_graph.language.kinds import Scope, accepts, item_kind, kind_of
 from balas_graph.language.tree import Expression
 
+# Functions that tell the time if they are called without arguments.
+CLOCKS = ("date", "time", "datetime", "localtime", "localdatetime")
 WRITES = (tree.Create, tree.Merge, tree.Set, tree.Delete, tree.IndexChange)
 
 
@@ -62,9 +64,13 @@ def writes(query: tree.Query, registry: Registry) -> bool:
 
 def chancy(query: tree.Query) -> bool:
     """Whether a query may do something else when it runs again: by chance, time or files."""
-    clocks = ("rand", "randomuuid", "timestamp", "date", "time", "datetime", "localtime")
     return any(
-        isinstance(node, tree.Call) and node.name.startswith((*clocks, "localdatetime"))
+        isinstance(node, tree.Call)
+        and (
+            node.name in ("rand", "randomuuid", "timestamp", "time")
+            or (node.name in CLOCKS and not node.arguments)
+            or node.name.endswith((".transaction", ".statement", ".realtime", ".truncate"))
+        )
         for node in parts(query.parts)
     )
 

@@ -1,6 +1,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from balas_graph.storage._columns cimport Column
+from balas_graph.storage._index cimport Index
 
 
 cdef struct NodeRecord:
@@ -41,16 +42,6 @@ cdef class Relation:
     cdef Heads incoming
 
 
-cdef class Index:
-    cdef readonly bint edges
-    cdef readonly int32_t label
-    cdef readonly int32_t key
-    cdef readonly dict entries
-    cdef readonly Py_ssize_t count
-    cdef int add(self, int32_t id, object value) except -1
-    cdef int discard(self, int32_t id, object value) except -1
-
-
 cdef class Node:
     cdef readonly Store store
     cdef readonly int32_t id
@@ -76,7 +67,7 @@ cdef class Store:
     cdef Py_ssize_t nodes_size, edges_size
     cdef readonly Py_ssize_t node_limit, edge_limit
     cdef readonly Py_ssize_t node_count, edge_count
-    cdef readonly list free_nodes, free_edges
+    cdef public list free_nodes, free_edges
     cdef readonly list label_sets
     cdef dict label_set_ids
     cdef readonly list label_counts

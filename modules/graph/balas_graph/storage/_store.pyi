@@ -1,20 +1,12 @@
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from balas_graph.storage._columns import Column
+from balas_graph.storage._index import Index
 
 Ids = NDArray[np.int32]
-
-class Index:
-    edges: bool
-    label: int
-    key: int
-    entries: dict[object, object]
-    count: int
-    def find(self, value: object) -> Sequence[int]: ...
 
 class Node:
     store: Store
@@ -48,6 +40,7 @@ class Store:
     edge_count: int
     change_count: int
     label_sets: list[tuple[int, ...]]
+    label_counts: list[int]
     shapes: list[tuple[int, ...]]
     node_columns: list[Column]
     edge_columns: list[Column]
@@ -56,7 +49,6 @@ class Store:
     def edge(self, id: int) -> Edge: ...
     def has_node(self, id: int) -> bool: ...
     def has_edge(self, id: int) -> bool: ...
-    def degree(self, id: int, type: int, incoming: bool) -> int: ...
     def log_call(self, undo: Callable[[], object]) -> None: ...
     def keep(self) -> None: ...
     def roll_back(self) -> None: ...
@@ -84,15 +76,4 @@ class Store:
     def drop_index(self, edges: bool, label: int, key: int) -> bool: ...
     def edges_of(self, type: int) -> Ids: ...
     def ends_of(self, ids: Ids) -> tuple[Ids, Ids]: ...
-    def memory(self) -> int: ...
-    def state(
-        self, pack: Callable[[object], object]
-    ) -> tuple[dict[str, Any], list[bytes], list[list[list[bytes]]]]: ...
-    def restore(
-        self,
-        head: dict[str, Any],
-        parts: list[bytes],
-        columns: list[list[list[bytes]]],
-        unpack: Callable[[Any], object],
-        counts: tuple[int, int, int],
-    ) -> None: ...
+    def memory_parts(self) -> dict[str, int]: ...

@@ -9,13 +9,14 @@ Objects `Node` and `Edge` are made when a query looks at one, and forgotten when
 as it runs, there is one for each entity, so that they can be compared by identity.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, uint8_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 
 import numpy as np
 
 from balas_graph.storage._columns cimport Column
+from balas_graph.storage._index cimport Index
 
 cdef enum:
     NEW_NODE = 0
@@ -81,66 +82,6 @@ cdef class Relation:
     def __cinit__(self):
         self.outgoing = Heads()
         self.incoming = Heads()
-
-
-cdef object index_key(object value):
-    """What an index knows a value by: equal values share it, and lists can be kept."""
-    if type(value) is bool:
-        return ("bool", value)
-    if type(value) is list:
-        return ("list", tuple([index_key(item) for item in value]))
-    return value
-
-
-cdef class Index:
-    """Ids by the values of one property, of the nodes of a label or the edges of a type."""
-
-    def __init__(self, bint edges, int32_t label, int32_t key):
-        self.edges = edges
-        self.label = label
-        self.key = key
-        self.entries = {}
-        self.count = 0
-
-    cdef int add(self, int32_t id, object value) except -1:
-        key = index_key(value)
-        found = self.entries.get(key)
-        if found is None:
-            self.entries[key] = id
-        elif type(found) is set:
-            found.add(id)
-        else:
-            self.entries[key] = {found, id}
-        self.count += 1
-        return 0
-
-    cdef int discard(self, int32_t id, object value) except -1:
-        key = index_key(value)
-        found = self.entries.get(key)
-        if found is None:
-            return 0
-        self.count -= 1
-        if type(found) is set:
-            found.discard(id)
-            if len(found) == 1:
-                self.entries[key] = found.pop()
-        else:
-            del self.entries[key]
-        return 0
-
-    def find(self, value):
-        """The ids with a value, ascending."""
-        found = self.entries.get(index_key(value))
-        if found is None:
-            return ()
-        if type(found) is set:
-            return sorted(found)
-        return (found,)
-
-    def memory(self):
-        """Bytes."""
-        cdef Py_ssize_t shared = self.count - len(self.entries)
-        return ENTRY_BYTES * len(self.entries) + LIST_BYTES * 2 * shared
 
 
 cdef class Node:
@@ -273,18 +214,6 @@ cdef class Store:
             if inner:
                 found[type] = inner
         return found
-
-    def degree(self, int32_t id, int32_t type, bint incoming):
-        """How many edges of a type a node has on one side."""
-        if not 0 <= type < len(self.relations):
-            return 0
-        cdef Relation relation = self.relations[type]
-        cdef int32_t edge = (relation.incoming if incoming else relation.outgoing).get(id)
-        cdef Py_ssize_t count = 0
-        while edge >= 0:
-            count += 1
-            edge = self.edges[edge].next_in if incoming else self.edges[edge].next_out
-        return count
 
     # The log of changes
 
@@ -586,8 +515,7 @@ cdef class Store:
         return 0
 
     cdef int part(self, int32_t id) except -1:
-        """Take an edge out of the lists of its nodes, leaving its record as it is but for the type.
-        """
+        """Take an edge out of the lists of its nodes; its record stays but for the type."""
         cdef EdgeRecord *edges = self.edges
         cdef EdgeRecord *record = &edges[id]
         cdef Relation relation = self.relation(record.type)
@@ -843,189 +771,20 @@ cdef class Store:
             sources[i], targets[i] = self.edges[ids[i]].source, self.edges[ids[i]].target
         return first, second
 
-    def memory(self):
-        """Bytes of everything, measured part by part; the parts are few."""
-        cdef Py_ssize_t size = (
-            self.nodes_size * sizeof(NodeRecord) + self.edges_size * sizeof(EdgeRecord)
-            + LIST_BYTES * (len(self.free_nodes) + len(self.free_edges))
-            + ENTRY_BYTES * 2 * (len(self.shapes) + len(self.label_sets))
-        )
+    def memory_parts(self):
+        """Bytes of each kind of part."""
         cdef Column column
         cdef Relation relation
-        for column in self.node_columns + self.edge_columns:
-            size += column.memory()
+        cdef dict sizes = {
+            "nodes": self.nodes_size * sizeof(NodeRecord) + LIST_BYTES * len(self.free_nodes),
+            "edges": self.edges_size * sizeof(EdgeRecord) + LIST_BYTES * len(self.free_edges),
+            "names": ENTRY_BYTES * 2 * (len(self.shapes) + len(self.label_sets)),
+        }
+        sizes["node values"] = sum([(<Column> one).memory() for one in self.node_columns])
+        sizes["edge values"] = sum([(<Column> one).memory() for one in self.edge_columns])
+        sizes["relations"] = 0
         for relation in self.relations:
-            size += relation.outgoing.memory() + relation.incoming.memory()
-        for index in self.indexes.values():
-            size += index.memory()
-        for array in self.label_arrays.values():
-            size += array.nbytes
-        return size
-
-    # Files
-
-    def state(self, pack):
-        """Everything but names as lists of numbers and bytes objects: what `restore` reads."""
-        cdef Py_ssize_t i
-        labels, shapes = np.empty(self.node_limit, np.int32), np.empty(self.node_limit, np.int32)
-        cdef int32_t[:] label_cells = labels, shape_cells = shapes
-        for i in range(self.node_limit):
-            label_cells[i] = self.nodes[i].labels
-            shape_cells[i] = self.nodes[i].shape if self.nodes[i].labels >= 0 else 0
-        ends = np.empty((4, self.edge_limit), np.int32)
-        cdef int32_t[:, :] end_cells = ends
-        for i in range(self.edge_limit):
-            end_cells[0, i] = self.edges[i].type
-            end_cells[1, i] = self.edges[i].source
-            end_cells[2, i] = self.edges[i].target
-            end_cells[3, i] = self.edges[i].shape if self.edges[i].type >= 0 else 0
-        return {
-            "free": [self.free_nodes, self.free_edges],
-            "label_sets": self.label_sets,
-            "shapes": self.shapes,
-            "indexes": sorted([[int(e), label, key] for e, label, key in self.indexes]),
-        }, [
-            labels.tobytes(), shapes.tobytes(), ends.tobytes(),
-            self.order(False).tobytes(), self.order(True).tobytes(),
-        ], [
-            [(<Column> column).state(pack) for column in columns]
-            for columns in (self.node_columns, self.edge_columns)
-        ]
-
-    def order(self, bint incoming):
-        """All edges in the order of the lists, so that these can be made again."""
-        made = np.empty(self.edge_count, np.int32)
-        cdef int32_t[:] ids = made
-        cdef Py_ssize_t place = 0, node
-        cdef int32_t edge
-        cdef Relation relation
-        cdef Heads heads
-        for relation in self.relations:
-            heads = relation.incoming if incoming else relation.outgoing
-            for node in range(self.node_limit):
-                edge = heads.get(<int32_t> node)
-                while edge >= 0:
-                    ids[place] = edge
-                    place += 1
-                    edge = self.edges[edge].next_in if incoming else self.edges[edge].next_out
-        return made
-
-    def restore(self, head, list parts, list columns, unpack, counts):
-        """Fill an empty store; ValueError if what is read cannot be.
-
-        `counts` are the numbers of labels, types and names of properties.
-        """
-        n_labels, n_types, n_keys = counts
-        self.restore_names(head, n_labels, n_keys)
-        cdef const int32_t[:] labels = np.frombuffer(parts[0], np.int32)
-        cdef const int32_t[:] shapes = np.frombuffer(parts[1], np.int32)
-        ends = np.frombuffer(parts[2], np.int32).reshape(4, -1)
-        cdef const int32_t[:, :] cells = ends
-        cdef Py_ssize_t limit = labels.shape[0], edge_limit = cells.shape[1], i
-        check(shapes.shape[0] == limit)
-        self.nodes = <NodeRecord *> realloc(NULL, max(limit, 1) * sizeof(NodeRecord))
-        self.edges = <EdgeRecord *> realloc(NULL, max(edge_limit, 1) * sizeof(EdgeRecord))
-        if self.nodes == NULL or self.edges == NULL:
-            raise MemoryError
-        self.nodes_size, self.edges_size = max(limit, 1), max(edge_limit, 1)
-        cdef int32_t n_sets = len(self.label_sets), n_shapes = len(self.shapes)
-        for i in range(limit):
-            check(-1 <= labels[i] < n_sets and 0 <= shapes[i] < n_shapes)
-            self.nodes[i].labels, self.nodes[i].shape = labels[i], shapes[i]
-            if labels[i] >= 0:
-                self.node_count += 1
-                self.label_counts[labels[i]] += 1
-        self.node_limit = limit
-        for i in range(edge_limit):
-            check(-1 <= cells[0, i] < n_types and 0 <= cells[3, i] < n_shapes)
-            self.edges[i].type, self.edges[i].shape = cells[0, i], cells[3, i]
-            self.edges[i].source, self.edges[i].target = cells[1, i], cells[2, i]
-            if cells[0, i] >= 0:
-                check(self.has_node(cells[1, i]) and self.has_node(cells[2, i]))
-        self.edge_limit = edge_limit
-        self.restore_lists(parts[3], parts[4])
-        self.free_nodes, self.free_edges = head["free"]
-        dead = [i for i in range(limit) if labels[i] < 0]
-        check(sorted(self.free_nodes) == dead)
-        check(sorted(self.free_edges) == np.flatnonzero(ends[0] < 0).tolist())
-        self.node_columns = [Column.restored(part, unpack, limit) for part in columns[0]]
-        self.edge_columns = [Column.restored(part, unpack, edge_limit) for part in columns[1]]
-        check(len(self.node_columns) <= n_keys and len(self.edge_columns) <= n_keys)
-        self.check_shapes()
-        for edges, label, key in head["indexes"]:
-            check(0 <= label < (n_types if edges else n_labels) and 0 <= key < n_keys)
-            self.create_index(edges, label, key)
-
-    def restore_names(self, head, n_labels, n_keys):
-        """The sets of labels and the shapes of a file."""
-        self.label_sets, self.label_set_ids, self.label_counts = [], {}, []
-        for labels in head["label_sets"]:
-            check(all([type(one) is int and 0 <= one < n_labels for one in labels]))
-            self.label_set(tuple(labels))
-        for shape in head["shapes"]:
-            check(all([type(one) is int and 0 <= one < n_keys for one in shape]))
-            check(len(set(shape)) == len(shape))
-            self.shape_number(tuple(shape))
-        check(len(self.label_sets) == len(head["label_sets"]) > 0)
-        check(len(self.shapes) == len(head["shapes"]))
-
-    def restore_lists(self, bytes first, bytes second):
-        """The lists of edges, from their order in a file."""
-        cdef const int32_t[:] ids
-        cdef int32_t id, head
-        cdef Py_ssize_t i, there = 0
-        cdef Relation relation
-        cdef EdgeRecord *edges = self.edges
-        cdef bint incoming
-        for i in range(self.edge_limit):
-            there += edges[i].type >= 0
-        for incoming, data in ((False, first), (True, second)):
-            ids = np.frombuffer(data, np.int32)
-            check(ids.shape[0] == there and len(np.unique(ids)) == there)
-            for i in range(there):
-                id = ids[i]
-                check(self.has_edge(id))
-                relation = self.relation(edges[id].type)
-                if incoming:
-                    head = relation.incoming.get(edges[id].target)
-                    edges[id].next_in = -1
-                    if head < 0:
-                        edges[id].before_in = id
-                        relation.incoming.put(edges[id].target, id, self.node_limit)
-                    else:
-                        edges[id].before_in = edges[head].before_in
-                        edges[edges[id].before_in].next_in = id
-                        edges[head].before_in = id
-                    continue
-                head = relation.outgoing.get(edges[id].source)
-                edges[id].next_out = -1
-                relation.count += 1
-                if head < 0:
-                    edges[id].before_out = id
-                    relation.outgoing.put(edges[id].source, id, self.node_limit)
-                else:
-                    edges[id].before_out = edges[head].before_out
-                    edges[edges[id].before_out].next_out = id
-                    edges[head].before_out = id
-        self.edge_count = there
-
-    def check_shapes(self):
-        """Whether every entity has the values its shape tells of, and no others have any."""
-        cdef Py_ssize_t i, total
-        for edge, columns, limit in (
-            (False, self.node_columns, self.node_limit), (True, self.edge_columns, self.edge_limit)
-        ):
-            total = 0
-            for i in range(limit):
-                if (self.edges[i].type if edge else self.nodes[i].labels) < 0:
-                    continue
-                for key in self.shapes[self.edges[i].shape if edge else self.nodes[i].shape]:
-                    check(key < len(columns) and self.get(edge, i, key) is not None)
-                    total += 1
-            check(total == sum([column.count for column in columns]))
-
-
-def check(bint holds):
-    """ValueError unless it holds."""
-    if not holds:
-        raise ValueError("a graph that cannot be")
+            sizes["relations"] += relation.outgoing.memory() + relation.incoming.memory()
+        sizes["indexes"] = sum([index.memory() for index in self.indexes.values()])
+        sizes["labels"] = sum([array.nbytes for array in self.label_arrays.values()])
+        return sizes

@@ -14,8 +14,18 @@ import numpy as np
 
 from balas_graph.storage._store cimport EdgeRecord, Heads, Relation, Store
 
+cdef extern from *:
+    """
+    #define balas_prefetch(place) __builtin_prefetch(place)
+    """
+    void prefetch "balas_prefetch"(void *place) noexcept nogil
+
 # Steps between two looks at the clock.
 cdef Py_ssize_t STEPS = 8192
+
+cdef enum:
+    # Lists that are walked in turn.
+    LANES = 16
 
 
 cdef class Ints:
@@ -279,6 +289,12 @@ def reached(Store store, const int32_t[:] nodes, types, int direction, Py_ssize_
     return found.array(), depths.array()
 
 
+cdef struct Lane:
+    # A list on its way: its edge, and where the node it belongs to stands in its level.
+    int32_t edge
+    int32_t place
+
+
 def third_ends(Store store, int32_t start, list hops, look):
     """The nodes at the ends of paths of one to three edges, no edge twice, each once.
 
@@ -293,7 +309,9 @@ def third_ends(Store store, int32_t start, list hops, look):
     cdef int32_t *places = <int32_t *> malloc(limit * sizeof(int32_t))
     cdef Sides sides
     cdef Heads heads
-    cdef int32_t edge, end, node, one, other, place, kept
+    cdef int32_t edge, end, one, place, kept
+    cdef Py_ssize_t turn, n_lanes
+    cdef Lane lanes[LANES]
     cdef bint incoming, last
     if places == NULL:
         raise MemoryError
@@ -306,38 +324,54 @@ def third_ends(Store store, int32_t start, list hops, look):
             last = hop == n_hops - 1
             sides = Sides(store, hops[hop][0], hops[hop][1])
             next_level, next_first, next_second = Ints(), Ints(), Ints()
-            for i in range(level.used):
-                node, one, other = level.cells[i], first.cells[i], second.cells[i]
-                for side in range(sides.count):
-                    incoming = sides.incoming[side]
-                    heads = <Heads> sides.heads[side]
-                    edge = first_edge(heads, edges, node, incoming, sides.both)
-                    while edge >= 0:
+            for side in range(sides.count):
+                incoming = sides.incoming[side]
+                heads = <Heads> sides.heads[side]
+                turn, n_lanes = 0, 0
+                # Several lists are walked in turn, so that their records are fetched meanwhile.
+                while turn < level.used or n_lanes:
+                    while n_lanes < LANES and turn < level.used:
+                        edge = first_edge(
+                            heads, edges, level.cells[turn], incoming, sides.both
+                        )
+                        if edge >= 0:
+                            prefetch(&edges[edge])
+                            lanes[n_lanes].edge, lanes[n_lanes].place = edge, <int32_t> turn
+                            n_lanes += 1
+                        turn += 1
+                    i = 0
+                    while i < n_lanes:
                         step += 1
                         if step == STEPS:
                             step = 0
                             look(next_level.used)
-                        if edge == one or edge == other:
-                            edge = next_edge(edges, edge, incoming, sides.both)
-                            continue
-                        end = edges[edge].source if incoming else edges[edge].target
-                        place = places[end]
-                        if place < 0:
-                            places[end] = <int32_t> next_level.used
-                            next_level.add(end)
-                            if not last:
-                                # A path that ends with this edge has it and the one before it.
-                                next_first.add(edge)
-                                next_second.add(one)
-                        elif not last:
-                            # Of more paths only what is common stays.
-                            kept = next_first.cells[place]
-                            if kept != edge and kept != one:
-                                next_first.cells[place] = -1
-                            kept = next_second.cells[place]
-                            if kept != edge and kept != one:
-                                next_second.cells[place] = -1
+                        edge, one = lanes[i].edge, first.cells[lanes[i].place]
+                        if edge != one and edge != second.cells[lanes[i].place]:
+                            end = edges[edge].source if incoming else edges[edge].target
+                            place = places[end]
+                            if place < 0:
+                                places[end] = <int32_t> next_level.used
+                                next_level.add(end)
+                                if not last:
+                                    # A path that ends here has this edge and the one before it.
+                                    next_first.add(edge)
+                                    next_second.add(one)
+                            elif not last:
+                                # Of more paths only what is common stays.
+                                kept = next_first.cells[place]
+                                if kept != edge and kept != one:
+                                    next_first.cells[place] = -1
+                                kept = next_second.cells[place]
+                                if kept != edge and kept != one:
+                                    next_second.cells[place] = -1
                         edge = next_edge(edges, edge, incoming, sides.both)
+                        if edge < 0:
+                            n_lanes -= 1
+                            lanes[i] = lanes[n_lanes]
+                        else:
+                            prefetch(&edges[edge])
+                            lanes[i].edge = edge
+                            i += 1
             level, first, second = next_level, next_first, next_second
             if not last:
                 for i in range(level.used):

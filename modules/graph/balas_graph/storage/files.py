@@ -12,8 +12,14 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from balas.api import BadData
+from balas_graph.errors import QueryError
+from balas_graph.storage import _snapshot
 from balas_graph.storage.constraints import Constraint
 from balas_graph.storage.entities import Point
+from balas_graph.temporal.durations import Duration
+from balas_graph.temporal.making import from_text
+from balas_graph.temporal.reading import read_duration
+from balas_graph.temporal.values import Temporal
 
 if TYPE_CHECKING:
     from balas_graph.storage.graph import Graph
@@ -23,7 +29,7 @@ LENGTH_BYTES = 8
 
 def encode(graph: Graph) -> bytes:
     """The bytes that `decode` reads."""
-    head, parts, columns = graph.store.state(pack)
+    head, parts, columns = _snapshot.state(graph.store, pack)
     head["labels"] = graph.labels.names
     head["types"] = graph.types.names
     head["attributes"] = graph.attributes.names
@@ -59,9 +65,9 @@ def decode(graph: Graph, data: bytes) -> None:
                 columns[-1].append(blocks[place : place + count])
                 place += count
         counts = len(graph.labels.names), len(graph.types.names), len(graph.attributes.names)
-        graph.store.restore(head, blocks[1:6], columns, unpack, counts)
+        _snapshot.restore(graph.store, head, blocks[1:6], columns, unpack, counts)
         restore_constraints(graph, head["constraints"])
-    except (ValueError, KeyError, IndexError, TypeError, OverflowError) as error:
+    except (LookupError, ValueError, TypeError, OverflowError, QueryError) as error:
         raise BadData(f"a graph that cannot be read: {error}") from error
     graph.keep()
 
@@ -98,6 +104,8 @@ def pack(value: object) -> object:
         return {"$": "point", "at": [value.latitude, value.longitude]}
     if isinstance(value, float) and not math.isfinite(value):
         return {"$": repr(value)}
+    if isinstance(value, (Temporal, Duration)):
+        return {"$": value.kind, "is": value.written()}
     return value
 
 
@@ -106,5 +114,9 @@ def unpack(value: Any) -> object:
     if isinstance(value, list):
         return [unpack(item) for item in value]
     if isinstance(value, dict):
-        return Point(*value["at"]) if value["$"] == "point" else float(value["$"])
+        kind = value["$"]
+        if "is" in value:
+            text = str(value["is"])
+            return read_duration(text) if kind == "duration" else from_text(kind, text)
+        return Point(*value["at"]) if kind == "point" else float(kind)
     return value

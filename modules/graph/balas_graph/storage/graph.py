@@ -19,6 +19,8 @@ from balas_graph.storage.names import Names
 
 # Measured with sys.getsizeof on an empty graph as it is made here.
 GRAPH_BYTES = 4000
+# What GRAPH.SLOWLOG keeps: queries of at least so many milliseconds, so many, cut to this length.
+SLOW_MS, SLOW_MAX, SLOW_TEXT_MAX = 10.0, 10, 2048
 # A name stands in a list and in a dict.
 NAME_BYTES = 200
 
@@ -35,6 +37,21 @@ class Graph(Value):
         self.types = Names()
         self.attributes = Names()
         self.constraints = Constraints()
+        # The slowest queries: seconds since 1970, command, text, milliseconds.
+        self.slow: list[tuple[int, str, str, float]] = []
+
+    def note_slow(self, now_s: int, command: str, text: str, spent_ms: float) -> None:
+        """Keep a query among the slowest; one that is known keeps its longest time."""
+        if spent_ms < SLOW_MS:
+            return
+        for place, (_, name, known, longest) in enumerate(self.slow):
+            if (name, known) == (command, text):
+                if spent_ms > longest:
+                    self.slow[place] = now_s, command, text, spent_ms
+                return
+        self.slow.append((now_s, command, text[:SLOW_TEXT_MAX], spent_ms))
+        if len(self.slow) > SLOW_MAX:
+            self.slow.remove(min(self.slow, key=lambda one: one[3]))
 
     @property
     def nodes(self) -> Entities:
@@ -121,7 +138,7 @@ class Graph(Value):
     def memory_usage(self) -> int:
         """Bytes: the sizes of the parts, which are few, and nothing is walked."""
         names = len(self.labels.names) + len(self.types.names) + len(self.attributes.names)
-        return GRAPH_BYTES + NAME_BYTES * names + self.store.memory()
+        return GRAPH_BYTES + NAME_BYTES * names + sum(self.store.memory_parts().values())
 
     def free_effort(self) -> int:
         """As many allocations as there are parts and Python objects in them."""

@@ -1,0 +1,1 @@
+"""Dates, times and durations: values, their texts, and the functions that make them."""
