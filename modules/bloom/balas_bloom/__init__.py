@@ -9,7 +9,13 @@ from collections.abc import Sequence
 
 from balas.api import Attachment, Module, hook
 from balas_bloom import commands as filter_commands
-from balas_bloom import cuckoo_commands, sketch_commands, tdigest_commands, topk_commands
+from balas_bloom import (
+    cuckoo_commands,
+    merging,
+    sketch_commands,
+    tdigest_commands,
+    topk_commands,
+)
 from balas_bloom.cuckoo import CuckooFilter
 from balas_bloom.filter import BloomFilter
 from balas_bloom.settings import OPTIONS, from_arguments
@@ -23,7 +29,10 @@ class Bloom(Module):
 
     name = "bf"
     version = 20812
-    commands = (filter_commands, cuckoo_commands, sketch_commands, topk_commands, tdigest_commands)
+    commands = (
+        *(filter_commands, cuckoo_commands, merging),
+        *(sketch_commands, topk_commands, tdigest_commands),
+    )
     types = (BloomFilter, CuckooFilter, CountMinSketch, TopK, TDigest)
     options = OPTIONS
     categories = ("bloom", "cuckoo", "cms", "topk", "tdigest")

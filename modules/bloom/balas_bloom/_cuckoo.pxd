@@ -24,6 +24,7 @@ cdef class Table:
     ) noexcept
     cdef bint holds(self, uint64_t place) noexcept
     cdef int put(self, uint64_t place, bint unique) noexcept
+    cdef int put_known(self, uint64_t place, uint8_t mark, uint64_t mask) noexcept
     cdef bint push_aside(self, uint64_t place, uint8_t mark) noexcept
     cpdef object compact(self, bint thoroughly)
     cdef bint empty(self, uint32_t layer) noexcept

@@ -195,6 +195,59 @@ cdef class Table:
             bucket[victim], mark = mark, bucket[victim]
         return False
 
+    cdef int put_known(self, uint64_t place, uint8_t mark, uint64_t mask) noexcept:
+        """Add a fingerprint of which no more of its place is known than the mask leaves: it can
+        only stand in layers that are not larger. ADDED, FULL or FAILED.
+        """
+        cdef uint8_t *free_slot
+        cdef uint32_t i
+        while True:
+            for i in range(self.count, 0, -1):
+                if self.layers[i - 1].mask > mask:
+                    continue
+                free_slot = self.find(i - 1, place, mark, 0)
+                if free_slot != NULL:
+                    free_slot[0] = mark
+                    self.items += 1
+                    return ADDED
+            if self.layers[self.count - 1].mask > mask:
+                return FULL
+            if self.push_aside(place, mark):
+                self.items += 1
+                return ADDED
+            if self.expansion != 1:
+                return FULL
+            if self.grow() == FAILED:
+                return FAILED
+
+    def absorb(self, Table source not None) -> None:
+        """Add all fingerprints of a filter of the same shape; ValueError if it is not.
+
+        Raises OverflowError where there is no room for one, MemoryError where no further layer can
+        be made: some have been added then.
+        """
+        cdef uint64_t place
+        cdef uint32_t layer, k
+        cdef uint8_t mark
+        cdef int outcome
+        if (
+            self.buckets != source.buckets or self.bucket_size != source.bucket_size
+            or self.expansion != source.expansion
+        ):
+            raise ValueError("filters of different shapes")
+        for layer in range(source.count):
+            for place in range(source.layers[layer].mask + 1):
+                for k in range(source.bucket_size):
+                    mark = source.bucket(layer, place)[k]
+                    if mark == 0:
+                        continue
+                    outcome = self.put_known(place, mark, source.layers[layer].mask)
+                    if outcome == FULL:
+                        raise OverflowError
+                    if outcome == FAILED:
+                        raise MemoryError
+        self.deletes += source.deletes
+
     def add(self, bytes item not None, bint unique) -> bool:
         """Add an item; False if it is `unique` and held already, or seems to be.
 

@@ -30,6 +30,9 @@ from libc.stdint cimport UINT64_MAX, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy
 
+cdef extern from *:
+    int popcount "__builtin_popcountll"(uint64_t) nogil
+
 from balas_bloom._hashing cimport murmur_32, murmur_64
 
 cdef extern from *:
@@ -251,6 +254,41 @@ cdef class Layer:
             return 0
         self.released = end - <size_t>self.probe.bits
         return end - start
+
+    def unite(self, Layer other not None) -> bool:
+        """Hold what `other` holds, too: a layer of the same shape; ValueError if it is not.
+
+        Returns False, and the layer is of no use, if these are more items than it was made for. Its
+        size is then about what it holds: nobody knows how many items both held.
+        """
+        cdef uint64_t own, more, ones = 0, size
+        cdef uint64_t at = 0
+        if (
+            self.bits != other.bits or self.length != other.length or self.n2 != other.n2
+            or self.error != other.error or self.probe.hashes != other.probe.hashes
+            or self.probe.entries != other.probe.entries
+        ):
+            raise ValueError("layers of different shapes")
+        while at < self.length:
+            own = more = 0
+            size = min(8, self.length - at)
+            memcpy(&own, self.probe.bits + at, size)
+            memcpy(&more, other.probe.bits + at, size)
+            own |= more
+            memcpy(self.probe.bits + at, &own, size)
+            ones += popcount(own)
+            at += size
+        size = max(self.probe.size, other.probe.size)
+        if ones < self.bits:
+            # As many items set as many bits, on the average.
+            size = max(size, <uint64_t>(
+                -log(1.0 - ones / <double>self.bits) * self.bits / self.probe.hashes + 0.5
+            ))
+        else:
+            size = self.probe.entries + 1
+        size = min(size, self.probe.size + other.probe.size)
+        self.probe.size = min(size, self.probe.entries)
+        return size <= self.probe.entries
 
     def copy(self) -> Layer:
         """A layer with equal content."""

@@ -11,7 +11,7 @@ from libc.stdint cimport UINT32_MAX, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
-from balas_bloom._hashing cimport murmur_32, read_int64
+from balas_bloom._hashing cimport Blend, blend, blended_32, read_int64
 
 cdef extern from *:
     """
@@ -78,6 +78,13 @@ cdef class Sketch:
         """Bytes, with the objects."""
         return self.width * self.depth * 4 + SKETCH_BYTES
 
+    cdef inline uint64_t column(self, uint32_t hashed) noexcept:
+        """The counter of a row that a hash leads to."""
+        # A division of 32 bits takes half as long as one of 64.
+        if self.width <= UINT32_MAX:
+            return hashed % <uint32_t>self.width
+        return hashed
+
     cdef uint32_t increase(self, bytes item, uint64_t amount) noexcept:
         """Count an item `amount` times; its count then."""
         cdef const char *data = PyBytes_AS_STRING(item)
@@ -85,9 +92,11 @@ cdef class Sketch:
         cdef uint32_t lowest = UINT32_MAX
         cdef uint32_t *counter
         cdef uint64_t row
+        cdef Blend made
+        blend(&made, data, length)
         for row in range(self.depth):
             counter = self.counters + row * self.width
-            counter += murmur_32(data, length, <uint32_t>row) % self.width
+            counter += self.column(blended_32(&made, <uint32_t>row))
             counter[0] += <uint32_t>amount
             if counter[0] < amount:
                 counter[0] = UINT32_MAX
@@ -127,13 +136,13 @@ cdef class Sketch:
         cdef uint64_t row
         cdef uint64_t place
         cdef Py_ssize_t i
+        cdef Blend made
         for i in range(1, len(words)):
             item = words[i]
             lowest = UINT32_MAX
+            blend(&made, PyBytes_AS_STRING(item), PyBytes_GET_SIZE(item))
             for row in range(self.depth):
-                place = row * self.width + murmur_32(
-                    PyBytes_AS_STRING(item), PyBytes_GET_SIZE(item), <uint32_t>row
-                ) % self.width
+                place = row * self.width + self.column(blended_32(&made, <uint32_t>row))
                 lowest = min(lowest, self.counters[place])
             counts.append(lowest)
         return counts

@@ -14,7 +14,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
-from balas_bloom._hashing cimport murmur_32, read_int64
+from balas_bloom._hashing cimport Blend, blend, blended_32, murmur_32, read_int64
 
 cdef enum:
     # The seed of the hash that is an item's fingerprint.
@@ -111,15 +111,17 @@ cdef class Top:
         """Count an item; the one that leaves the list for it, or None."""
         cdef const char *data = PyBytes_AS_STRING(item)
         cdef Py_ssize_t length = PyBytes_GET_SIZE(item)
-        cdef uint32_t mark = murmur_32(data, length, MARK_SEED)
-        cdef uint32_t highest = 0
+        cdef uint32_t mark, highest = 0
+        cdef Blend made
         cdef uint32_t row
         cdef Counter *counter
         cdef int64_t place
         cdef object expelled
+        blend(&made, data, length)
+        mark = blended_32(&made, MARK_SEED)
         for row in range(self.depth):
             counter = self.counters + <uint64_t>row * self.width
-            counter += murmur_32(data, length, row) % self.width
+            counter += blended_32(&made, row) % self.width
             if counter.count == 0:
                 counter.mark = mark
                 counter.count = amount
@@ -241,9 +243,11 @@ cdef class Top:
         cdef uint32_t highest = 0
         cdef uint32_t row
         cdef Counter *counter
+        cdef Blend made
+        blend(&made, data, length)
         for row in range(self.depth):
             counter = self.counters + <uint64_t>row * self.width
-            counter += murmur_32(data, length, row) % self.width
+            counter += blended_32(&made, row) % self.width
             if counter.mark == mark and (not listed or counter.count >= self.entries[0].count):
                 highest = max(highest, counter.count)
         return highest

@@ -25,6 +25,7 @@ Differs from Redis:
   made for.
 - EXPANSION in BF.RESERVE outweighs a bf-expansion-factor of 0.
 - COPY copies a filter; the real module refuses it.
+- BF.RESERVE takes EX, PX, EXAT and PXAT; to the real module these are words that mean nothing.
 - Commands are in the ACL category @bloom, as in RedisBloom 8.2, and in those of their flags.
 """
 
@@ -56,6 +57,7 @@ from balas.api import (
 )
 from balas_bloom._filter import HASH_64, Full
 from balas_bloom.filter import BloomFilter
+from balas_bloom.merging import limit_life, take_lifetime
 
 # Readers too ask for the right to change the key, as in RedisBloom.
 KEY = key(1, RW | ACCESS | UPDATE)
@@ -135,29 +137,32 @@ def existing(ctx: Context, key: bytes) -> BloomFilter:
 
 @command("BF.RESERVE", arity=-1, flags=WRITING, keys=KEY, group="module", categories=CATEGORIES)
 def bf_reserve(ctx: Context, *arguments: bytes) -> Reply:
-    """BF.RESERVE key error_rate capacity [EXPANSION expansion] [NONSCALING]
+    """BF.RESERVE key error_rate capacity [EXPANSION expansion] [NONSCALING] \
+        [EX seconds | PX ms | EXAT unix-time | PXAT unix-ms]
 
     Make an empty filter. With `capacity` items in it, at most `error_rate` (above 0, below 1) of
     all other items are taken for held. A filter that is full grows by a layer `expansion` times
     as large as the one before, unless it is NONSCALING.
     """
-    if not 3 <= len(arguments) <= 6:
+    words, expire_at_ms = take_lifetime(ctx, arguments, 3, "bf.reserve")
+    if not 3 <= len(words) <= 6:
         raise wrong_number("bf.reserve")
-    name = arguments[0]
-    error_rate = number(arguments[1], "ERR bad error rate")
+    name = words[0]
+    error_rate = number(words[1], "ERR bad error rate")
     if not 0 < error_rate < 1:
         raise ReplyError("ERR (0 < error rate range < 1) ")
-    capacity = integer(arguments[2], error="ERR bad capacity")
+    capacity = integer(words[2], error="ERR bad capacity")
     if capacity <= 0:
         raise ReplyError("ERR (capacity should be larger than 0)")
     shape = default_shape(ctx)
     shape.error_rate = error_rate
     shape.capacity = capacity
-    read_growth(shape, [word.upper() for word in arguments[3:]])
+    read_growth(shape, [word.upper() for word in words[3:]])
     if ctx.write(name, BloomFilter) is not None:
         raise ReplyError(EXISTS)
     shape.create(ctx, name)
     ctx.changed(name, NO_EVENT)
+    limit_life(ctx, words, b"BF.RESERVE", expire_at_ms)
     return OK
 
 

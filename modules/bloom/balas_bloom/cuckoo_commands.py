@@ -9,6 +9,7 @@ Differs from Redis:
 - CF.LOADCHUNK refuses a chunk that ends past the last layer, and headers with an expansion that is
   no power of two or with more items than slots. It is recorded; RedisBloom records none.
 - COPY copies a filter; the real module refuses it.
+- CF.RESERVE takes EX, PX, EXAT and PXAT; to the real module these are words that mean nothing.
 - Commands are in the ACL category @cuckoo, as in RedisBloom 8.2, and in those of their flags.
 """
 
@@ -36,6 +37,7 @@ from balas.api import (
     key,
 )
 from balas_bloom.cuckoo import HEADER, CuckooFilter
+from balas_bloom.merging import limit_life, take_lifetime
 
 KEY = key(1, RW | ACCESS | UPDATE)
 READING = READONLY | FAST
@@ -94,17 +96,19 @@ def default_filter(ctx: Context, key: bytes, capacity: int | None = None) -> Cuc
 
 @command("CF.RESERVE", arity=-1, flags=WRITING, keys=KEY, group="module", categories=CATEGORIES)
 def cf_reserve(ctx: Context, *arguments: bytes) -> Reply:
-    """CF.RESERVE key capacity [BUCKETSIZE bucketsize] [MAXITERATIONS n] [EXPANSION expansion]
+    """CF.RESERVE key capacity [BUCKETSIZE bucketsize] [MAXITERATIONS n] [EXPANSION expansion] \
+        [EX seconds | PX ms | EXAT unix-time | PXAT unix-ms]
 
     Make an empty filter for about `capacity` items, in buckets of 1 to 255. Where one has no room
     after `n` moves (1 to 65535), it grows by a layer `expansion` times as large as the one before
     (rounded up to a power of two); not at all if that is 0.
     """
-    if len(arguments) < 2 or len(arguments) % 2:
+    given, expire_at_ms = take_lifetime(ctx, arguments, 2, "cf.reserve")
+    if len(given) < 2 or len(given) % 2:
         raise wrong_number("cf.reserve")
-    name = arguments[0]
-    capacity = integer(arguments[1], error="Bad capacity")
-    words = [word.upper() for word in arguments]
+    name = given[0]
+    capacity = integer(given[1], error="Bad capacity")
+    words = [word.upper() for word in given]
     config = ctx.service(Config)
     shape = [
         read_option(words, word, config.get(setting), low, high)
@@ -117,6 +121,7 @@ def cf_reserve(ctx: Context, *arguments: bytes) -> Reply:
         raise ReplyError(EXISTS)
     create(ctx, name, capacity, iterations, bucket_size, expansion)
     ctx.changed(name, NO_EVENT)
+    limit_life(ctx, given, b"CF.RESERVE", expire_at_ms)
     return OK
 
 
