@@ -56,6 +56,8 @@ def show(value: object, graph: Graph) -> str:
         return "{" + ", ".join(f"{key}: {show(v, graph)}" for key, v in value.items()) + "}"
     if isinstance(value, GraphPath):
         return "<" + ", ".join(show(node, graph) for node in value.nodes) + ">"
+    if hasattr(value, "written"):
+        return str(value.written())
     if not isinstance(value, (Node, Edge)):
         return repr(value)
     names = graph.attributes.names
