@@ -1,4 +1,7 @@
-"""Full-text queries: server CPU per request against RediSearch, on documents of Zipf words."""
+"""Full-text queries and aggregations: server CPU per request against RediSearch.
+
+The documents have words by Zipf.
+"""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -59,7 +62,7 @@ def workloads() -> list[tuple[str, tuple[str, ...], int]]:
     rare = words[-3]
     bare = ("NOCONTENT", "LIMIT", "0", "10")
     sort = ("SORTBY", "number")
-    return [
+    searches = [
         ("one word", (third, *bare), 400),
         ("one word, with contents", (third,), 400),
         ("rare word", (rare, *bare), 2000),
@@ -70,6 +73,31 @@ def workloads() -> list[tuple[str, tuple[str, ...], int]]:
         ("numbers, SORTBY", ("@number:[2000 4000]", *sort, *bare), 200),
         ("tag", ("@tag:{t7}", *bare), 400),
         ("word and tag", (f"{one} @tag:{{t7}}", *bare), 200),
+    ]
+    return [(name, ("FT.SEARCH", "i", *query), count) for name, query, count in searches] + [
+        (name, ("FT.AGGREGATE", "i", *query, "TIMEOUT", "0"), 20) for name, query in aggregations()
+    ]
+
+
+def aggregations() -> list[tuple[str, tuple[str, ...]]]:
+    """Names and arguments of FT.AGGREGATE, all of them over all documents."""
+    mean = ("REDUCE", "AVG", "1", "@number", "AS", "mean")
+    count = ("REDUCE", "COUNT", "0", "AS", "count")
+    page = ("LIMIT", "0", "10")
+    return [
+        ("GROUPBY sortable tag, AVG", ("*", "GROUPBY", "1", "@kind", *mean)),
+        ("GROUPBY loaded tag, AVG", ("*", "LOAD", "1", "@tag", "GROUPBY", "1", "@tag", *mean)),
+        (
+            "APPLY, GROUPBY, SORTBY",
+            (
+                "*",
+                *("APPLY", "floor(@number / 100)", "AS", "hundred"),
+                *("GROUPBY", "1", "@hundred", *count),
+                *("SORTBY", "2", "@count", "DESC", *page),
+            ),
+        ),
+        ("SORTBY two fields", ("*", "SORTBY", "4", "@kind", "ASC", "@number", "DESC", *page)),
+        ("FILTER, GROUPBY", ("*", "FILTER", "@number > 5000", "GROUPBY", "1", "@kind", *count)),
     ]
 
 
@@ -85,9 +113,8 @@ def run_one(server: ServerProcess, client: Client, request: bytes, count: int) -
 
 def fill(client: Client, batches: Sequence[bytes]) -> None:
     """Make the index and store the documents."""
-    client(
-        "FT.CREATE", "i", "SCHEMA", "text", "TEXT", "number", "NUMERIC", "SORTABLE", "tag", "TAG"
-    )
+    fields = "text TEXT number NUMERIC SORTABLE tag TAG tag AS kind TAG SORTABLE"
+    client("FT.CREATE", "i", "SCHEMA", *fields.split(" "))
     for batch in batches:
         client.send_raw(batch)
         for _ in range(BATCH):
@@ -105,7 +132,7 @@ def measure(cores: Cores, names: Sequence[str], rounds: int, scale: float) -> st
             clients[name] = server, stack.enter_context(server.client(timeout_s=60))
             fill(clients[name][1], batches)
         for what, words, requests in workloads():
-            request = encode("FT.SEARCH", "i", *words)
+            request = encode(*words)
             count = max(PIPELINE, int(requests * scale) // PIPELINE * PIPELINE)
             found: dict[str, list[float]] = {name: [] for name in names}
             for _ in range(rounds):
@@ -120,4 +147,4 @@ def measure(cores: Cores, names: Sequence[str], rounds: int, scale: float) -> st
             lines.append(cells)
     header = ["query", *(f"{name}, CPU µs" for name in names)]
     header += ["ratio"] if len(names) == 2 else []
-    return "\n## Full-text queries\n\n" + table(header, lines)
+    return "\n## Full-text queries and aggregations\n\n" + table(header, lines)
