@@ -96,6 +96,18 @@ class Replies:
         self.items = list(items)
 
 
+class Encoded:
+    """A reply, or a part of one, in the client's protocol already: for what would take longer to
+    make values of than all else. Only for a request of its own (`ctx.may_block`): scripts and other
+    commands want values.
+    """
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
 OK: Final = Status("OK")
 QUEUED: Final = Status("QUEUED")
 PONG: Final = Status("PONG")

@@ -15,7 +15,7 @@ from libc.string cimport memcpy
 
 from balas.errors import ReplyError
 from balas.protocol.replies import (
-    NO_REPLY, NULL_ARRAY, OK, BigNumber, Pairs, Push, Replies, SetReply, Verbatim,
+    NO_REPLY, NULL_ARRAY, OK, BigNumber, Encoded, Pairs, Push, Replies, SetReply, Verbatim,
 )
 from balas.protocol.replies cimport Status
 from balas.structures.numbers import format_double
@@ -153,6 +153,8 @@ cdef class ReplyWriter:
             for item in value.items:
                 self.reply(item)
             return 0
+        if kind is Encoded:
+            return self.reply_line(value.data)
         if kind is Verbatim:
             return self.verbatim(value)
         if kind is BigNumber:

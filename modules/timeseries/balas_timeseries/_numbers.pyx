@@ -4,13 +4,17 @@ A value is read as RedisTimeSeries reads it: the longest beginning that is a num
 grammar, whatever follows. So 1abc is 1, 0x10 is 0, and +1, .5, 1. and 00 are none.
 """
 
+from cpython.mem cimport PyMem_Free
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeASCII
 from libc.math cimport fabs, isinf, rint
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdio cimport sprintf
+from libc.stdlib cimport atoi, free, malloc
 
-from balas.api import ReplyError, Status
+import numpy as np
+
+from balas.api import Encoded, ReplyError, Status
 
 cdef extern from *:
     """
@@ -20,6 +24,9 @@ cdef extern from *:
     };
     """
     const double TENS[19]
+
+cdef extern from "Python.h":
+    char *PyOS_double_to_string(double value, char form, int precision, int flags, int *kind)
 
 BAD_VALUE = "ERR TSDB: invalid value"
 BAD_TIME = "ERR TSDB: invalid timestamp"
@@ -34,6 +41,8 @@ cdef enum:
     TEXT_SIZE = 40
     # A double has no more.
     DIGITS_ALL = 17
+    # Numbers up to this power of ten are written without an exponent.
+    WHOLE_POWER = 15
 # Whole numbers below are written with all their digits.
 cdef double WHOLE_MAX = 1e15
 
@@ -151,45 +160,128 @@ cdef int decimal_text(double value, char *text) noexcept nogil:
     return length + sprintf(text + length, "E%d", digits - 1 - decimals)
 
 
+cdef int float_text(double value, char *text) except -1:
+    """Write any value; the length."""
+    cdef char *digits
+    cdef int at = 0, length = 0, count = 0, exponent = 0, i
+    cdef char found[DIGITS_ALL + 8]
+    cdef bint point = False
+    if value != value or isinf(value):
+        return sprintf(text, "NaN" if value != value else "Infinity" if value > 0 else "-Infinity")
+    digits = PyOS_double_to_string(value, 114, 0, 0, NULL)
+    if digits == NULL:
+        raise MemoryError
+    # The significant digits, and the power of ten of the first.
+    if digits[0] == 45:
+        text[0] = 45
+        length = at = 1
+    while digits[at] != 0 and digits[at] != 101:
+        if digits[at] == 46:
+            point = True
+        elif count or digits[at] != 48:
+            found[count] = digits[at]
+            count += 1
+            exponent += not point
+        else:
+            exponent -= point
+        at += 1
+    if digits[at] == 101:
+        exponent += atoi(digits + at + 1)
+    PyMem_Free(digits)
+    exponent -= 1
+    while count and found[count - 1] == 48:
+        count -= 1
+    if not count:
+        text[length] = 48
+        return length + 1
+    point = 0 <= exponent <= WHOLE_POWER or (exponent == count - 1 == DIGITS_ALL - 1)
+    for i in range(max(count, exponent + 1) if point else count):
+        if i == (exponent + 1 if point else 1):
+            text[length] = 46
+            length += 1
+        text[length] = found[i] if i < count else 48
+        length += 1
+    return length if point else length + sprintf(text + length, "E%d", exponent)
+
+
 cpdef object shown(double value):
     """A value as clients of RESP2 see it: a status such as 1E-10."""
-    cdef str digits, exponent, fraction, significant
     cdef char text[TEXT_SIZE]
     cdef int length = decimal_text(value, text)
-    if length:
-        return Status(PyUnicode_DecodeASCII(text, length, NULL))
-    if value != value:
-        return Status("NaN")
-    if isinf(value):
-        return Status("Infinity" if value > 0 else "-Infinity")
-    digits, _, exponent = repr(value).partition("e")
-    if not exponent and (fabs(value) >= 1 or value == 0):
-        return Status(digits.removesuffix(".0"))
-    if exponent == "+16" and len(digits.lstrip("-")) == DIGITS_ALL + 1:
-        return Status(digits.replace(".", ""))
-    if exponent:
-        return Status(f"{digits.removesuffix('.0')}E{int(exponent)}")
-    sign = "-" if value < 0 else ""
-    fraction = digits.partition(".")[2]
-    significant = fraction.lstrip("0")
-    power = len(significant) - len(fraction) - 1
-    rest = f".{significant[1:]}" if len(significant) > 1 else ""
-    return Status(f"{sign}{significant[0]}{rest}E{power}")
+    if not length:
+        length = float_text(value, text)
+    return Status(PyUnicode_DecodeASCII(text, length, NULL))
 
 
-def rows(const int64_t[:] times, list columns, int resp):
-    """The samples of a reply: each a timestamp and a value for each column."""
+cdef object encoded_rows(const int64_t[:] times, list columns):
+    """The samples of a reply of RESP2, as it is sent."""
+    cdef Py_ssize_t count = times.shape[0], i, used, wide = len(columns), j
+    # A timestamp has 19 digits, and every number is followed by two bytes.
+    cdef Py_ssize_t row_size = 32 + 24 + wide * (TEXT_SIZE + 4)
+    cdef const double[:] values
+    cdef double value
+    cdef list all_values = [np.ascontiguousarray(column) for column in columns]
+    cdef const double **starts = <const double **>malloc(wide * sizeof(double *))
+    cdef char *data = <char *>malloc(32 + count * row_size)
+    cdef int length
+    try:
+        if starts == NULL or data == NULL:
+            raise MemoryError
+        for j in range(wide if count else 0):
+            values = all_values[j]
+            starts[j] = &values[0]
+        used = sprintf(data, "*%lld\r\n", <long long>count)
+        for i in range(count):
+            used += put_whole(data + used, 42, wide + 1)
+            used += put_whole(data + used, 58, times[i])
+            for j in range(wide):
+                value = starts[j][i]
+                data[used] = 43
+                length = decimal_text(value, data + used + 1)
+                if not length:
+                    length = float_text(value, data + used + 1)
+                used += length + 1
+                data[used] = 13
+                data[used + 1] = 10
+                used += 2
+        return Encoded(PyBytes_FromStringAndSize(data, used))
+    finally:
+        free(starts)
+        free(data)
+
+
+cdef inline int put_whole(char *text, char mark, int64_t number) noexcept nogil:
+    """Write a mark, a number of at least 0, and the end of a line; the length."""
+    cdef char digits[24]
+    cdef int count = 0, i
+    text[0] = mark
+    while True:
+        digits[count] = 48 + <char>(number % 10)
+        count += 1
+        number //= 10
+        if not number:
+            break
+    for i in range(count):
+        text[1 + i] = digits[count - 1 - i]
+    text[count + 1] = 13
+    text[count + 2] = 10
+    return count + 3
+
+
+def rows(const int64_t[:] times, list columns, int resp, bint direct=False):
+    """The samples of a reply: each a timestamp and a value for each column.
+
+    `direct`: for a request of its own, which gets them as they are sent.
+    """
     cdef Py_ssize_t i, count = times.shape[0]
     cdef list found = [], row
     cdef const double[:] values
+    if resp != 3 and direct:
+        return encoded_rows(times, columns)
     if len(columns) == 1:
         values = columns[0]
-        if resp == 3:
-            for i in range(count):
-                found.append([times[i], values[i]])
-        else:
-            for i in range(count):
-                found.append([times[i], shown(values[i])])
+        for i in range(count):
+            found.append([times[i], values[i] if resp == 3 else shown(values[i])])
         return found
     for i in range(count):
         row = [times[i]]

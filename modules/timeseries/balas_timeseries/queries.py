@@ -78,6 +78,11 @@ def ts_get(ctx: Context, *arguments: bytes) -> Reply:
     return last_sample(ctx, arguments[0], series, len(arguments) == 2)
 
 
+def samples_of(ctx: Context, found: Found) -> Reply:
+    """The samples of a reply."""
+    return rows(found.times, found.columns, ctx.resp, ctx.may_block)
+
+
 def ranged(ctx: Context, arguments: tuple[bytes, ...], name: str, backwards: bool) -> Reply:
     """What TS.RANGE and TS.REVRANGE return."""
     if len(arguments) < 3:
@@ -86,7 +91,7 @@ def ranged(ctx: Context, arguments: tuple[bytes, ...], name: str, backwards: boo
     query = parsed_query(arguments[1], arguments[2], arguments[3:], name)
     latest = latest_of(ctx, arguments[0], series) if query.latest else None
     found = find(series, query, latest, backwards=backwards)
-    return rows(found.times, found.columns, ctx.resp)
+    return samples_of(ctx, found)
 
 
 @command("TS.RANGE", arity=-1, flags=READONLY, keys=READING, group="module", categories=CATEGORIES)
@@ -226,7 +231,10 @@ def many_ranged(ctx: Context, arguments: tuple[bytes, ...], name: str, backwards
     for one, value in series:
         latest = latest_of(ctx, one, value) if query.latest else None
         found = find(value, query, latest, backwards=backwards)
-        parts = [show.of(ctx, value.labels), rows(found.times, found.columns, ctx.resp)]
+        parts = [
+            show.of(ctx, value.labels),
+            samples_of(ctx, found),
+        ]
         if ctx.resp == 3:
             parts.insert(1, {"aggregators": kinds})
         replies.append((one, parts))
@@ -272,7 +280,7 @@ def grouped(
         times, values = reduce(all_found, NAMES[reducer])
         step = -1 if backwards else 1
         reduced = Found(times[::step][:count], [values[::step][:count]])
-        parts: list[Reply] = [rows(reduced.times, reduced.columns, ctx.resp)]
+        parts: list[Reply] = [samples_of(ctx, reduced)]
         labels: list[tuple[bytes, bytes]] = [(label, value)]
         if ctx.resp == 3:
             parts[:0] = [{"reducers": [reducer]}, {"sources": names}]

@@ -41,7 +41,8 @@ class Registry:
         self._server: Attachment | None = None
         self._following: Following | None = None
         self._listening = True
-        self._complete = True
+        # Databases in which no series can be that is not known.
+        self._seen: set[int] = set()
         self._sweeping: Iterator[tuple[int, bytes]] = iter(())
 
     def attach(self, server: Attachment) -> None:
@@ -68,7 +69,7 @@ class Registry:
 
     def labels(self, db: int) -> Labels:
         """The labels of a database."""
-        if not self._complete:
+        if db not in self._seen:
             self._listen()
             self._scan(db)
         return self._labels.setdefault(db, Labels())
@@ -104,12 +105,14 @@ class Registry:
             self._scan(db)
         if not any(self._known.values()) and self._following is not None:
             self._following.pause()
-            self._complete = self._listening = False
+            self._listening = False
+            self._seen.clear()
 
     def reload_database(self, db: int) -> None:
         """All keys of one database may be others."""
         self._known.pop(db, None)
         self._labels.pop(db, None)
+        self._seen.discard(db)
         if self._listening:
             self._scan(db)
 
@@ -119,6 +122,7 @@ class Registry:
             self._listening = True
 
     def _scan(self, db: int) -> None:
+        self._seen.add(db)
         cursor = 0
         while self.server.key_count(db):
             cursor, keys = self.server.scan(cursor, SCAN_STEP, db)

@@ -308,3 +308,16 @@ def test_memory_is_what_chunks_take(client: Client, way: str) -> None:
     assert 10_000 < taken < 60_000
     client("TS.DEL", "k", 0, 39_000)
     assert client("MEMORY", "USAGE", "k") < empty + 2000
+
+
+def test_a_script_and_a_transaction_get_the_samples_too(client: Client) -> None:
+    client("TS.MADD", "k", 1, 1)
+    client("TS.ADD", "k", 1, 0.1)
+    client("TS.ADD", "k", 2, 1 / 3)
+    samples = [[1, b"1E-1"], [2, b"3.333333333333333E-1"]]
+    assert client("TS.RANGE", "k", "-", "+") == samples
+    script = "local r = redis.call('TS.RANGE', 'k', '-', '+'); return {r[1][1], r[2][2].ok}"
+    assert client("EVAL", script, 0) == [1, b"3.333333333333333E-1"]
+    client("MULTI")
+    client("TS.RANGE", "k", "-", "+")
+    assert client("EXEC") == [samples]
