@@ -200,7 +200,7 @@ def larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         called(["struct.size"], quoted(FORMATS)),
         called(["string.format"], quoted(["%d", "%s", "%5.2f", "%q", "%x", "%g"]), inner),
         called(["string.rep", "string.sub"], inner, st.sampled_from(["0", "1", "-1", "3"])),
-        called(["pcall"], st.sampled_from(["error", "redis.call", "cjson.decode"]), inner),
+        called(["pcall"], st.sampled_from(["error", "redis.call", "cjson.encode"]), inner),
         st.lists(inner, max_size=4).map(lambda items: "{" + ", ".join(items) + "}"),
         st.tuples(inner, inner).map(lambda pair: f"{{a={pair[0]}, [3]={pair[1]}}}"),
         st.tuples(inner, st.sampled_from(["..", "+", "==", "and", "or", "%"]), inner).map(

@@ -16,6 +16,8 @@ class Chunk:
 
 class Bridge:
     dispatch: Any
+    unpack: Any
+    decode: Any
     def __init__(self, runtime: Any, library: str) -> None: ...
     def keep(self, function: Any, runner: Chunk | None = None) -> Chunk: ...
     @property

@@ -24,6 +24,7 @@ from balas.services.scripting.lua51 cimport (
     pushlightuserdata, pushlstring, pushnil, pushnumber, pushvalue, rawget, rawgeti, rawset,
     rawseti, settop, toboolean, tolstring, tonumber, touserdata, type_at,
 )
+from balas.services.scripting.quick cimport decode_quickly, prepare, unpack_quickly
 from balas.structures.numbers import format_double
 from balas.structures.numbers cimport double_to_string, int64_to_string
 
@@ -102,6 +103,8 @@ cdef class Bridge:
         cdef bytes path = library.encode()
         global connecting, opener
         missing = find_library(path)
+        if missing == NULL:
+            missing = prepare(path)
         if missing != NULL:
             raise ImportError(f"the interpreter for scripts lacks {missing.decode()}")
         connecting = self
@@ -110,7 +113,7 @@ cdef class Bridge:
             load = runtime.execute(
                 b"return package.loadlib(...)", __file__.encode(), b"luaopen_balas_bridge"
             )
-            self.dispatch, self.keeper = load()
+            self.dispatch, self.keeper, self.unpack, self.decode = load()
         finally:
             connecting = None
         self.runtime = runtime
@@ -165,12 +168,14 @@ cdef class Bridge:
 # --- what Lua calls -------------------------------------------------------------------------------
 
 cdef int connect(lua_State *lua) noexcept with gil:
-    """Lua calls this when the bridge is loaded: gives `dispatch` and `keep`."""
+    """Lua calls this when the bridge is loaded: gives `dispatch`, `keep`, `unpack`, `decode`."""
     connecting.state = lua
     pushlightuserdata(lua, <void *> connecting)
     pushcclosure(lua, &dispatch, 1)
     pushcclosure(lua, &keep, 0)
-    return 2
+    pushcclosure(lua, unpack_quickly, 0)
+    pushcclosure(lua, decode_quickly, 0)
+    return 4
 
 
 cdef int keep(lua_State *lua) noexcept:

@@ -101,8 +101,8 @@ class Interpreter:
         arguments = self._chunk("arguments.lua")()
         return self._lua.table_from(
             {
-                b"cjson": self._chunk("cjson.lua")(null),
-                b"cmsgpack": self._chunk("cmsgpack.lua")(arguments, *floats),
+                b"cjson": self._chunk("cjson.lua")(null, self._bridge.decode),
+                b"cmsgpack": self._chunk("cmsgpack.lua")(arguments, self._bridge.unpack, *floats),
                 b"struct": self._chunk("struct.lua")(arguments, *floats),
                 b"bit": self._chunk("bit.lua")(
                     arguments,

@@ -1,11 +1,14 @@
 -- JSON for scripts: the module `cjson`, with the limits and the number format of lua-cjson.
 
-local null, number_text = ...
+local null, decode_quickly = ...
 local type, next, tostring, tonumber, error, rawget, setmetatable =
     type, next, tostring, tonumber, error, rawget, setmetatable
 local concat, format, find, sub, byte, char, gsub, floor =
     table.concat, string.format, string.find, string.sub, string.byte, string.char, string.gsub, math.floor
 local huge = math.huge
+
+-- C decodes what is plain, and not deeper than this.
+local QUICK_DEPTH = 16
 
 local settings = {
     encode_depth = 1000, decode_depth = 1000,
@@ -356,6 +359,12 @@ function cjson.decode(...)
     elseif type(text) ~= "string" then
         local kind = text == nil and "nil" or type(text)
         error("bad argument #1 to 'decode' (string expected, got " .. kind .. ")", 0)
+    end
+    if settings.decode_depth > QUICK_DEPTH then
+        local found, value = decode_quickly(text, null)
+        if found then
+            return value
+        end
     end
     if #text > 1 and find(text, "^.?%z") then
         error("JSON parser does not support UTF-16 or UTF-32", 0)

@@ -1,6 +1,6 @@
 -- MessagePack for scripts: the module `cmsgpack`.
 
-local arguments, double_bytes, read_double, float_bytes, read_float = ...
+local arguments, unpack_quickly, double_bytes, read_double, float_bytes, read_float = ...
 local type, next, error, select, unpack, rawget = type, next, error, select, unpack, rawget
 local char, byte, sub, concat, floor = string.char, string.byte, string.sub, table.concat, math.floor
 local huge = math.huge
@@ -264,9 +264,18 @@ function cmsgpack.pack(...)
     return concat(out)
 end
 
-function cmsgpack.unpack(...)
-    local found, count = unpack_some(arguments.text("unpack", 1, ...), huge, 1)
+-- What C has found; if that is nothing, all is read here, and errors are told.
+local function all_of(text, ...)
+    if select("#", ...) > 0 then
+        return ...
+    end
+    local found, count = unpack_some(text, huge, 1)
     return unpack(found, 1, count)
+end
+
+function cmsgpack.unpack(...)
+    local text = arguments.text("unpack", 1, ...)
+    return all_of(text, unpack_quickly(text))
 end
 
 local function from_offset(text, limit, offset)
