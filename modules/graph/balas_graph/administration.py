@@ -212,7 +212,8 @@ def constraint(
     ctx: Context, action: bytes, graph_key: bytes, kind: bytes, entity: bytes, label: bytes,
     word: bytes, count: bytes, *names: bytes,
 ) -> Reply:  # fmt: skip
-    """GRAPH.CONSTRAINT CREATE | DROP graph UNIQUE | MANDATORY NODE | RELATIONSHIP label PROPERTIES count property [property ...]
+    """GRAPH.CONSTRAINT CREATE|DROP graph UNIQUE|MANDATORY NODE|RELATIONSHIP
+    label PROPERTIES count property [property ...]
 
     Demand that properties of nodes or relationships are there, or that their values differ.
     """
@@ -221,8 +222,13 @@ def constraint(
     graph = ctx.write(graph_key, Graph)
     made = Graph() if graph is None else graph
     edges = entity == b"RELATIONSHIP"
-    found = (made.types if edges else made.labels).intern(text(label))
-    keys = tuple(made.attributes.intern(text(name)) for name in names)
+    names_of = made.types if edges else made.labels
+    if action == b"CREATE":
+        names_of.intern(text(label))
+        for name in names:
+            made.attributes.intern(text(name))
+    found = names_of.get(text(label))
+    keys = tuple(made.attributes.get(text(name)) for name in names)
     one = Constraint(kind == b"UNIQUE", edges, found, keys)
     constraints = made.constraints
     if action == b"DROP":

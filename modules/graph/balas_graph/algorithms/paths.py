@@ -19,7 +19,7 @@ DIRECTIONS = {"outgoing": 1, "incoming": -1, "both": 0}
 
 @procedure("algo.BFS", "nodes", "edges")
 def breadth_first(run: Run, source: object, levels: object, type: object) -> Rows:
-    """The nodes around a node, the nearest first, up to a level (-1: all), and the edges to them."""
+    """The nodes around a node, the nearest first, up to a level (-1: all), with their edges."""
     if not isinstance(source, Node) or not isinstance(levels, int):
         return
     if type is not None and not isinstance(type, str):

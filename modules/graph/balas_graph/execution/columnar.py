@@ -58,7 +58,7 @@ class Columns:
             return columns[key].values(self.ids(name))
         assert isinstance(value, tree.Variable)
         if value.name in self.batch.values:
-            return self.batch.values[value.name].tolist()
+            return list(self.batch.values[value.name].tolist())
         if value.name in self.batch.edges:
             return [self.store.edge(id) for id in self.ids(value.name).tolist()]
         return [self.store.node(id) for id in self.ids(value.name).tolist()]
@@ -66,7 +66,7 @@ class Columns:
     def keys(self, value: Expression) -> list[object]:
         """The same for grouping: ids stand for what they belong to."""
         if isinstance(value, tree.Variable) and value.name not in self.batch.values:
-            return self.ids(value.name).tolist()
+            return list(self.ids(value.name).tolist())
         return self.values(value)
 
     def groups(self, keys: list[Expression]) -> tuple[Groups, list[int]]:
@@ -90,7 +90,7 @@ class Columns:
     def aggregate(self, call: tree.Call, groups: Groups, count: int) -> list[object] | None:
         """The values of an aggregate for each group; None if it needs rows."""
         if call.star:
-            return np.bincount(groups, minlength=count).tolist()
+            return list(np.bincount(groups, minlength=count).tolist())
         value = call.arguments[0]
         if not self.covers(value) or len(call.arguments) > 1:
             return None
@@ -103,7 +103,7 @@ class Columns:
             if call.name != "count":
                 return None
             if not call.distinct:
-                return np.bincount(groups, minlength=count).tolist()
+                return list(np.bincount(groups, minlength=count).tolist())
             ids = self.ids(value.name)
             if count == 1:
                 of_edges = value.name in self.batch.edges
@@ -111,7 +111,7 @@ class Columns:
                 return [_walk.different(ids, limit)]
             ids = ids.astype(np.int64)
             pairs = np.unique(groups * (1 << 32) + ids)
-            return np.bincount(pairs >> 32, minlength=count).tolist()
+            return list(np.bincount(pairs >> 32, minlength=count).tolist())
         if not call.distinct and call.name in ("sum", "min", "max", "avg", "count"):
             found = self.numbers(call.name, value, groups, count)
             if found is not None:
@@ -139,11 +139,11 @@ class Columns:
             return None
         counts = np.bincount(groups, minlength=count)
         if name == "count":
-            return counts.tolist()
+            return list(counts.tolist())
         if name in ("sum", "avg"):
             sums = np.bincount(groups, weights=values, minlength=count)
             if name == "sum":
-                return sums.astype(np.int64).tolist()
+                return list(sums.astype(np.int64).tolist())
             return [s / n if n else None for s, n in zip(sums, counts, strict=True)]
         least = name == "min"
         bounds = np.full(count, np.inf if least else -np.inf)

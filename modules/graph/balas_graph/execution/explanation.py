@@ -144,11 +144,14 @@ class Explainer:
         """A scan, or what is bound already, and a traversal for each edge."""
         names = [self.named(node.variable) for node in pattern.nodes]
         start = next((i for i, name in enumerate(names) if name in self.bound), None)
-        found = below
+        found, tested = below, [part for part in pattern.parts if part.properties is not None]
         if start is None:
             ranks = [self.rank(node) for node in pattern.nodes]
             start = ranks.index(min(ranks))
-            found = Operation(self.scan(pattern.nodes[start], names[start]), [], clause)
+            first = pattern.nodes[start]
+            if self.index_of(first):
+                tested.remove(first)
+            found = Operation(self.scan(first, names[start]), [], clause)
             self.bound.add(names[start])
         for place in [*range(start, len(pattern.edges)), *range(start - 1, -1, -1)]:
             here, there = (place, place + 1) if place >= start else (place + 1, place)
@@ -156,10 +159,8 @@ class Explainer:
             assert found is not None
             found = Operation(text, [found], clause)
             self.bound.add(names[there])
-        if any(part.properties is not None for part in pattern.parts):
-            indexed = found is not None and "Index Scan" in found.text
-            if not indexed and found is not None:
-                found = Operation("Filter", [found], clause)
+        if tested and found is not None:
+            found = Operation("Filter", [found], clause)
         return found or Operation("Argument", [], clause)
 
     def rank(self, node: tree.NodePattern) -> int:
@@ -201,6 +202,8 @@ class Explainer:
             inner = f"[{name}{''.join(':' + one for one in edge.types[:1])}{length}]"
         direction = edge.direction if forward else -edge.direction
         left, right = "<-" if direction < 0 else "-", "->" if direction > 0 else "-"
+        if not inner:
+            left, right = ("<", "-") if direction < 0 else ("", right)
         kind = "Conditional Variable Length Traverse" if edge.length else "Conditional Traverse"
         if there in self.bound:
             kind = "Expand Into"

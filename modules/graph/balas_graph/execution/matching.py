@@ -8,6 +8,7 @@ twice in one MATCH.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 from balas_graph.errors import QueryError, type_mismatch
 from balas_graph.evaluation.run import Row, Run
@@ -177,8 +178,7 @@ def scan(node: tree.NodePattern, row: Row, run: Run) -> tuple[int, Candidates]:
             return 0, lambda: ()
         found = by_index(node, label, row, run) if store.indexes else None
         if found is not None:
-            ids = found
-            return len(ids), lambda: ids
+            return len(found), partial(tuple, found)
         with_label = store.label_count(label)
         if with_label <= count:
             count, chosen = with_label, label
