@@ -15,9 +15,11 @@ from balas.testing import InProcessServer, RealRedis
 from balas.testing.wire import Typed
 
 EXAMPLES = int(os.environ.get("BALAS_FUZZ_EXAMPLES", "150"))
-SCHEMA = "t TEXT s TEXT SORTABLE n NUMERIC SORTABLE m NUMERIC g TAG SORTABLE h TAG u TEXT SORTABLE UNF"
-# No empty ones: grouped by two properties, the real module takes one that is empty beside one that is
-# missing for the same as the reverse.
+SCHEMA = (
+    "t TEXT s TEXT SORTABLE n NUMERIC SORTABLE m NUMERIC g TAG SORTABLE h TAG u TEXT SORTABLE UNF"
+)
+# No empty ones: grouped by two properties, the real module takes one that is empty beside one that
+# is missing for the same as the reverse.
 WORDS = ("red", "Blue", "green apple", "x", "10", "7.5", " 3", "abc", "a,b")
 TEXTS = (*WORDS, "", "2018-01-31", "1517417144", "%s-%s", "100%%", "inf", "0x10", "-4")
 NUMBERS = ("0", "1", "2", "-3", "0.5", "7", "10", "1517417144", "1e3", "-1.25", "100000")
@@ -297,7 +299,9 @@ def test_cursors_give_all_rows(pairs: dict[int, Pair]) -> None:
         found = []
         for client in pairs[2].clients:
             rows: list[Any] = []
-            page, number = client("FT.AGGREGATE", "i", "*", *steps, "WITHCURSOR", "COUNT", "7").value
+            page, number = client(
+                "FT.AGGREGATE", "i", "*", *steps, "WITHCURSOR", "COUNT", "7"
+            ).value
             pages = 1
             while True:
                 rows += plain(page)[1:]

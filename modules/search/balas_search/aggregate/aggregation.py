@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from balas.api import Context, Pairs, Reply, ReplyError, Status
 from balas_search.aggregate.columns import Numbers
-from balas_search.aggregate.kernels import rows_of
 from balas_search.aggregate.expressions import described
+from balas_search.aggregate.kernels import rows_of
 from balas_search.aggregate.plan import (
     AggregateOptions,
     Apply,
@@ -42,6 +42,8 @@ class Outcome:
     warnings: list[str] = field(default_factory=list)
     # The rows of the first reply of a cursor are no more than the last LIMIT says.
     limit: int | None = None
+    # Whether it is an error that the time is over.
+    fails_late: bool = False
 
 
 class Aggregator:
@@ -92,13 +94,9 @@ class Aggregator:
         Names(index, known).check(options.steps)
         self.pipeline = Pipeline(rows)
         rows = self.pipeline.run(options.steps)
-        if rows.timed_out:
-            if self.timing.fails:
-                raise ReplyError(TIME_IS_UP)
-            warnings.append(TIME_IS_UP)
         arranged = [step.count for step in options.steps if isinstance(step, Arrange)]
         limit = arranged[-1] if arranged else None
-        return Outcome(rows, self.pipeline.total, options, warnings, limit)
+        return Outcome(rows, self.pipeline.total, options, warnings, limit, self.timing.fails)
 
     def source(self) -> Source:
         """Where documents are read."""
@@ -108,7 +106,6 @@ class Aggregator:
         """The reply to a query without a cursor; raises ReplyError."""
         outcome = self.outcome(query)
         return page(outcome, outcome.rows, self.ctx.resp)
-
 
     def stages(self) -> list[tuple[str, int]]:
         """What was done, and how many rows each stage let through, as FT.PROFILE tells it."""
@@ -179,11 +176,14 @@ def page(outcome: Outcome, rows: Rows, resp: int) -> Reply:
     """Some rows as a reply; raises ReplyError if the first of them has no value."""
     options = outcome.options
     scores = scores_of(rows, resp) if options.with_scores else None
+    names: list[bytes] = []
+    values: list[list[Any]] = []
     if options.no_content:
         rows.settle()
-        names, values = [], []
     else:
         names, values = rows.shown()
+    if rows.timed_out and outcome.fails_late:
+        raise ReplyError(TIME_IS_UP)
     if rows.failure and not rows.size:
         raise ReplyError(rows.failure)
     made = rows_of(names, values, rows.size, resp != 3)
@@ -222,7 +222,11 @@ def as_map(
             parts.append((Status("extra_attributes"), Pairs(row)))
         parts.append((Status("values"), []))
         results.append(Pairs(parts))
-    warnings = [*outcome.warnings, *([rows.failure] if rows.failure else [])]
+    warnings = list(outcome.warnings)
+    if rows.timed_out:
+        warnings.append(TIME_IS_UP)
+    if rows.failure:
+        warnings.append(rows.failure)
     return {
         Status("attributes"): [],
         Status("total_results"): outcome.total,

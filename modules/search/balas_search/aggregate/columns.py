@@ -162,7 +162,8 @@ class Numbers(Column):
 
     def truth(self) -> Flags:
         """All but nothing."""
-        return (self.data != 0) & self.there()
+        found: Flags = (self.data != 0) & self.there()
+        return found
 
     def distinct(self) -> tuple[Places, list[Any]]:
         """The numbers that come up; those that differ in sign alone, too, are two."""

@@ -106,8 +106,7 @@ class ExpressionParser:
 
     def __init__(self, text: bytes) -> None:
         self.tokens = [
-            Token(match.lastgroup or "", match[0], match.start())
-            for match in _TOKEN.finditer(text)
+            Token(match.lastgroup or "", match[0], match.start()) for match in _TOKEN.finditer(text)
         ]
         self.at = 0
         self.properties: dict[bytes, None] = {}

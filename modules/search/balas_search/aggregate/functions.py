@@ -88,9 +88,7 @@ def logarithm(compute: Callable[[float], float]) -> Callable[[float], float]:
 
 def whole(rounded: Callable[[float], int]) -> Callable[[float], float]:
     """A way of rounding that keeps infinities, and the sign of zero."""
-    return lambda value: (
-        value if math.isinf(value) else math.copysign(float(rounded(value)), value)
-    )
+    return lambda value: value if math.isinf(value) else math.copysign(float(rounded(value)), value)
 
 
 def to_number(value: Any) -> float:
@@ -299,7 +297,7 @@ def case(condition: Any, one: Any, other: Any) -> Any:
 
 def matched_terms(*limits: Any) -> None:
     """The terms of the query that a document has: only rows of documents have any."""
-    return None
+    return
 
 
 def plain(name: str, call: Callable[..., Any], least: int, most: int | None = None) -> Function:

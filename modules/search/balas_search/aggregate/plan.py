@@ -270,7 +270,9 @@ def _group(words: Words) -> GroupBy:
     properties = []
     for word in words.take_list("GROUPBY"):
         if not word.startswith(b"@"):
-            raise bad("GROUPBY", f"Unknown property `{shown(word)}`. Did you mean `@{shown(word)}`?")
+            raise bad(
+                "GROUPBY", f"Unknown property `{shown(word)}`. Did you mean `@{shown(word)}`?"
+            )
         properties.append(word[1:])
     reducers = []
     while words.eat(b"REDUCE"):

@@ -275,5 +275,3 @@ def _more(made: Reducer, words: Words, name: str) -> None:
     if words.more:
         word = shown(words.words[words.at])
         raise ReplyError(f"Unknown argument `{word}` at position {words.at} for {name}")
-
-

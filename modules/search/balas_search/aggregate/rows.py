@@ -329,9 +329,7 @@ class Rows:
 
     def keep(self, places: Places) -> None:
         """Keep these rows, in this order."""
-        self.columns = {
-            name: column.take(places) for name, column in self.columns.items()
-        }
+        self.columns = {name: column.take(places) for name, column in self.columns.items()}
         if self.docs is not None:
             self.docs = self.docs[places]
         if self.keys is not None:
@@ -353,6 +351,7 @@ class Rows:
             list(self.pending),
             self.whole,
         )
+        made.timed_out = self.timed_out
         made.keep(places)
         return made
 
@@ -410,5 +409,3 @@ def number_or_text(value: Any) -> Any:
         return float(value)
     except (TypeError, ValueError):
         return value
-
-

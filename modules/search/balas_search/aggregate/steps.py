@@ -129,9 +129,7 @@ class Pipeline:
                 rows.add_load(path, label)
         elif isinstance(step, LoadAll):
             rows.whole = True
-            rows.columns = {
-                name: column for name, column in rows.columns.items() if name == SCORE
-            }
+            rows.columns = {name: column for name, column in rows.columns.items() if name == SCORE}
         elif isinstance(step, Apply):
             for name in step.expression.properties:
                 rows.use(name)
@@ -245,9 +243,7 @@ def labels_of(step: GroupBy) -> list[bytes]:
     return [*step.properties, *(reducer.label for reducer in step.reducers)]
 
 
-def sorted_places(
-    columns: list[tuple[Column, bool]], size: int, offset: int, count: int
-) -> Places:
+def sorted_places(columns: list[tuple[Column, bool]], size: int, offset: int, count: int) -> Places:
     """The places of the wanted rows.
 
     Rows that have no value come last, in either direction; null is less than all. Rows that are

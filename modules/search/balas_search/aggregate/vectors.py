@@ -80,9 +80,7 @@ class Frame:
     def narrowed(self, flags: Flags) -> Frame:
         """Only those of the rows."""
         places = np.flatnonzero(flags)
-        return Frame(
-            self.rows, places if self.places is None else self.places[places], self.root
-        )
+        return Frame(self.rows, places if self.places is None else self.places[places], self.root)
 
     def fail(self, flags: Flags, error: str) -> None:
         """Note the first of these rows as one without a value."""
@@ -205,7 +203,9 @@ def compared(operator: bytes, left: Column, right: Column, frame: Frame) -> Colu
         return booleans(COMPARED_NUMBERS[operator](one, other))
     strict = operator not in (b"==", b"!=")
     decide = COMPARED[operator]
-    return mapped(lambda one, other: float(decide(compare(one, other, strict))), [left, right], frame)
+    return mapped(
+        lambda one, other: float(decide(compare(one, other, strict))), [left, right], frame
+    )
 
 
 def plain_numbers(column: Column) -> Doubles | None:

@@ -66,9 +66,7 @@ def with_cursor(ctx: Context, module: SearchBase, index: Index, outcome: Outcome
         return [reply, 0]
     rows.detach()
     idle_ms = options.cursor_idle_ms or module.query_settings.cursor_idle_max_ms
-    number = module.cursors.open(
-        index, outcome, wanted, options.cursor_rows, idle_ms, ctx.now_ms
-    )
+    number = module.cursors.open(index, outcome, wanted, options.cursor_rows, idle_ms, ctx.now_ms)
     return [reply, number]
 
 

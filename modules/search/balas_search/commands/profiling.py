@@ -114,7 +114,9 @@ def _report(
     found: Found | None, stages: list[tuple[str, int]], timing: Timing, limited: bool, resp: int
 ) -> Reply:
     """The report itself."""
-    empty = Pairs([(Status("Type"), Status("EMPTY")), (Status("Time"), 0.0), (Status("Counter"), 0)])
+    empty = Pairs(
+        [(Status("Type"), Status("EMPTY")), (Status("Time"), 0.0), (Status("Counter"), 0)]
+    )
     tree = empty if found is None else describe(found.cursor, limited, resp)
     steps = [processor(kind, count) for kind, count in stages]
     pairs: list[tuple[Reply, Reply]] = [

@@ -176,9 +176,7 @@ class Searcher:
         options = self.options
         timeout_ms = self.timing.timeout_ms if options.timeout_ms is None else options.timeout_ms
         try:
-            found = run(
-                self.index, query, options, self.limits, until(timeout_ms), self.plan.tree
-            )
+            found = run(self.index, query, options, self.limits, until(timeout_ms), self.plan.tree)
         except TimeUp:
             if self.timing.fails:
                 raise ReplyError(TIME_IS_UP) from None
