@@ -39,9 +39,9 @@ cdef class Chunk:
     cpdef bint append(self, int64_t timestamp, double value) except -1
     cpdef bint replace_last(self, double value) except -1
     cdef int start(self, int64_t timestamp, double value) except -1
-    cdef void fill(self, int64_t *timestamps, double *values) noexcept nogil
-    cdef void fill_decimal(self, int64_t *timestamps, double *values) noexcept nogil
-    cdef void fill_floats(self, int64_t *timestamps, double *values) noexcept nogil
+    cdef bint fill(self, int64_t *timestamps, double *values) noexcept nogil
+    cdef bint fill_decimal(self, int64_t *timestamps, double *values) noexcept nogil
+    cdef bint fill_floats(self, int64_t *timestamps, double *values) noexcept nogil
     cdef int trim(self) except -1
     cpdef Chunk copy(self)
 

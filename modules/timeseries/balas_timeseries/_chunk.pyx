@@ -335,24 +335,23 @@ cdef class Chunk:
         self.last_value = self.value_but_one
         return self.append(first, value)
 
-    cdef void fill(self, int64_t *timestamps, double *values) noexcept nogil:
-        """Decode all samples into two arrays of `count`."""
+    cdef bint fill(self, int64_t *timestamps, double *values) noexcept nogil:
+        """Decode all samples into two arrays of `count`; False if the bits are none of ours."""
         cdef int64_t i
         if self.count == 0:
-            return
+            return True
         if self.form == PLAIN:
             for i in range(self.count):
                 memcpy(&timestamps[i], self.data + SAMPLE_BYTES * i, 8)
                 memcpy(&values[i], self.data + SAMPLE_BYTES * i + 8, 8)
-            return
+            return True
         memcpy(&timestamps[0], self.data, 8)
         memcpy(&values[0], self.data + 8, 8)
         if self.form == DECIMAL:
-            self.fill_decimal(timestamps, values)
-        else:
-            self.fill_floats(timestamps, values)
+            return self.fill_decimal(timestamps, values)
+        return self.fill_floats(timestamps, values)
 
-    cdef void fill_decimal(self, int64_t *timestamps, double *values) noexcept nogil:
+    cdef bint fill_decimal(self, int64_t *timestamps, double *values) noexcept nogil:
         cdef const unsigned char *data = self.data
         cdef int64_t position = 128, i, timestamp = timestamps[0], delta = 0, unit = 0
         cdef int64_t drift = 0, change
@@ -367,8 +366,11 @@ cdef class Chunk:
             drift += change - shifted(drift)
             unit += change
             values[i] = <double>unit / power
+            if position > self.coder.bits:
+                return False
+        return True
 
-    cdef void fill_floats(self, int64_t *timestamps, double *values) noexcept nogil:
+    cdef bint fill_floats(self, int64_t *timestamps, double *values) noexcept nogil:
         cdef const unsigned char *data = self.data
         cdef int64_t position = 128, i, timestamp = timestamps[0], delta = 0
         cdef uint64_t time_mean = 0, bits = bits_of(values[0])
@@ -382,8 +384,13 @@ cdef class Chunk:
                     trailing = 64 - <int>take(data, &position, 6)
                     length = <int>take(data, &position, 6) + 1
                     trailing -= length
+                if trailing < 0 or length == 0:
+                    return False
                 bits ^= take(data, &position, length) << trailing
             memcpy(&values[i], &bits, 8)
+            if position > self.coder.bits:
+                return False
+        return True
 
     cdef int trim(self) except -1:
         """Give back the room that is not used: nothing more is to be appended soon."""
@@ -445,3 +452,27 @@ cdef Chunk new_chunk(int64_t size_bytes, Form form, int decimals):
     chunk.form = form
     chunk.decimals = decimals
     return chunk
+
+
+def decoded(bytes data not None, int64_t count, int form, int decimals):
+    """The samples of what `Chunk.used` gave; ValueError for anything that it cannot have given."""
+    cdef int64_t size = len(data)
+    cdef Chunk chunk
+    # Two bits a sample are the least.
+    if not 0 < count <= size * 4 or form not in (DECIMAL, FLOATS, PLAIN) or size < SAMPLE_BYTES:
+        raise ValueError("a chunk of another size than it says")
+    if not 0 <= decimals <= DECIMALS_MAX or (form == PLAIN and count * SAMPLE_BYTES != size):
+        raise ValueError("a chunk of a code that is none")
+    chunk = new_chunk(size + 48, <Form>form, decimals)
+    # A sample that begins within the data may end this far behind it.
+    chunk.reserve(size * 8 + 2 * LONGEST_BITS)
+    memcpy(chunk.data, <const char *>data, size)
+    chunk.coder.bits = size * 8
+    chunk.count = count
+    times = np.empty(count, dtype=np.int64)
+    values = np.empty(count, dtype=np.float64)
+    cdef int64_t[::1] to_times = times
+    cdef double[::1] to_values = values
+    if not chunk.fill(&to_times[0], &to_values[0]):
+        raise ValueError("a chunk whose bits end too early")
+    return times, values

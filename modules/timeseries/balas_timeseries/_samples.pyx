@@ -237,11 +237,14 @@ cdef class Samples:
         return times[at].item(), values[at].item()
 
     def load(self, times, values):
-        """Have these samples, whose timestamps must rise, and no others."""
+        """Add samples later than all others; ValueError if they are not."""
         cdef const int64_t[::1] all_times = times
         cdef const double[::1] all_values = values
-        cdef int64_t i
-        self.replace(0, len(self.chunks), [])
+        cdef int64_t i, last = self.last if self.total else -1
+        for i in range(all_times.shape[0]):
+            if all_times[i] <= last:
+                raise ValueError("samples out of order")
+            last = all_times[i]
         for i in range(all_times.shape[0]):
             self.append(all_times[i], all_values[i])
 

@@ -12,9 +12,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
-
 from balas.api import BadData, Digest, LoadStream, SaveStream, Value, dump_payload
+from balas_timeseries._chunk import decoded
 from balas_timeseries._samples import Samples
 from balas_timeseries.rule import Rule
 
@@ -110,7 +109,7 @@ class Series(Value):
     # --- as a value ------------------------------------------------------------------------------
 
     def rdb_save(self, out: SaveStream) -> None:
-        """Write the settings, the labels, the rules, and the samples as two arrays."""
+        """Write the settings, the labels, the rules, and the chunks."""
         self._save(out, keeps_rules=False)
 
     def _save(self, out: SaveStream, *, keeps_rules: bool) -> None:
@@ -130,9 +129,13 @@ class Series(Value):
         out.save_unsigned(len(self.rules))
         for rule in self.rules:
             rule.save(out)
-        times, values = self.samples.range(0, TIME_MAX)
-        out.save_string(np.diff(times, prepend=0).astype("<i8").tobytes())
-        out.save_string(values.astype("<f8").tobytes())
+        chunks = [chunk for chunk in self.samples.chunks if chunk.count]
+        out.save_unsigned(len(chunks))
+        for chunk in chunks:
+            out.save_unsigned(chunk.count)
+            out.save_unsigned(chunk.form)
+            out.save_unsigned(chunk.decimals)
+            out.save_string(chunk.used())
 
     @classmethod
     def rdb_load(cls, source: LoadStream, version: int) -> Self:
@@ -145,7 +148,6 @@ class Series(Value):
         labels = [(source.load_string(), source.load_string()) for _ in range(_count(source))]
         origin = source.load_string()
         rules = [Rule.load(source) for _ in range(_count(source))]
-        times, values = source.load_string(), source.load_string()
         if (
             max(keeps_rules, plain) > 1
             or max(retention_ms, ignore[0]) > TIME_MAX
@@ -161,18 +163,13 @@ class Series(Value):
         made.source = origin[1:] if origin else None
         made.rules = rules
         made.resize()
-        made._take(times, values)
+        try:
+            for _ in range(_count(source)):
+                count, form, decimals = (source.load_unsigned() for _ in range(3))
+                made.samples.load(*decoded(source.load_string(), count, form, decimals))
+        except (ValueError, OverflowError) as error:
+            raise BadData(f"time series with {error}") from None
         return made
-
-    def _take(self, times: bytes, values: bytes) -> None:
-        """Load samples: the steps of time, and values."""
-        if len(times) != len(values) or len(times) % 8:
-            raise BadData("time series of another size than it says")
-        steps = np.frombuffer(times, "<i8").astype(np.int64)
-        stamps = np.cumsum(steps)
-        if len(steps) and (steps[0] < 0 or (steps[1:] <= 0).any() or (stamps < 0).any()):
-            raise BadData("time series out of order")
-        self.samples.load(stamps, np.frombuffer(values, "<f8").astype(np.float64))
 
     def aof_rewrite(self, key: bytes) -> Iterator[Sequence[bytes]]:
         """One RESTORE, which unlike others keeps the rules."""
