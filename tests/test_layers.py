@@ -13,7 +13,7 @@ from sources import CORE, module_name, sources, tree
 LOWEST = {"balas", "errors"}
 BASE = LOWEST | {"structures", "protocol"}
 MAY_IMPORT: dict[str, set[str]] = {
-    "balas": set(),
+    "balas": {"embedding"},  # `from balas import Server`, imported when it is asked for
     "errors": set(),
     "structures": set(),
     "protocol": LOWEST | {"structures"},
@@ -28,6 +28,9 @@ MAY_IMPORT["connection"] = MAY_IMPORT["services"]
 MAY_IMPORT["handshake"] = MAY_IMPORT["services"] | {"services", "connection"}
 MAY_IMPORT["network"] |= {"connection", "handshake"}
 MAY_IMPORT["cli"] |= {"connection", "handshake"}
+MAY_IMPORT["embedding"] = MAY_IMPORT["cli"] | {"cli"}
+MAY_IMPORT["authoring"] = MAY_IMPORT["embedding"] | {"embedding", "testing", "api"}
+MAY_IMPORT["cli"] |= {"authoring"}
 MAY_IMPORT["api"] = MAY_IMPORT["commands"]
 MAY_IMPORT["__main__"] = {"cli"}
 MAY_IMPORT["testing"] = {*MAY_IMPORT, "cli"} - {"__main__"}
