@@ -11,6 +11,5 @@ cdef class Sketch:
     cdef readonly uint64_t depth
     cdef readonly uint64_t total    # how often anything was counted
 
-    cdef uint64_t column(self, uint32_t hashed) noexcept
     cdef uint32_t increase(self, bytes item, uint64_t amount) noexcept
     cdef int take_sum(self, Source *sources, Py_ssize_t count) except -1

@@ -43,6 +43,12 @@ cdef int64_t sum_of(const Source *sources, Py_ssize_t count, uint64_t place) noe
     return total if 0 <= total <= UINT32_MAX else -1
 
 
+cdef inline uint64_t column(uint32_t hashed, uint64_t width) noexcept nogil:
+    """The counter of a row of this width that a hash leads to."""
+    # A division of 32 bits takes half as long as one of 64.
+    return hashed % <uint32_t>width if width <= UINT32_MAX else hashed
+
+
 cdef class Sketch:
     """Counters of 32 bits, which stop at their highest value.
 
@@ -78,25 +84,19 @@ cdef class Sketch:
         """Bytes, with the objects."""
         return self.width * self.depth * 4 + SKETCH_BYTES
 
-    cdef inline uint64_t column(self, uint32_t hashed) noexcept:
-        """The counter of a row that a hash leads to."""
-        # A division of 32 bits takes half as long as one of 64.
-        if self.width <= UINT32_MAX:
-            return hashed % <uint32_t>self.width
-        return hashed
-
     cdef uint32_t increase(self, bytes item, uint64_t amount) noexcept:
         """Count an item `amount` times; its count then."""
         cdef const char *data = PyBytes_AS_STRING(item)
         cdef Py_ssize_t length = PyBytes_GET_SIZE(item)
         cdef uint32_t lowest = UINT32_MAX
         cdef uint32_t *counter
-        cdef uint64_t row
+        cdef uint64_t row, width = self.width
+        cdef uint32_t *first = self.counters
         cdef Blend made
         blend(&made, data, length)
         for row in range(self.depth):
-            counter = self.counters + row * self.width
-            counter += self.column(blended_32(&made, <uint32_t>row))
+            counter = first + column(blended_32(&made, <uint32_t>row), width)
+            first += width
             counter[0] += <uint32_t>amount
             if counter[0] < amount:
                 counter[0] = UINT32_MAX
@@ -107,7 +107,7 @@ cdef class Sketch:
     def increase_all(self, tuple words not None, overflow) -> list:
         """Count items: `words` are the key, and then items and how often, in turn.
 
-        A list of their counts, with `overflow` in place of one that is too high. Raises TypeError
+        A list of their counts, with what `overflow()` gives in place of one too high. Raises TypeError
         if a number cannot be read, ValueError if it is negative; nothing is counted then.
         """
         cdef list counts = []
@@ -125,7 +125,7 @@ cdef class Sketch:
             word = words[i]
             read_int64(PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word), &amount)
             count = self.increase(words[i - 1], amount)
-            counts.append(overflow if count == UINT32_MAX else count)
+            counts.append(overflow() if count == UINT32_MAX else count)
         return counts
 
     def query_all(self, tuple words not None) -> list:
@@ -134,7 +134,7 @@ cdef class Sketch:
         cdef bytes item
         cdef uint32_t lowest
         cdef uint64_t row
-        cdef uint64_t place
+        cdef uint64_t place, width = self.width
         cdef Py_ssize_t i
         cdef Blend made
         for i in range(1, len(words)):
@@ -142,7 +142,7 @@ cdef class Sketch:
             lowest = UINT32_MAX
             blend(&made, PyBytes_AS_STRING(item), PyBytes_GET_SIZE(item))
             for row in range(self.depth):
-                place = row * self.width + self.column(blended_32(&made, <uint32_t>row))
+                place = row * width + column(blended_32(&made, <uint32_t>row), width)
                 lowest = min(lowest, self.counters[place])
             counts.append(lowest)
         return counts

@@ -196,7 +196,7 @@ cdef class Top:
     def increase_all(self, tuple words not None, refused) -> list:
         """Count items: `words` are the key, and then items and how often, in turn.
 
-        As `add_all`; at a number that is not from 0 to 100000 stands `refused`.
+        As `add_all`; at a number that is not from 0 to 100000 stands what `refused()` gives.
         """
         cdef list expelled = []
         cdef bytes word
@@ -209,7 +209,7 @@ cdef class Top:
             if 0 <= amount <= INCREMENT_MAX:
                 expelled.append(self.increase(words[i - 1], <uint32_t>amount))
             else:
-                expelled.append(refused)
+                expelled.append(refused())
         return expelled
 
     def contains_all(self, tuple words not None) -> list:

@@ -130,6 +130,11 @@ def cms_initbyprob(ctx: Context, *arguments: bytes) -> Reply:
     return create(ctx, arguments[0], wide, math.ceil(float_32(deep)))
 
 
+def overflow() -> ReplyError:
+    """What stands in the place of a count that is too high."""
+    return ReplyError("CMS: INCRBY overflow")
+
+
 @command("CMS.INCRBY", arity=-1, flags=WRITING, keys=KEY, group="module", categories=CATEGORIES)
 def cms_incrby(ctx: Context, *arguments: bytes) -> Reply:
     """CMS.INCRBY key item increment [item increment ...]
@@ -141,7 +146,7 @@ def cms_incrby(ctx: Context, *arguments: bytes) -> Reply:
     name = arguments[0]
     held = to_change(ctx, name)
     try:
-        counts = held.sketch.increase_all(arguments, ReplyError("CMS: INCRBY overflow"))
+        counts = held.sketch.increase_all(arguments, overflow)
     except TypeError:
         raise ReplyError("CMS: Cannot parse number") from None
     except ValueError:

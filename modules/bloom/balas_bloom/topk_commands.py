@@ -115,6 +115,11 @@ def topk_add(ctx: Context, *arguments: bytes) -> Reply:
     return expelled
 
 
+def refused() -> ReplyError:
+    """What stands at an increment that cannot be used."""
+    return ReplyError(BAD_INCREMENT)
+
+
 @command("TOPK.INCRBY", arity=-1, flags=WRITING, keys=KEY, group="module", categories=CATEGORIES)
 def topk_incrby(ctx: Context, *arguments: bytes) -> Reply:
     """TOPK.INCRBY key item increment [item increment ...]
@@ -124,7 +129,7 @@ def topk_incrby(ctx: Context, *arguments: bytes) -> Reply:
     if len(arguments) < 3 or len(arguments) % 2 == 0:
         raise wrong_number("topk.incrby")
     held = to_change(ctx, arguments[0])
-    expelled = held.top.increase_all(arguments, ReplyError(BAD_INCREMENT))
+    expelled = held.top.increase_all(arguments, refused)
     ctx.changed(arguments[0], NO_EVENT)
     return expelled
 
