@@ -10,7 +10,7 @@ cdef class Bridge:
     cdef lua_State *state
     cdef object runtime
     cdef readonly object dispatch       # as the sandbox calls it
-    cdef readonly object unpack, decode  # in C, where that is enough: see quick.pyx
+    cdef readonly object unpack, decode, encode  # in C, where that is enough: see quick.pyx
     cdef object keeper
     cdef Execution execution            # the one that runs
     cdef BaseException escaped          # what must not be taken for an error of the script

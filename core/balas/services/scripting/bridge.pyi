@@ -18,6 +18,7 @@ class Bridge:
     dispatch: Any
     unpack: Any
     decode: Any
+    encode: Any
     def __init__(self, runtime: Any, library: str) -> None: ...
     def keep(self, function: Any, runner: Chunk | None = None) -> Chunk: ...
     @property

@@ -24,7 +24,9 @@ from balas.services.scripting.lua51 cimport (
     pushlightuserdata, pushlstring, pushnil, pushnumber, pushvalue, rawget, rawgeti, rawset,
     rawseti, settop, toboolean, tolstring, tonumber, touserdata, type_at,
 )
-from balas.services.scripting.quick cimport decode_quickly, prepare, unpack_quickly
+from balas.services.scripting.quick cimport (
+    decode_quickly, encode_quickly, prepare, unpack_quickly,
+)
 from balas.structures.numbers import format_double
 from balas.structures.numbers cimport double_to_string, int64_to_string
 
@@ -113,7 +115,7 @@ cdef class Bridge:
             load = runtime.execute(
                 b"return package.loadlib(...)", __file__.encode(), b"luaopen_balas_bridge"
             )
-            self.dispatch, self.keeper, self.unpack, self.decode = load()
+            self.dispatch, self.keeper, self.unpack, self.decode, self.encode = load()
         finally:
             connecting = None
         self.runtime = runtime
@@ -168,14 +170,15 @@ cdef class Bridge:
 # --- what Lua calls -------------------------------------------------------------------------------
 
 cdef int connect(lua_State *lua) noexcept with gil:
-    """Lua calls this when the bridge is loaded: gives `dispatch`, `keep`, `unpack`, `decode`."""
+    """Lua calls this when the bridge is loaded: gives what `__init__` takes, in its order."""
     connecting.state = lua
     pushlightuserdata(lua, <void *> connecting)
     pushcclosure(lua, &dispatch, 1)
     pushcclosure(lua, &keep, 0)
     pushcclosure(lua, unpack_quickly, 0)
     pushcclosure(lua, decode_quickly, 0)
-    return 4
+    pushcclosure(lua, encode_quickly, 0)
+    return 5
 
 
 cdef int keep(lua_State *lua) noexcept:

@@ -101,7 +101,7 @@ class Interpreter:
         arguments = self._chunk("arguments.lua")()
         return self._lua.table_from(
             {
-                b"cjson": self._chunk("cjson.lua")(null, self._bridge.decode),
+                b"cjson": self._chunk("cjson.lua")(null, self._bridge.decode, self._bridge.encode),
                 b"cmsgpack": self._chunk("cmsgpack.lua")(arguments, self._bridge.unpack, *floats),
                 b"struct": self._chunk("struct.lua")(arguments, *floats),
                 b"bit": self._chunk("bit.lua")(

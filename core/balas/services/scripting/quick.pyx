@@ -1,4 +1,4 @@
-"""The common cases of cmsgpack.unpack and cjson.decode, in C.
+"""The common cases of cmsgpack.unpack, cjson.decode and cjson.encode, in C.
 
 Job queues hand all their arguments to scripts in these forms. Each function here gives its result
 only where there is nothing peculiar about the text; for all else, errors above all, it gives
@@ -7,14 +7,17 @@ of Lua's own may pass through.
 """
 
 from libc.stdint cimport int16_t, int32_t, int64_t, int8_t, uint32_t, uint64_t
-from libc.stdlib cimport strtod
+from libc.math cimport signbit
+from libc.stdio cimport snprintf
+from libc.stdlib cimport free, realloc, strtod
 from libc.string cimport memcmp, memcpy
 
 from balas.services.scripting.lua51 cimport (
-    NIL_TYPE, NUMBER_TYPE, STRING_TYPE, checkstack, createtable, find_library, gettop, lua_State,
-    pushboolean, pushlstring, pushnil, pushnumber, pushvalue, rawset, rawseti, settop, tolstring,
-    tonumber, type_at,
+    BOOLEAN_TYPE, NIL_TYPE, NUMBER_TYPE, STRING_TYPE, TABLE_TYPE, checkstack, createtable,
+    find_library, gettop, lua_State, next_pair, pushboolean, pushlstring, pushnil, pushnumber,
+    pushvalue, rawgeti, rawset, rawseti, settop, toboolean, tolstring, tonumber, type_at,
 )
+from balas.structures.numbers cimport int64_to_string
 
 cdef enum:
     # Values within values; what is deeper is left to the libraries.
@@ -26,6 +29,11 @@ cdef enum:
     # The places of the arguments: a text, and what stands for null.
     TEXT = 1
     NULL_VALUE = 2
+    # Lua's number for the type of null.
+    USERDATA_TYPE = 7
+
+# Whole numbers below this have no more than 14 digits.
+cdef double SHORT_LIMIT = 1e14
 
 
 cdef const char *prepare(const char *path) noexcept:
@@ -328,3 +336,195 @@ cdef bint decode_object(lua_State *lua, Source *source, int depth) noexcept:
             return True
         if not take(source, c","):
             return False
+
+
+# --- to JSON --------------------------------------------------------------------------------------
+
+cdef struct Text:
+    # A text that grows.
+    char *data
+    size_t size
+    size_t room
+
+
+cdef bint reserve(Text *text, size_t more) noexcept:
+    """Make room for so many bytes."""
+    cdef size_t room = text.room
+    cdef char *data
+    if text.size + more <= room:
+        return True
+    while room < text.size + more:
+        room = room * 2 if room else 256
+    data = <char *> realloc(text.data, room)
+    if data == NULL:
+        return False
+    text.data, text.room = data, room
+    return True
+
+
+cdef bint add(Text *text, const char *data, size_t size) noexcept:
+    if not reserve(text, size):
+        return False
+    memcpy(text.data + text.size, data, size)
+    text.size += size
+    return True
+
+
+cdef int encode_quickly(lua_State *lua) noexcept:
+    """encode(value, null): its JSON, or nothing."""
+    cdef Text text
+    cdef bint done
+    text.data = NULL
+    text.size = text.room = 0
+    pushvalue(lua, 1)
+    done = encode_value(lua, &text, 0)
+    settop(lua, NULL_VALUE)
+    if done:
+        pushlstring(lua, text.data, text.size)
+    free(text.data)
+    return 1 if done else 0
+
+
+cdef bint encode_value(lua_State *lua, Text *text, int depth) noexcept:
+    """Add the value at the top, and take it from the stack; False if it is a peculiar one."""
+    cdef int kind = type_at(lua, -1)
+    cdef bint done = False
+    cdef size_t size = 0
+    cdef const char *data
+    if kind == STRING_TYPE:
+        data = tolstring(lua, -1, &size)
+        done = encode_text(text, <const unsigned char *> data, size)
+    elif kind == NUMBER_TYPE:
+        done = encode_number(text, tonumber(lua, -1))
+    elif kind == TABLE_TYPE:
+        if depth < DEPTH_MAX and checkstack(lua, ROOM):
+            done = encode_table(lua, text, depth)
+    elif kind == BOOLEAN_TYPE:
+        done = add(text, b"true", 4) if toboolean(lua, -1) else add(text, b"false", 5)
+    elif kind == NIL_TYPE or kind == USERDATA_TYPE:
+        # Of user data scripts have null alone.
+        done = add(text, b"null", 4)
+    settop(lua, -2)
+    return done
+
+
+cdef bint encode_number(Text *text, double value) noexcept:
+    """As "%.14g" writes it."""
+    if not reserve(text, 32):
+        return False
+    if -SHORT_LIMIT < value < SHORT_LIMIT and value == <double> <int64_t> value:
+        if value == 0 and signbit(value):
+            return add(text, b"-0", 2)
+        text.size += int64_to_string(<int64_t> value, text.data + text.size)
+        return True
+    if value - value != 0:
+        return False
+    text.size += snprintf(text.data + text.size, 32, b"%.14g", value)
+    return True
+
+
+cdef bint encode_text(Text *text, const unsigned char *data, size_t size) noexcept:
+    """A string in quotes."""
+    cdef size_t i
+    cdef unsigned char letter
+    cdef char *out
+    # The longest escape has six characters.
+    if not reserve(text, size * 6 + 2):
+        return False
+    out = text.data + text.size
+    out[0] = c'"'
+    out += 1
+    for i in range(size):
+        letter = data[i]
+        if letter >= 32 and letter != 127 and letter not in (c'"', c"\\", c"/"):
+            out[0] = <char> letter
+            out += 1
+        else:
+            out = escape(out, letter)
+    out[0] = c'"'
+    text.size = out + 1 - text.data
+    return True
+
+
+cdef char *escape(char *out, unsigned char letter) noexcept:
+    """Write the escape of a character; the end of it."""
+    cdef const char *digits = b"0123456789abcdef"
+    cdef char short_form = 0
+    if letter in (c'"', c"\\", c"/"):
+        short_form = <char> letter
+    elif letter == c"\b":
+        short_form = c"b"
+    elif letter == c"\f":
+        short_form = c"f"
+    elif letter == c"\n":
+        short_form = c"n"
+    elif letter == c"\r":
+        short_form = c"r"
+    elif letter == c"\t":
+        short_form = c"t"
+    out[0] = c"\\"
+    if short_form:
+        out[1] = short_form
+        return out + 2
+    memcpy(out + 1, b"u00", 3)
+    out[4] = digits[letter >> 4]
+    out[5] = digits[letter & 15]
+    return out + 6
+
+
+cdef int items_of(lua_State *lua) noexcept:
+    """How many items the table at the top has, if its keys are 1, 2, 3 and so on; 0 for any other
+    keys; -1 if there are holes.
+    """
+    cdef int count = 0
+    cdef double key, largest = 0
+    pushnil(lua)
+    while next_pair(lua, -2):
+        settop(lua, -2)
+        key = tonumber(lua, -1) if type_at(lua, -1) == NUMBER_TYPE else 0
+        if key < 1 or key != <double> <int64_t> key:
+            settop(lua, -2)
+            return 0
+        largest = max(largest, key)
+        count += 1
+    return count if largest == count else -1
+
+
+cdef bint encode_table(lua_State *lua, Text *text, int depth) noexcept:
+    """The table at the top, which stays, as an array or an object."""
+    cdef int i
+    cdef int count = items_of(lua)
+    if count < 0:
+        return False
+    if count == 0:
+        return encode_object(lua, text, depth)
+    for i in range(count):
+        if not add(text, b"," if i else b"[", 1):
+            return False
+        rawgeti(lua, -1, i + 1)
+        if not encode_value(lua, text, depth + 1):
+            return False
+    return add(text, b"]", 1)
+
+
+cdef bint encode_object(lua_State *lua, Text *text, int depth) noexcept:
+    cdef bint first = True
+    cdef size_t size = 0
+    cdef const char *key
+    if not add(text, b"{", 1):
+        return False
+    pushnil(lua)
+    while next_pair(lua, -2):
+        if type_at(lua, -2) != STRING_TYPE or not (first or add(text, b",", 1)):
+            settop(lua, -3)
+            return False
+        first = False
+        key = tolstring(lua, -2, &size)
+        if not (
+            encode_text(text, <const unsigned char *> key, size)
+            and add(text, b":", 1)
+            and encode_value(lua, text, depth + 1)
+        ):
+            settop(lua, -2)
+            return False
+    return add(text, b"}", 1)

@@ -1,13 +1,13 @@
 -- JSON for scripts: the module `cjson`, with the limits and the number format of lua-cjson.
 
-local null, decode_quickly = ...
+local null, decode_quickly, encode_quickly = ...
 local type, next, tostring, tonumber, error, rawget, setmetatable =
     type, next, tostring, tonumber, error, rawget, setmetatable
 local concat, format, find, sub, byte, char, gsub, floor =
     table.concat, string.format, string.find, string.sub, string.byte, string.char, string.gsub, math.floor
 local huge = math.huge
 
--- C decodes what is plain, and not deeper than this.
+-- C does what is plain, and not deeper than this.
 local QUICK_DEPTH = 16
 
 local settings = {
@@ -343,6 +343,12 @@ local cjson = { null = null, _NAME = "cjson", _VERSION = "2.1.0" }
 function cjson.encode(...)
     if select("#", ...) ~= 1 then
         error("bad argument #1 to 'encode' (expected 1 argument)", 0)
+    end
+    if settings.encode_depth > QUICK_DEPTH and settings.precision == 14 then
+        local found = encode_quickly((...), null)
+        if found then
+            return found
+        end
     end
     local out = {}
     encode_value((...), out, 0)

@@ -206,7 +206,7 @@ function redis.error_reply(...)
     if select("#", ...) ~= 1 or type(...) ~= "string" then
         return { err = "ERR wrong number or type of arguments" }
     end
-    local text = ...
+    local text = (...):match("^%Z*")
     if byte(text, 1) == 45 then
         text = text:sub(2)
     end
