@@ -30,11 +30,11 @@ def factorize(const uint64_t[::1] keys not None, uint64_t bound=0) -> tuple:
     cdef int64_t code
     codes = np.empty(count, np.int64)
     firsts = np.empty(FIRSTS_SIZE, np.int64)
-    slots = np.full(bound if 0 < bound <= <uint64_t> (2 * count + HASH_SIZE) else size, -1, np.int64)
+    cdef bint direct = 0 < bound <= <uint64_t> (2 * count + HASH_SIZE)
+    slots = np.full(bound if direct else size, -1, np.int64)
     cdef int64_t[::1] out = codes
     cdef int64_t[::1] first = firsts
     cdef int64_t[::1] slot = slots
-    cdef bint direct = 0 < bound <= <uint64_t> (2 * count + HASH_SIZE)
     cdef uint64_t at
     for i in range(count):
         at = keys[i] if direct else spot(keys, first, slot, size - 1, keys[i])

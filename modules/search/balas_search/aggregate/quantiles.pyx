@@ -1,8 +1,9 @@
 """Quantiles of a stream of numbers, near enough, in little memory.
 
-The summary is that of Cormode, Korn, Muthukrishnan and Srivastava, for ranks off by no more than 2 %: samples
-in order, each with how many numbers it stands for beyond the sample before (`width`), and how far
-its rank may be off (`slack`). Up to `resolution` numbers are gathered, and then put in all at once.
+The summary is that of Cormode, Korn, Muthukrishnan and Srivastava, for ranks off by no more than
+2 %: samples in order, each with how many numbers it stands for beyond the sample before (`width`),
+and how far its rank may be off (`slack`). Up to `resolution` numbers are gathered, and then put in
+all at once.
 """
 
 import numpy as np

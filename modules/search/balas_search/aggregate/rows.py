@@ -147,7 +147,8 @@ class Rows:
 
     def _measured(self, name: bytes) -> Column:
         """The distances of a vector query."""
-        assert self.found is not None and self.docs is not None
+        assert self.found is not None
+        assert self.docs is not None
         docs, distances = self.found.yielded[name]
         at = np.minimum(np.searchsorted(docs, self.docs), max(len(docs) - 1, 0))
         there = docs[at] == self.docs if len(docs) else np.zeros(self.size, bool)

@@ -142,4 +142,5 @@ def compare(one, other, bint strict) -> int:
 
 def not_a_number(bytes text) -> RowError:
     """The error for a text that is compared with a number."""
-    return RowError(f"Error converting string '{text.decode('utf-8', 'surrogateescape')}' to number")
+    shown = text.decode("utf-8", "surrogateescape")
+    return RowError(f"Error converting string '{shown}' to number")

@@ -1,7 +1,7 @@
 """The condition of FT.CREATE ... FILTER: which documents an index takes in.
 
-It is written in the language of FT.AGGREGATE. Where it has no value, because a document lacks a field
-that it asks for or has a text where a number is meant, the document is taken in.
+It is written in the language of FT.AGGREGATE. Where it has no value, because a document lacks a
+field that it asks for or has a text where a number is meant, the document is taken in.
 """
 
 from __future__ import annotations
