@@ -102,7 +102,9 @@ def test_users_may_do_the_same(
     quoted = ", ".join(f"'{word}'" for word in requests[0])
     if requests[0][0] not in ("EVAL", "ACL", "CONFIG", "MIGRATE", "CLIENT"):
         user("EVAL", f"return redis.call({quoted})", 0)
-        user("EVAL", f"return redis.acl_check_cmd({quoted})", 0)
+        # Asked about a command without its key, the real server may crash.
+        if len(requests[0]) > 1 and requests[0][0] != "GEOSEARCHSTORE":
+            user("EVAL", f"return redis.acl_check_cmd({quoted})", 0)
     user("MULTI")
     user(*requests[-1])
     user("EXEC", ways="error-code")
