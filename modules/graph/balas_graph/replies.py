@@ -97,7 +97,7 @@ def written(value: object) -> str:
     if isinstance(value, Edge):
         return f"[{value.id}]"
     if isinstance(value, Point):
-        return f"point({{latitude: {value.latitude:f}, longitude: {value.longitude:f}}})"
+        return f"point({{latitude:{value.latitude:f}, longitude:{value.longitude:f}}})"
     if isinstance(value, Path):
         parts = [written(value.nodes[0])]
         for edge, node in zip(value.edges, value.nodes[1:], strict=True):

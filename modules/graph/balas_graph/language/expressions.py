@@ -366,7 +366,6 @@ class ExpressionParser(Cursor):
     def map(self) -> tree.MapOf:
         """{key: value}."""
         self.expect("{")
-        self.deeper()
         pairs = []
         more = not self.is_op("}")
         while more:
@@ -375,7 +374,6 @@ class ExpressionParser(Cursor):
             pairs.append((key, self.expression()))
             more = self.eat(",")
         self.expect("}")
-        self.depth -= 1
         return tree.MapOf(tuple(pairs))
 
     def map_projection(self, variable: str) -> Expression:
