@@ -395,7 +395,7 @@ cdef class Context:
         cdef size_t size = PyBytes_GET_SIZE(key)
         cdef Database db = self.db
         cdef uint64_t hashed = db.keys.hash_of(name, size)
-        db.remove(name, size, hashed, False)
+        db.remove(name, size, hashed, db.lazy_overwrite)
         if self.changes.tells_stores:
             self.changes.notify(db.index, key, "new")
         db.adopt(name, size, hashed, source, value)

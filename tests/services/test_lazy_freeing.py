@@ -1,0 +1,117 @@
+"""Big values that go are freed in steps, whatever they are and however they go."""
+
+import json
+from typing import Any
+
+import pytest
+
+from balas.testing import Client, InProcessServer, RealRedis
+
+ITEMS = 20_000
+STEP = 10
+LAZY = {
+    f"lazyfree-lazy-{what}": "yes"
+    for what in ("user-del", "user-flush", "server-del", "expire", "eviction")
+}
+ADD: dict[str, list[tuple[Any, ...]]] = {
+    "set": [("SADD", "big", *(f"m{n}" for n in range(ITEMS)))],
+    "hash": [("HSET", "big", *(f"f{n}" for n in range(ITEMS)))],
+    "zset": [("ZADD", "big", *(w for n in range(ITEMS // 2) for w in (n, f"m{n}")))],
+    "list": [("RPUSH", "big", *("x" * 200 for n in range(ITEMS)))],
+    "stream": [("XADD", "big", f"{n + 1}-1", "field", "x" * 100) for n in range(ITEMS // 2)],
+    "json": [
+        ("JSON.SET", "big", "$", json.dumps({"a": [{"k": [n, "x" * 9]} for n in range(ITEMS)]}))
+    ],
+    "bloom": [("BF.RESERVE", "big", 0.001, 10**6)],
+}
+WAYS: dict[str, list[tuple[Any, ...]]] = {
+    "unlink": [("UNLINK", "big")],
+    "del": [("DEL", "big")],
+    "flushall": [("FLUSHALL",)],
+    "flushdb": [("FLUSHDB", "ASYNC")],
+    "overwritten": [("SET", "big", "x"), ("DEL", "big")],
+    "renamed over": [("SET", "other", "x"), ("RENAME", "other", "big"), ("DEL", "big")],
+    "expired": [("PEXPIRE", "big", 1)],
+    "evicted": [
+        ("CONFIG", "SET", "maxmemory-policy", "allkeys-random", "maxmemory", 1),
+        ("PING",),
+        ("CONFIG", "SET", "maxmemory", 0),
+    ],
+}
+
+
+def pending(client: Client) -> int:
+    text: bytes = client("INFO", "memory")
+    return int(text.split(b"lazyfree_pending_objects:")[1].split()[0])
+
+
+@pytest.fixture
+def server() -> Any:
+    with InProcessServer(LAZY) as made:
+        yield made
+
+
+def steps_until_freed(server: InProcessServer) -> int:
+    """Free what waits in small steps; how many there were."""
+    steps = 0
+    for db in server.engine.databases:
+        while db.retired:
+            db.free_retired(STEP)
+            steps += 1
+    return steps
+
+
+@pytest.mark.parametrize("kind", ADD)
+def test_every_kind_is_freed_in_steps(server: InProcessServer, kind: str) -> None:
+    client = server.client()
+    before = server.engine.account.total
+    client.pipeline(*ADD[kind])
+    assert server.engine.account.total - before > 100_000
+    client("UNLINK", "big")
+    assert client("EXISTS", "big") == 0
+    assert server.engine.account.total - before < 2000
+    assert pending(client) == 1
+    assert steps_until_freed(server) > 5
+    assert pending(client) == 0
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_however_it_goes(server: InProcessServer, way: str) -> None:
+    client = server.client()
+    client.pipeline(*ADD["set"])
+    for command in WAYS[way]:
+        client(*command)
+    if way == "expired":
+        server.clock.advance(5)
+        client("GET", "big")
+    assert client("EXISTS", "big") == 0
+    assert steps_until_freed(server) > 5
+    assert pending(client) == 0
+
+
+def test_documents_that_are_freed_leave_no_names(server: InProcessServer) -> None:
+    """Members' names are shared among all documents, and go with the last that has them."""
+    client = server.client()
+    client("JSON.SET", "small", "$", '{"k":1,"kept":[{"k":2}]}')
+    for number in range(3):
+        document = [{f"name{number}:{n}": {"k": n}, "list": [n, [n]]} for n in range(2000)]
+        client("JSON.SET", "big", "$", json.dumps(document))
+        client("UNLINK", "big")
+        assert steps_until_freed(server) >= 1
+    assert client("JSON.GET", "small") == b'{"k":1,"kept":[{"k":2}]}'
+
+
+def test_freed_values_are_counted_as_the_real_server_counts_them(
+    server: InProcessServer, real_redis: RealRedis
+) -> None:
+    counts = []
+    for one in (server, real_redis):
+        with one.client() as client:
+            client.pipeline(*ADD["set"])
+            for option in LAZY:
+                client("CONFIG", "SET", option, "yes")
+            client("DEL", "big")
+            one.sleep_ms(300)
+            text: bytes = client("INFO", "memory")
+            counts.append(text.split(b"lazyfreed_objects:")[1].split()[0])
+    assert counts == [b"1", b"1"]
