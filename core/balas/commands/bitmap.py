@@ -186,6 +186,6 @@ def bitop(ctx: Context, operation: bytes, destkey: bytes, *names: bytes) -> Repl
     if result:
         ctx.store(destkey, stored_form(result), -1, False, True)
         ctx.changed(destkey, "set")
-    elif ctx.delete(destkey):
+    elif ctx.discard(destkey):
         ctx.changed(destkey, "del")
     return len(result)

@@ -313,7 +313,7 @@ def lrange(ctx: Context, key: bytes, start: bytes, stop: bytes) -> Reply:
     if found is None:
         return []
     first, count = span(first, last, found.length())
-    return found.range(first, count)
+    return ctx.elements(found, first, count)
 
 
 @command("LPOS", arity=-3, flags=READONLY, keys=key(1, RO | ACCESS), group="list", since="6.0.6")

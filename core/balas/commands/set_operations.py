@@ -39,7 +39,7 @@ def that_exist(ctx: Context, names: tuple[bytes, ...]) -> list[Set]:
 def store_result(ctx: Context, destination: bytes, result: Set | None, event: str) -> int:
     """Store a set, or delete the key if it is empty; the number of its members."""
     if result is None or result.length() == 0:
-        if ctx.delete(destination):
+        if ctx.discard(destination):
             ctx.changed(destination, "del")
         return 0
     ctx.store(destination, result)

@@ -220,7 +220,7 @@ def store_sorted(ctx: Context, key: bytes, elements: list[bytes]) -> int:
     if elements:
         ctx.store(key, List.of(elements, ctx.limits))
         ctx.changed_by(key, "sortstore", len(elements))
-    elif ctx.delete(key):
+    elif ctx.discard(key):
         ctx.changed(key, "del")
     return len(elements)
 

@@ -360,7 +360,7 @@ def zrangestore(
 def store_result(ctx: Context, destination: bytes, result: SortedSet | None, event: str) -> int:
     """Store a sorted set, or delete the key if there is none; the number of members."""
     if result is None:
-        if ctx.delete(destination):
+        if ctx.discard(destination):
             ctx.changed(destination, "del")
         return 0
     ctx.store(destination, result)

@@ -5,6 +5,7 @@ from balas.engine.client cimport Client
 from balas.keyspace.database cimport Database, Entry
 from balas.types.fields cimport Fields
 from balas.types.limits cimport Limits
+from balas.types.list cimport List
 
 cdef class Context:
     cdef readonly object engine
@@ -14,6 +15,7 @@ cdef class Context:
     cdef readonly Limits limits           # of the compact encodings
     cdef readonly bint may_block          # False inside EXEC and scripts
     cdef public bint no_touch
+    cdef bint direct                      # what is written to the client now is its reply
 
     cdef int begin(self, Client client) except -1
     cdef Entry *lookup(self, bytes key, bint touch, bint tell=*) except? NULL
@@ -41,9 +43,11 @@ cdef class Context:
     cpdef int tell_overwritten(self, bytes key, bint same_type) except -1
     cdef int plant(self, bytes key, const Entry *source, object value) except -1
     cpdef bint delete(self, bytes key, bint lazy=*) except -1
+    cpdef bint discard(self, bytes key) except -1
     cpdef int changed(self, bytes key, str event) except -1
     cdef int measure(self, Database db, bytes key) except -1
     cpdef int64_t expire_at(self, bytes key) except? -9
     cpdef bint set_expire(self, bytes key, int64_t at_ms) except -1
+    cpdef object elements(self, List value, int64_t start, int64_t count)
     cdef Fields peek_fields(self, bytes key)
     cdef int64_t fields_time(self) except? -1

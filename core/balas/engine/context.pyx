@@ -22,13 +22,20 @@ from balas.keyspace.database cimport (
     value_of,
 )
 from balas.structures.numbers cimport string_to_int64
+from balas.protocol.replies import NO_REPLY
+from balas.protocol.writer cimport ReplyWriter
 from balas.types.fields cimport Fields
 from balas.types.limits cimport Limits
+from balas.types.list cimport List
 from balas.types.value cimport Value
 
 cdef enum:
     # Where expired keys may not be deleted, a search for one that is not must end some time.
     RANDOM_TRIES = 100
+
+
+cdef int put_element(void *writer, const char *text, size_t size) except -1:
+    return (<ReplyWriter> writer).put_bulk(text, size)
 
 
 cdef class Context:
@@ -297,6 +304,20 @@ cdef class Context:
         cdef Entry *entry = self.live(key)
         return entry_memory(entry) if entry != NULL else None
 
+    # --- replies ----------------------------------------------------------------------------------
+
+    cpdef object elements(self, List value, int64_t start, int64_t count):
+        """A reply of the elements of a range, which must lie within the list. Where the command is
+        a request of its own they are written at once, and no list of them is made.
+        """
+        cdef ReplyWriter writer
+        if not self.direct or count == 0:
+            return value.range(start, count)
+        writer = self.client.writer
+        writer.array(count)
+        value.emit_range(start, count, put_element, <void *> writer)
+        return NO_REPLY
+
     # --- change -----------------------------------------------------------------------------------
 
     cpdef int store(
@@ -408,6 +429,14 @@ cdef class Context:
         if self.live(key) == NULL:
             return False
         return self.db.remove(text, size, self.db.keys.hash_of(text, size), lazy)
+
+    cpdef bint discard(self, bytes key) except -1:
+        """The same for a command whose empty result takes the place of what is there: a key whose
+        time has come is removed like any other.
+        """
+        cdef const char *text = PyBytes_AS_STRING(key)
+        cdef size_t size = PyBytes_GET_SIZE(key)
+        return self.db.remove(text, size, self.db.keys.hash_of(text, size), False)
 
     cpdef int changed(self, bytes key, str event) except -1:
         """Report a change: for WATCH, the memory account, listeners, blocked clients, and the log.

@@ -436,6 +436,7 @@ cdef class Engine(Reception):
         db_index = client.db.index
         changes.frame_dirty = 0
         self.depth += 1
+        ctx.direct = True
         try:
             value = self.invoke(ctx, spec, argv, argc)
             if value is waiting:
@@ -448,6 +449,7 @@ cdef class Engine(Reception):
             self.failed(client, spec, self.explain(spec, error), mark)
         finally:
             self.depth -= 1
+            ctx.direct = False
         client.commands += 1
         self.stats.commands += 1
         now_ns = self.clock.stopwatch_ns()
@@ -583,7 +585,7 @@ cdef class Engine(Reception):
         cdef Changes changes = self.changes
         cdef int64_t outer_dirty = changes.frame_dirty
         cdef list outer_overrides = changes.overrides
-        cdef bint may_block = ctx.may_block
+        cdef bint may_block = ctx.may_block, direct = ctx.direct
         cdef Client client = ctx.client
         cdef int db_index = ctx.db.index
         cdef int64_t started_ns = self.clock.stopwatch_ns(), duration_ns
@@ -595,7 +597,7 @@ cdef class Engine(Reception):
             spec = self.resolve_list(argv)  # its module has gone, or come back with new code
         changes.frame_dirty = 0
         changes.overrides = None
-        ctx.may_block = False
+        ctx.may_block = ctx.direct = False
         ctx.db.settle_last()
         self.depth += 1
         try:
@@ -618,7 +620,7 @@ cdef class Engine(Reception):
                 changes.finish_command(db_index, tuple(argv) if changes.recording else None)
             if changes.pending:
                 changes.tell_listeners()
-            ctx.may_block = may_block
+            ctx.may_block, ctx.direct = may_block, direct
             ctx.db = client.db
             ctx.db.settle_last()
             changes.frame_dirty = outer_dirty

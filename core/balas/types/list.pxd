@@ -1,6 +1,7 @@
 from libc.stdint cimport int64_t
 
 from balas.structures.filling cimport Quicklist
+from balas.structures.listpack cimport emit_t
 from balas.types.items cimport ItemReader
 from balas.types.limits cimport Limits
 from balas.types.value cimport Value
@@ -15,6 +16,9 @@ cdef class List(Value):
     cpdef bytes get(self, int64_t index)
     cpdef bint replace(self, int64_t index, bytes value, Limits limits) except -1
     cpdef bint insert(self, bytes pivot, bytes value, bint after, Limits limits) except -1
+    cdef int emit_range(
+        self, int64_t start, int64_t count, emit_t emit, void *context
+    ) except -1
     cpdef list range(self, int64_t start, int64_t count)
     cpdef list backwards(self, int64_t start, int64_t count)
     cpdef Py_ssize_t trim(self, int64_t start, int64_t count, Limits limits) except -1

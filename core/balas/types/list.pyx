@@ -39,6 +39,7 @@ from balas.structures.quicklist cimport (
     quicklist_add_plain,
     quicklist_copy,
     quicklist_delete,
+    quicklist_emit,
     quicklist_free,
     quicklist_free_some,
     quicklist_grow,
@@ -158,6 +159,13 @@ cdef class List(Value):
             return None
         cursor_read(&cursor, &element)
         return element_bytes(&element)
+
+    cdef int emit_range(
+        self, int64_t start, int64_t count, emit_t emit, void *context
+    ) except -1:
+        """Hand the elements of a range, which must lie within the list, to a function."""
+        quicklist_emit(&self.elements, start, count, emit, context)
+        return 0
 
     cpdef list range(self, int64_t start, int64_t count):
         """Up to `count` elements from an index on, which must not be negative."""
