@@ -86,8 +86,8 @@ class Aggregator:
             return Outcome(Rows(self.source(), 0), 0, options, [*warnings, TIME_IS_UP])
         self.found = found
         rows = Rows(self.source(), len(found.docs), found.docs, found=found)
-        if options.add_scores:
-            rows.use(SCORE)
+        for name in (*found.yielded, *([SCORE] if options.add_scores else [])):
+            rows.use(name)
         if options.add_scores or options.with_scores:
             rows.columns[SCORE] = Numbers(found.scores())
         known = [*found.yielded, *([SCORE] if options.add_scores else [])]

@@ -201,14 +201,14 @@ class Rows:
 
     # --- reading ---------------------------------------------------------------------------------
 
-    def _read(self, labels: list[bytes]) -> None:
+    def _read(self, labels: list[bytes], expand: bool = False) -> None:
         """Read fields of the documents; if the time is over, what is left is cut off."""
         self._read_kept(labels)
         left = [label for label in labels if label in self.loads]
         if not left:
             return
         if self.source.index.definition.on_json:
-            self._read_json(left)
+            self._read_json(left, expand)
             return
         specs = [self.source.index.spec_of(self.loads[label]) for label in left]
         names = tuple(
@@ -266,14 +266,15 @@ class Rows:
                     self.columns[label] = kept
                     del self.loads[label]
 
-    def _read_json(self, labels: list[bytes]) -> None:
+    def _read_json(self, labels: list[bytes], expand: bool) -> None:
         """Read fields of JSON documents."""
         loader = self.source.loader
         values: list[list[Any]] = [[] for _ in labels]
         for place, key in enumerate(self.all_keys()):
             value = loader.value(key)
             for found, label in zip(values, labels, strict=True):
-                found.append(ABSENT if value is None else self._of_json(value, self.loads[label]))
+                path = self.loads[label]
+                found.append(ABSENT if value is None else self._of_json(value, path, expand))
             if place % 256 == 255 and self.source.late():
                 self._stopped_reading(place + 1)
                 break
@@ -282,15 +283,21 @@ class Rows:
             self.columns[label] = column_of(found)
             del self.loads[label]
 
-    def _of_json(self, value: Any, path: bytes) -> Any:
+    def _of_json(self, value: Any, path: bytes, expand: bool) -> Any:
         loader = self.source.loader
         spec = self.source.index.spec_of(path)
-        shown = loader.reader.shown(
-            value, path if spec is None else spec.identifier, loader.now_ms, loader.dialect, False
-        )
-        if spec is not None and spec.kind == NUMERIC and loader.dialect < 3:
+        name = path if spec is None else spec.identifier
+        selected = loader.reader.fields(value, (name,), loader.now_ms)[0]
+        if not selected:
+            return ABSENT
+        if loader.dialect < 3 and not expand:
+            first = selected[0]
+            if first is None or isinstance(first, bool):
+                return None if first is None else b"%d" % first
+        shown = loader.reader.shown(value, name, loader.now_ms, loader.dialect, expand)
+        if spec is not None and spec.kind == NUMERIC and loader.dialect < 3 and not expand:
             return number_or_text(shown)
-        return ABSENT if shown is None else shown
+        return shown
 
     def settle(self) -> None:
         """Compute what is pending, one expression after another."""
@@ -318,7 +325,7 @@ class Rows:
         """Read all that is yet to be read."""
         self.settle()
         if self.loads:
-            self._read(list(self.loads))
+            self._read(list(self.loads), self.source.loader.expand)
         self.trim()
 
     # --- leaving rows out ------------------------------------------------------------------------
@@ -374,7 +381,11 @@ class Rows:
         """The names that are shown, and for each the values of all rows."""
         self.load_all()
         names = list(self.names)
-        values = [self.column(name).replies() for name in names]
+        columns = [self.column(name) for name in names]
+        if self.source.loader.expand:
+            values = [[typed(item) for item in column.items()] for column in columns]
+        else:
+            values = [column.replies() for column in columns]
         if self.whole:
             extra = self._whole_documents(set(names))
             names += extra
@@ -400,6 +411,11 @@ def as_numbers(column: Column) -> Column:
     if (there if absent is None else there | absent).all():
         return Numbers(numbers, None, absent)
     return column
+
+
+def typed(value: Any) -> Any:
+    """A value as FORMAT EXPAND shows it: numbers as such, whole ones without a point."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def number_or_text(value: Any) -> Any:
