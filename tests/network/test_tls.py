@@ -270,6 +270,24 @@ def test_certificates_are_exchanged_while_it_runs(files: Path) -> None:
         assert "Failed to load private key: " in server.log
 
 
+def test_files_are_read_again_when_their_names_are_set_again(files: Path, tmp_path: Path) -> None:
+    own = {f"tls_{kind}_file": tmp_path / f"own.{kind}" for kind in ("cert", "key")}
+
+    def place(name: str) -> None:
+        shutil.copy(files / f"{name}.crt", own["tls_cert_file"])
+        shutil.copy(files / f"{name}.key", own["tls_key_file"])
+
+    place("server")
+    with (
+        BalasProcess(options_for(files, tls_auth_clients="no", **own)) as server,
+        server.client() as client,
+    ):
+        place("stranger")
+        assert presented(server, files) == "server"
+        client("CONFIG", "SET", "tls-cert-file", str(own["tls_cert_file"]))
+        assert presented(server, files) == "stranger"
+
+
 def test_the_port_can_be_changed_while_it_runs(files: Path) -> None:
     with BalasProcess(options_for(files, tls_port=0)) as server, server.client() as client:
         server.options["tls-port"] = free_port()

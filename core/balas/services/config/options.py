@@ -55,6 +55,8 @@ class Option:
         CONFIG SET may change it only as far as ``enable-protected-configs`` allows.
     deny_loading
         CONFIG SET is refused while the data set is being loaded.
+    volatile
+        For the name of a file whose content may change: setting the same name again is a change.
     meaning
         False for a name that is known and kept, but changes nothing in Balas.
     doc
@@ -72,6 +74,7 @@ class Option:
         "mutable",
         "name",
         "protected",
+        "volatile",
     )
 
     def __init__(
@@ -89,6 +92,7 @@ class Option:
         hidden: bool = False,
         protected: bool = False,
         deny_loading: bool = False,
+        volatile: bool = False,
         meaning: bool = True,
         doc: str = "",
     ) -> None:
@@ -106,6 +110,7 @@ class Option:
         self.hidden = hidden
         self.protected = protected
         self.deny_loading = deny_loading
+        self.volatile = volatile
         self.meaning = meaning
         self.doc = doc
 

@@ -304,7 +304,7 @@ class Config:
         self._values[change.option.name] = value
 
     def _differs(self, option: Option, before: Mapping[str, Any]) -> bool:
-        return bool(self._values[option.name] != before[option.name])
+        return option.volatile or bool(self._values[option.name] != before[option.name])
 
     def _announce(self, changed: Mapping[str, str], before: Mapping[str, Any]) -> None:
         """Tell the subscribers; if one objects, put the values back and tell those who knew."""

@@ -372,9 +372,12 @@ SERVER: Final = (
         "tls-cert-file",
         "",
         OPTIONAL,
+        volatile=True,
         doc="Certificate of the server and those that lead to its authority, in PEM.",
     ),
-    Option("tls-key-file", "", OPTIONAL, doc="Private key of the certificate, in PEM."),
+    Option(
+        "tls-key-file", "", OPTIONAL, volatile=True, doc="Private key of the certificate, in PEM."
+    ),
     Option("tls-key-file-pass", "", OPTIONAL, doc="Password of the private key."),
     Option("tls-client-cert-file", "", OPTIONAL, meaning=False, doc="Certificate as a client."),
     Option("tls-client-key-file", "", OPTIONAL, meaning=False, doc="Private key as a client."),
@@ -385,12 +388,13 @@ SERVER: Final = (
         meaning=False,
         doc="Password of the private key as a client.",
     ),
-    Option("tls-dh-params-file", "", OPTIONAL, doc="Diffie-Hellman parameters."),
-    Option("tls-ca-cert-file", "", OPTIONAL, doc="Authorities to trust, in PEM."),
+    Option("tls-dh-params-file", "", OPTIONAL, volatile=True, doc="Diffie-Hellman parameters."),
+    Option("tls-ca-cert-file", "", OPTIONAL, volatile=True, doc="Authorities to trust, in PEM."),
     Option(
         "tls-ca-cert-dir",
         "",
         OPTIONAL,
+        volatile=True,
         doc="Folder of authorities to trust, named by their hashes.",
     ),
     Option(
