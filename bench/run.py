@@ -19,6 +19,7 @@ from pathlib import Path
 from bench import (
     datasets,
     freeing,
+    growth,
     memory,
     modules_bloom,
     modules_json,
@@ -32,7 +33,7 @@ from bench import (
 )
 from bench.contenders import CONTENDERS, Contender, Cores, info
 
-PARTS = ("throughput", "memory", "persistence", "pauses", "freeing", "startup")
+PARTS = ("throughput", "memory", "persistence", "pauses", "freeing", "startup", "growth")
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 
 
@@ -150,6 +151,11 @@ def timeseries_part(
     return modules_timeseries.measure(cores, [one.name for one in contenders], rounds, scale)
 
 
+def growth_part(contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace) -> str:
+    scale, requests = (0.01, 2_000) if options.quick else (1.0, 50_000)
+    return growth.measure(contenders, cores, scale, requests)
+
+
 SECTIONS = {
     "throughput": throughput_part,
     "memory": memory_part,
@@ -157,6 +163,7 @@ SECTIONS = {
     "pauses": pauses_part,
     "freeing": freeing_part,
     "startup": startup_part,
+    "growth": growth_part,
     "json": json_part,
     "bloom": bloom_part,
     "search": search_part,
