@@ -31,6 +31,7 @@ Usage: balas [/path/to/redis.conf] [options] [-]
        balas - (read config from stdin)
        balas -v or --version
        balas -h or --help
+       balas module new|test|check (for authors of modules)
 
 Examples:
        balas (run the server with default conf)
@@ -67,6 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments and arguments[0] in ("-h", "--help"):
         sys.stderr.write(USAGE)
         return 1
+    if arguments and arguments[0] == "module":
+        from balas.authoring import command
+
+        return command.main(arguments[1:])
     log = Log()
     config = Config()
     try:
