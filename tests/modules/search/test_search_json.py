@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from balas.testing import Both, InProcessServer, RealRedis
 
 FOLDER = Path(__file__).parent / "json"
 
 
+@pytest.mark.parametrize("name", ["json.txt", "aggregate.txt"])
 def test_json_documents_are_found_as_the_real_modules_find_them(
-    balas_server: InProcessServer, real_servers: Callable[..., RealRedis]
+    name: str, balas_server: InProcessServer, real_servers: Callable[..., RealRedis]
 ) -> None:
     with Both(balas_server, real_servers("json", "search")) as both:
-        both.transcript(FOLDER / "json.txt")
+        both.transcript(FOLDER / name)
