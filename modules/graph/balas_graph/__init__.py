@@ -8,6 +8,7 @@ over rows, whose expressions are compiled to functions (`evaluation`). The graph
 from balas_graph import administration
 from balas_graph import commands as graph_commands
 from balas_graph.commands import Plans
+from balas_graph.execution.loading import OPTIONS
 from balas_graph.storage.graph import Graph
 
 
@@ -18,3 +19,4 @@ class Graphs(Plans):
     version = 41603
     commands = (graph_commands, administration)
     types = (Graph,)
+    options = OPTIONS

@@ -16,6 +16,7 @@ from balas.api import (
     RO,
     RW,
     WRITE,
+    Config,
     Context,
     Module,
     Reply,
@@ -30,6 +31,7 @@ from balas_graph.evaluation.registry import Registry
 from balas_graph.evaluation.run import Run
 from balas_graph.execution._parameters import read as read_parameters
 from balas_graph.execution.clauses import Executor, Plan, prepare
+from balas_graph.execution.loading import IMPORT_FOLDER
 from balas_graph.language.parser import Parser
 from balas_graph.settings import Settings
 from balas_graph.storage import files
@@ -129,6 +131,8 @@ def run_query(
         if plan.writes and read_only:
             raise ReplyError("ERR graph.RO_QUERY is to be executed only on read-only queries")
         run.compiler = plan.compiler
+        if plan.chancy:
+            run.import_folder = ctx.service(Config).get(IMPORT_FOLDER)
         rows = Executor(plan).query(plan.query, [{}], run)
         run.graph.constraints.check_changes(run.graph)
         if shared.settings["RESULTSET_SIZE"] >= 0:

@@ -53,6 +53,8 @@ class Run:
     statistics: Statistics = field(default_factory=Statistics)
     rows_max: int = ROWS_MAX
     steps: int = 0
+    # Where LOAD CSV finds its files.
+    import_folder: str = ""
     # Properties that WHERE wants of names, for the search of an index: {name: ((key, value),)}.
     hints: dict[str, tuple[tuple[str, Expression], ...]] = field(default_factory=dict)
 

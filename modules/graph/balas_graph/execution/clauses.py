@@ -11,7 +11,7 @@ from balas_graph.evaluation.compiler import Compiler, truth
 from balas_graph.evaluation.registry import Registry
 from balas_graph.evaluation.run import Row, Run
 from balas_graph.evaluation.values import group_key, type_name
-from balas_graph.execution import schema, writing
+from balas_graph.execution import loading, schema, writing
 from balas_graph.execution.batches import Batch, Matcher, Recipe, recipe
 from balas_graph.execution.matching import match, path_of
 from balas_graph.execution.projection import Projector
@@ -170,6 +170,10 @@ class Executor:
                 run.step(len(result))
                 result.append({**row, clause.variable: item})
         return result
+
+    def run_loadcsv(self, clause: tree.LoadCsv, rows: list[Row], run: Run) -> list[Row]:
+        """LOAD CSV."""
+        return loading.load(clause, rows, run)
 
     def run_create(self, clause: tree.Create, rows: list[Row], run: Run) -> list[Row]:
         """CREATE."""

@@ -65,12 +65,13 @@ def writes(query: tree.Query, registry: Registry) -> bool:
 def chancy(query: tree.Query) -> bool:
     """Whether a query may do something else when it runs again: by chance, time or files."""
     return any(
-        isinstance(node, tree.Call)
+        isinstance(node, tree.LoadCsv)
+        or (isinstance(node, tree.Call)
         and (
             node.name in ("rand", "randomuuid", "timestamp", "time")
             or (node.name in CLOCKS and not node.arguments)
             or node.name.endswith((".transaction", ".statement", ".realtime", ".truncate"))
-        )
+        ))
         for node in parts(query.parts)
     )
 
@@ -454,6 +455,11 @@ class Checker:
         """The columns of the query within become names."""
         for name in self.query(clause.query, scope):
             scope[name] = "any"
+
+    def check_loadcsv(self, clause: tree.LoadCsv, scope: Scope) -> None:
+        """The variable is new: a map or a list."""
+        self.expression(clause.source, scope)
+        self.declare(clause.variable, scope, "map" if clause.headers else "list")
 
     def check_indexchange(self, clause: tree.IndexChange, scope: Scope) -> None:
         """Names of an index need no check."""

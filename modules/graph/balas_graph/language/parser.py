@@ -224,6 +224,21 @@ class Parser(ExpressionParser):
         """The name of a column that has none: its text, without the quotes of a name."""
         return value.name if isinstance(value, tree.Variable) else text
 
+    def read_load(self) -> Clause:
+        """LOAD CSV [WITH HEADERS] FROM source AS variable [FIELDTERMINATOR separator]."""
+        self.expect_words("CSV")
+        headers = self.eat_words("WITH", "HEADERS")
+        self.expect_words("FROM")
+        source = self.expression()
+        self.expect_words("AS")
+        variable, separator = self.name(), ","
+        if self.eat_words("FIELDTERMINATOR"):
+            separator = self.token.text
+            if self.token.kind != "string" or len(separator) != 1:
+                self.fail("CSV field terminator can only be one character wide")
+            self.next()
+        return tree.LoadCsv(headers, source, variable, separator)
+
     def read_foreach(self) -> Clause:
         """FOREACH (x IN list | clauses)."""
         self.expect("(")

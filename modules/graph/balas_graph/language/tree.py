@@ -329,6 +329,16 @@ class CallSubquery(Clause):
 
 
 @dataclass(frozen=True)
+class LoadCsv(Clause):
+    """LOAD CSV [WITH HEADERS] FROM source AS variable [FIELDTERMINATOR separator]."""
+
+    headers: bool
+    source: Expression
+    variable: str
+    separator: str
+
+
+@dataclass(frozen=True)
 class IndexChange(Clause):
     """CREATE INDEX and DROP INDEX, of nodes or relationships."""
 
