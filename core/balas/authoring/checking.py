@@ -1,9 +1,9 @@
 """`balas module check`: mistakes of an author that a server would meet later, told now.
 
-The module is loaded into a server inside this process, which refuses an arity that its function does
-not take, names that clash, and the like. Its commands are compared with their
-functions and docstrings, and its types with the laws of values, for which a type gives an example
-of itself: `example()`, a class method, and `vary()`, which changes a value a little.
+The module is loaded into a server inside this process, which refuses an arity that its function
+does not take, names that clash, and the like. Its commands are compared with their functions and
+docstrings, and its types with the laws of values, for which a type gives an example of itself:
+`example()`, a class method, and `vary()`, which changes a value a little.
 """
 
 from __future__ import annotations
