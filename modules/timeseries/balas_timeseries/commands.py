@@ -227,7 +227,7 @@ def ts_add(ctx: Context, *arguments: bytes) -> Reply:
         if not add(ctx, name, series, at, value, on_duplicate):
             return last
         if at <= last or stamp == b"*":
-            record_sample(ctx, name, series, arguments, at)
+            record_sample(ctx, series, arguments, at, late=at <= last)
     else:
         settings = parsed_settings(arguments[3:], "ts.add")
         series = create(ctx, name, settings)
@@ -258,12 +258,11 @@ def parsed_policy_of(options: tuple[bytes, ...]) -> str | None:
 
 
 def record_sample(
-    ctx: Context, name: bytes, series: Series, arguments: tuple[bytes, ...], at: int
+    ctx: Context, series: Series, arguments: tuple[bytes, ...], at: int, *, late: bool
 ) -> None:
     """Record TS.ADD to a series that was there, where it depends on the clock or on a setting."""
-    policy = None
-    if series.policy is None and at == series.samples.last:
-        policy = unusual_policy(ctx)
+    name = arguments[0]
+    policy = unusual_policy(ctx) if late and series.policy is None else None
     if policy is not None and (
         len(arguments) == 3 or not Words(arguments[3:]).has(b"ON_DUPLICATE")
     ):
