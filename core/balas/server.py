@@ -155,6 +155,7 @@ class Server:
     def _add_modules(self) -> None:
         self.modules = ModuleHost(self.engine, self.config, self.log, self.types)
         self.snapshots.extras.append(self.modules.save_aux)
+        self.aof.rewriting.extras.append(self.modules.rebuild_aux)
         self.loading.take_module_aux = self.modules.load_aux
         self.loading.on_loaded.append(self.modules.data_loaded)
         self.modules.on_unload = self._rewrite_log

@@ -178,6 +178,17 @@ def test_hook_aux_load(diary: Author, client: Client) -> None:
         ]
 
 
+def test_hook_aof_rewrite(diary: Author, client: Client) -> None:
+    rewriting = diary.server.server.aof.rewriting
+    commands = [list(command) for extra in rewriting.extras for command in extra()]
+    assert commands == [
+        [b"DIARY.WRITE", b"loaded with 2 arguments"],
+        [b"DIARY.WRITE", b"data loaded: 0 keys"],
+    ]
+    client("DIARY.WRITE", "more")
+    assert entries(diary)[-1] == "more"
+
+
 def test_aux_data_pass_through_a_reload(diary: Author, client: Client) -> None:
     client("MODULE", "RELOAD", "diary")
     assert entries(diary)[:2] == ["loaded with 2 arguments", "data loaded: 0 keys"]

@@ -10,7 +10,7 @@ docs/hooks.md shows an example of each.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pluggy import HookimplMarker, HookspecMarker
@@ -87,6 +87,15 @@ def aux_load(source: LoadStream, version: int, after_keys: bool, name: str) -> N
 
     Raise NotUnderstood, before anything is changed, for what is sound but of another version or
     kind: it is kept as it is, then, and saved again. BadData makes the loading fail.
+    """
+
+
+@hookspec
+def aof_rewrite() -> Iterable[Sequence[bytes]]:
+    """The commands that rebuild what belongs to no key.
+
+    A log that is rewritten without a snapshot in front of it (`aof-use-rdb-preamble no`) begins
+    with them.
     """
 
 

@@ -329,6 +329,13 @@ class ModuleHost:
         """Write what modules keep beside their values, before or after the keys of a snapshot."""
         self.aux.save(writer, [loaded.module for loaded in self], after_keys)
 
+    def rebuild_aux(self) -> Iterator[Sequence[bytes]]:
+        """The commands that rebuild what modules keep beside their values, for a log without a
+        snapshot in front. What a hook raises is passed on.
+        """
+        for loaded in self:
+            yield from self.hooks.call(loaded.module, "aof_rewrite") or ()
+
     def load_aux(self, chunks: Sequence[ModuleAux]) -> None:
         """Give the modules what a data set held of theirs. Raises BadData."""
         self.aux.load(chunks, [loaded.module for loaded in self])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -91,6 +92,11 @@ class SearchBase(Module):
             persistence.load_definitions(source, self.indexes, self.setting("search-min-stem-len"))
         elif after_keys:
             persistence.load_dictionaries(source, self.dictionaries)
+
+    @hook
+    def aof_rewrite(self) -> Iterator[Sequence[bytes]]:
+        """Make indexes and dictionaries anew, for a log that begins with no snapshot."""
+        yield from persistence.commands(self.indexes, self.dictionaries)
 
     @hook
     def info(self) -> dict[str, dict[str, object]]:

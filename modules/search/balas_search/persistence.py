@@ -8,7 +8,7 @@ the language of PHONETIC. What indexes hold is not saved, but indexed anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from balas.api import LoadStream, NotUnderstood, ReplyError, SaveStream
 from balas_search.fields.spec import GEOSHAPE, TAG, TEXT, VECTOR, FieldSpec
@@ -380,3 +380,20 @@ def load_dictionaries(source: LoadStream, dictionaries: Dictionaries) -> None:
         for _ in range(source.load_unsigned()):
             terms[_text(source)] = None
             source.load_double()
+
+
+# --- commands ------------------------------------------------------------------------------------
+
+
+def commands(indexes: Indexes, dictionaries: Dictionaries) -> Iterator[Sequence[bytes]]:
+    """What a client would send to have these indexes and dictionaries."""
+    for index in indexes.by_name.values():
+        yield b"FT.CREATE", index.name, *index.words
+        for term, groups in index.synonyms.groups.items():
+            for group in groups:
+                yield b"FT.SYNUPDATE", index.name, group, term
+    for alias, index in indexes.aliases.items():
+        yield b"FT.ALIASADD", alias, index.name
+    for name, terms in dictionaries.items():
+        if terms:
+            yield b"FT.DICTADD", name, *terms

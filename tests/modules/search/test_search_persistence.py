@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from balas.testing import InProcessServer
+from persisting import finish_child
 
 HELLO = [1, b"a", [b"t", b"hello world", b"n", b"5"]]
 
@@ -43,6 +44,13 @@ def test_indexes_come_back_from_the_log(tmp_path: Path, preamble: str) -> None:
         fill(server)
         server.restart()
         check(server)
+        server.client()("BGREWRITEAOF")
+        finish_child(server)
+        server.restart()
+        server.advance(100)
+        assert server.client()("FT.SEARCH", "other", "hello", "NOCONTENT") == [2, b"a", b"c"]
+        assert server.client()("FT.SEARCH", "i", "boy", "NOCONTENT") == [1, b"b"]
+        assert sorted(server.client()("FT.DICTDUMP", "d")) == [b"one", b"two"]
 
 
 def test_indexes_come_back_from_a_snapshot(tmp_path: Path) -> None:

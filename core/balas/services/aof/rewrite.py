@@ -73,7 +73,7 @@ class Rewriting:
         self._children = children
         self._snapshots = snapshots
         self._next_try_ms = 0
-        self.extras: list[Callable[[], Iterable[tuple[bytes, ...]]]] = []
+        self.extras: list[Callable[[], Iterable[Sequence[bytes]]]] = []
         self.scheduled = False
         self.base_size = 0
         self.size_before = 0
@@ -222,7 +222,8 @@ class Rewriting:
             if self._config.get("aof-timestamp-enabled"):
                 encoder.note(b"#TS:%d\r\n" % (self._engine.clock.now_ms // 1000))
             for extra in self.extras:
-                encoder.add([(0, command) for command in extra()])
+                for command in extra():
+                    encoder.add([(0, tuple(command))])
             for db in self._engine.databases:
                 for key in db.all_keys():
                     for command in rebuild(db.get(key), key, db.expire_at(key)):
