@@ -4,14 +4,16 @@ The command that lets the value go is the first round trip that is timed; then P
 the server says that nothing waits to be freed, and a little longer.
 """
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from balas.testing import Client, ServerProcess
-from bench.contenders import Contender, Cores, info
+from bench.contenders import Contender, Cores, commands_in_bulk, info
+from bench.contenders import fill as fill_with_keys
 from bench.datasets import request
-from bench.pauses import Pauses, Stopwatch, receive
+from bench.pauses import BATCH, Pauses, Stopwatch, receive
 
 ITEMS_AT_ONCE = 1000
 COMMANDS_AT_ONCE = 20
@@ -130,7 +132,32 @@ def measure(
             with one.running(cores) as server, server.client(timeout_s=120) as client:
                 fill(client, big, int(big.items * scale))
                 found.setdefault(situation, {})[one.name] = removal(server, client, WAYS[way])
+    keys = int(10**6 * scale)
+    for one in contenders:
+        situation = f"half of {keys:,} small keys are evicted, batches of {BATCH} SETs"
+        print(f"  {one.name}: {situation}", flush=True)
+        with one.running(cores) as server, server.client(timeout_s=120) as client:
+            found.setdefault(situation, {})[one.name] = eviction(server, client, keys)
     return found
+
+
+def eviction(server: ServerProcess, client: Client, keys: int) -> Pauses:
+    """Halve the memory there may be, and go on writing until it is kept to."""
+    fill_with_keys(client, keys)
+    limit = int(info(client, "memory")["used_memory"]) // 2
+    client("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    client("CONFIG", "SET", "maxmemory", limit)
+    batches = commands_in_bulk(10**9, lambda n: request(b"SET", b"new:%012d" % n, b"x" * 32), BATCH)
+    watch = Stopwatch(server.pid)
+    is_over = False
+    while not is_over:
+        for data, requests in itertools.islice(batches, 1000):
+            with watch.trip():
+                client.send_raw(data)
+                receive(client, 5 * requests)
+        is_over = int(info(client, "memory")["used_memory"]) <= limit * 1.01
+    watch.close()
+    return watch.result()
 
 
 def fill(client: Client, big: Big, items: int) -> None:

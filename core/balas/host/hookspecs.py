@@ -91,7 +91,7 @@ def aux_load(source: LoadStream, version: int, after_keys: bool, name: str) -> N
 
 
 @hookspec
-def aof_rewrite() -> Iterable[Sequence[bytes]]:
+def aof_rewrite() -> Iterable[Sequence[bytes]] | None:
     """The commands that rebuild what belongs to no key.
 
     A log that is rewritten without a snapshot in front of it (`aof-use-rdb-preamble no`) begins
