@@ -6,6 +6,7 @@ python -m bench.run --only throughput --tests SET,GET
 python -m bench.run --only persistence,freeing
 python -m bench.run --only json         documents against RedisJSON
 python -m bench.run --only search       full-text queries against RediSearch
+python -m bench.run --only graph        openCypher queries against FalkorDB
 python -m bench.run --only timeseries   samples in and out, against RedisTimeSeries if it loads
 """
 
@@ -22,6 +23,7 @@ from bench import (
     growth,
     memory,
     modules_bloom,
+    modules_graph,
     modules_json,
     modules_search,
     modules_timeseries,
@@ -156,6 +158,11 @@ def growth_part(contenders: Sequence[Contender], cores: Cores, options: argparse
     return growth.measure(contenders, cores, scale, requests)
 
 
+def graph_part(contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace) -> str:
+    rounds, scale = (1, 0.1) if options.quick else (options.rounds or 3, 1.0)
+    return modules_graph.measure(cores, [one.name for one in contenders], rounds, scale)
+
+
 SECTIONS = {
     "throughput": throughput_part,
     "memory": memory_part,
@@ -167,6 +174,7 @@ SECTIONS = {
     "json": json_part,
     "bloom": bloom_part,
     "search": search_part,
+    "graph": graph_part,
     "timeseries": timeseries_part,
 }
 

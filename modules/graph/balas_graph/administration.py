@@ -17,6 +17,7 @@ from balas.api import (
     Context,
     Reply,
     ReplyError,
+    Status,
     command,
     key,
 )  # fmt: skip
@@ -113,7 +114,7 @@ def info(ctx: Context, *sections: bytes) -> Reply:
     found: list[Reply] = []
     for section in wanted:
         if section not in known:
-            raise ReplyError("no section found")
+            return "no section found"
         found += known[section]
     return found
 
@@ -245,7 +246,7 @@ def constraint(
     if graph is None:
         ctx.store(graph_key, made)
     ctx.changed(graph_key, "graph.constraint")
-    return "PENDING" if action == b"CREATE" else OK
+    return Status("PENDING") if action == b"CREATE" else OK
 
 
 def refuse_constraint(

@@ -120,7 +120,7 @@ class Search:
                         heap,
                         (weight + more, length + 1, tick, costs, (*nodes, end), (*edges, edge)),
                     )
-        return ((path, weight, cost) for weight, cost, path in reversed(found))
+        return ((path, float(weight), float(cost)) for weight, cost, path in reversed(found))
 
 
 @procedure("algo.SPpaths", "path", "pathWeight", "pathCost")

@@ -127,6 +127,18 @@ def conjuncts(where: Expression | None) -> Iterator[Expression]:
         yield where
 
 
+def wanted_values(where: Expression | None) -> dict[str, tuple[tuple[str, Expression], ...]]:
+    """The properties that have to be equal to something, by names: what an index can be asked."""
+    found: dict[str, tuple[tuple[str, Expression], ...]] = {}
+    for part in conjuncts(where):
+        if isinstance(part, tree.Chain) and len(part.rest) == 1 and part.rest[0][0] == "=":
+            for one, other in ((part.first, part.rest[0][1]), (part.rest[0][1], part.first)):
+                if isinstance(one, tree.Property) and isinstance(one.of, tree.Variable):
+                    name = one.of.name
+                    found[name] = (*found.get(name, ()), (one.key, other))
+    return found
+
+
 def test_of(node: Expression) -> Test | None:
     """A comparison of a property with a constant."""
     if not isinstance(node, tree.Chain) or len(node.rest) != 1:

@@ -12,7 +12,7 @@ from balas_graph.evaluation.registry import Registry
 from balas_graph.evaluation.run import Row, Run
 from balas_graph.evaluation.values import group_key, type_name
 from balas_graph.execution import loading, schema, writing
-from balas_graph.execution.batches import Batch, Matcher, Recipe, recipe
+from balas_graph.execution.batches import Batch, Matcher, Recipe, recipe, wanted_values
 from balas_graph.execution.matching import match, path_of
 from balas_graph.execution.projection import Projector
 from balas_graph.language import checks, tree
@@ -147,6 +147,7 @@ class Executor:
         result: list[Row] = []
         where = run.compiler.maybe(clause.where)
         names = checks.pattern_names(clause.patterns) if clause.optional else ()
+        outer, run.hints = run.hints, wanted_values(clause.where)
         for row in rows:
             found = False
             for inner in match(clause.patterns, row, run):
@@ -156,6 +157,7 @@ class Executor:
                     result.append({k: v for k, v in inner.items() if k[0] != " "})
             if clause.optional and not found:
                 result.append({**dict.fromkeys(names), **row})
+        run.hints = outer
         return result
 
     def run_unwind(self, clause: tree.Unwind, rows: list[Row], run: Run) -> list[Row]:

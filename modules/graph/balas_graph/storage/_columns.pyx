@@ -353,9 +353,11 @@ cdef class Column:
                 made.sparse[id] = unpack(value)
             made.count = len(made.sparse)
             return made
+        if len(parts) != 4:
+            raise ValueError("a column of too many parts")
         cdef bytes tags = parts[0], cells = parts[1], arena = parts[2]
         cdef Py_ssize_t size = len(tags), id_, place, length
-        if len(cells) != size * 8 or size > limit or len(parts) != 4:
+        if len(cells) != size * 8 or size > limit:
             raise ValueError("a column of the wrong size")
         made.sparse = None
         made.grow(max(size, 1))

@@ -70,6 +70,7 @@ def restore(Store store, head, list parts, list columns, unpack, counts):
     `counts` are the numbers of labels, types and names of properties.
     """
     n_labels, n_types, n_keys = counts
+    check(len(parts) == 5 and len(columns) == 2)
     restore_names(store, head, n_labels, n_keys)
     cdef const int32_t[:] labels = np.frombuffer(parts[0], np.int32)
     cdef const int32_t[:] shapes = np.frombuffer(parts[1], np.int32)
@@ -100,6 +101,7 @@ def restore(Store store, head, list parts, list columns, unpack, counts):
     restore_lists(store, parts[3], parts[4])
     store.free_nodes, store.free_edges = head["free"]
     dead = [i for i in range(limit) if labels[i] < 0]
+    check(all([type(id) is int for id in store.free_nodes + store.free_edges]))
     check(sorted(store.free_nodes) == dead)
     check(sorted(store.free_edges) == np.flatnonzero(ends[0] < 0).tolist())
     store.node_columns = [Column.restored(part, unpack, limit) for part in columns[0]]

@@ -73,6 +73,8 @@ cdef class Store:
     cdef readonly list label_counts
     cdef readonly list shapes
     cdef dict shape_ids
+    # The shape that one property more (its id) or less (-1 - id) leads to, by (shape, this).
+    cdef dict moves
     cdef readonly list node_columns, edge_columns
     cdef readonly list relations
     cdef readonly dict indexes

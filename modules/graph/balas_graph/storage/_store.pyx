@@ -147,7 +147,7 @@ cdef class Store:
         self.free_nodes, self.free_edges = [], []
         self.label_sets, self.label_set_ids = [()], {(): 0}
         self.label_counts = [0]
-        self.shapes, self.shape_ids = [()], {(): 0}
+        self.shapes, self.shape_ids, self.moves = [()], {(): 0}, {}
         self.node_columns, self.edge_columns = [], []
         self.relations = []
         self.indexes = {}
@@ -674,18 +674,18 @@ cdef class Store:
 
     cdef int32_t shape_with(self, int32_t shape, int32_t key) except -1:
         """The shape with one more property."""
-        found = self.shape_ids.get((shape, key))
+        found = self.moves.get((shape, key))
         if found is None:
             found = self.shape_number(self.shapes[shape] + (key,))
-            self.shape_ids[shape, key] = found
+            self.moves[shape, key] = found
         return found
 
     cdef int32_t shape_without(self, int32_t shape, int32_t key) except -1:
         """The shape with one property less."""
-        found = self.shape_ids.get((shape, -1 - key))
+        found = self.moves.get((shape, -1 - key))
         if found is None:
             found = self.shape_number(tuple([one for one in self.shapes[shape] if one != key]))
-            self.shape_ids[shape, -1 - key] = found
+            self.moves[shape, -1 - key] = found
         return found
 
     def shape_number(self, tuple shape):
