@@ -11,7 +11,7 @@ import faulthandler
 import os
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from balas import REDIS_VERSION, __version__
 from balas.services.config.grammar import UnbalancedQuotes, decode, quote, split_arguments
@@ -25,6 +25,9 @@ from balas.services.config.store import COMMAND_LINE, Config
 from balas.services.log import Log
 from balas.services.process import Process
 from balas.services.system import StartRefused, System
+
+if TYPE_CHECKING:
+    from balas.server import Server
 
 USAGE = """\
 Usage: balas [/path/to/redis.conf] [options] [-]
@@ -41,6 +44,7 @@ Examples:
        balas --port 7777 --replicaof 127.0.0.1 8888
        balas /etc/myredis.conf --loglevel verbose -
        balas /etc/myredis.conf --loglevel verbose
+       balas --dev ./rings.py (load a module, and reload it whenever it is saved)
        balas --bare (without the bundled modules)
 
 The options are those of redis.conf, each after two dashes.
@@ -72,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from balas.authoring import command
 
         return command.main(arguments[1:])
+    arguments, watched = take_watched(arguments)
     log = Log()
     config = Config()
     try:
@@ -82,7 +87,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UnreadableFile as error:
         log.warning(f"Fatal error, {error}")
         return 1
-    return run(config, log, configured=bool(arguments))
+    return run(config, log, configured=bool(arguments), watched=watched)
+
+
+def take_watched(arguments: Sequence[str]) -> tuple[list[str], str]:
+    """The arguments without `--dev PATH`, and the path or an empty text."""
+    rest = list(arguments)
+    if "--dev" not in rest[:-1]:
+        return rest, ""
+    at = rest.index("--dev")
+    path = os.path.abspath(rest[at + 1])
+    del rest[at : at + 2]
+    return rest, path
 
 
 def read_arguments(arguments: Sequence[str]) -> Invocation:
@@ -140,10 +156,11 @@ def configure(config: Config, invocation: Invocation, log: Log) -> None:
         raise FatalConfigError(f"Can't open the log file: {error.strerror}") from None
 
 
-def run(config: Config, log: Log, *, configured: bool) -> int:
+def run(config: Config, log: Log, *, configured: bool, watched: str = "") -> int:
     """Be a server until told to end; returns the exit code.
 
-    `configured` says whether anything but defaults was asked for.
+    `configured` says whether anything but defaults was asked for; `watched` is the path of a module
+    that is reloaded whenever it is saved.
     """
     process = Process(config, log)
     process.supervise()
@@ -159,12 +176,12 @@ def run(config: Config, log: Log, *, configured: bool) -> int:
     process.take_name()
     process.write_pid_file()
     log.notice(f"Running mode=standalone, port={config.get('port') or config.get('tls-port')}.")
-    code = serve(config, log, process)
+    code = serve(config, log, process, watched)
     process.finish(code)
     return code
 
 
-def serve(config: Config, log: Log, process: Process) -> int:
+def serve(config: Config, log: Log, process: Process, watched: str) -> int:
     """Put the server together and run its event loop."""
     # Imported here: what comes before needs none of it, and says its errors sooner.
     from balas import network
@@ -174,6 +191,8 @@ def serve(config: Config, log: Log, process: Process) -> int:
     try:
         server = Server(config, log, bundled=not config.get("bare"))
         server.provide(process)
+        if watched:
+            watch(server, watched)
         rename_commands(config, server.engine.commands)
         return network.run(server)
     except FatalConfigError as error:
@@ -184,6 +203,15 @@ def serve(config: Config, log: Log, process: Process) -> int:
     except Exception as error:
         log.exception("The server ends because of an error it did not expect.", error)
         return 1
+
+
+def watch(server: Server, path: str) -> None:
+    """Load the module at this path once the data are there, and reload it when it is saved."""
+    from balas.authoring.watching import Watcher
+
+    watcher = Watcher(server, path)
+    server.loading.on_loaded.append(watcher.start)
+    watcher.show_where_it_is_stuck()
 
 
 def announce(log: Log, configured: bool) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import balas.types
 from balas.engine.clock import Clock
 from balas.engine.dispatch import Engine
+from balas.host.errors import reason
 from balas.host.host import ModuleHost
 from balas.host.report import info_modules, info_sections
 from balas.host.start import load_modules
@@ -171,6 +172,8 @@ class Server:
     def _command_failed(self, spec: CommandSpec, error: Exception) -> None:
         owner = f" of module '{spec.owner}'" if spec.owner else ""
         self.log.exception(f"Command '{spec.name}'{owner} failed", error)
+        if spec.owner:
+            self.modules.troubles.note(spec.owner, f"command '{spec.name}': {reason(error)}")
 
     def provide(self, *services: object) -> None:
         """Let commands find these by their class: `ctx.service(Config)`."""

@@ -6,7 +6,7 @@ Differs from Redis:
   refusal gives the reason.
 - UNLOAD is refused only while there are keys of the module's types, and SETASIDE lets even those
   wait until the module is back.
-- RELOAD, AVAILABLE and ORPHANS are not in Redis.
+- INFO, RELOAD, AVAILABLE and ORPHANS are not in Redis.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from balas.engine.context import Context
 from balas.errors import ReplyError
 from balas.host.errors import ModuleError
 from balas.host.host import ModuleHost
-from balas.host.report import listing
+from balas.host.report import details, listing
 from balas.protocol.replies import OK, Pairs, Reply, Status
 from balas.registry import Arguments, command, container
 from balas.registry.flags import (
@@ -52,6 +52,8 @@ HELP = (
     "MODULE <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "AVAILABLE",
     "    Return the modules of installed packages that are not loaded.",
+    "INFO <name>",
+    "    Return the state of a module, its last error, its memory, and what its commands took.",
     "LIST",
     "    Return a list of loaded modules.",
     "LOAD <path> [<arg> ...]",
@@ -96,6 +98,20 @@ def module_available(ctx: Context) -> Reply:
     """
     available = ctx.service(ModuleHost).available()
     return [Pairs([("name", name), ("class", kind)]) for name, kind in sorted(available.items())]
+
+
+@command("MODULE INFO", arity=3, flags=LOOKING, group="server", since="8.2.0")
+def module_info(ctx: Context, name: bytes) -> Reply:
+    """MODULE INFO name
+
+    Returns the state of a module, its last error, its values and their memory, which takes a look
+    at every key, and how often its commands ran and how long.
+    """
+    host = ctx.service(ModuleHost)
+    loaded = host.find(decode(name))
+    if loaded is None:
+        raise ReplyError("ERR no such module with that name")
+    return details(host, loaded)
 
 
 @command("MODULE ORPHANS", arity=2, flags=LOOKING, group="server", since="8.2.0")

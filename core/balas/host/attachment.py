@@ -8,6 +8,7 @@ does; attaching it all again is how a failed reload goes back to the old code.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from balas.engine.client import Client
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from balas.engine.changes import Changes
     from balas.engine.dispatch import Engine
     from balas.host.filters import Filter, Filters
+    from balas.host.troubles import Troubles
 
 # A change of a key: index of the database, key, event.
 Change = tuple[int, bytes, str]
@@ -62,13 +64,20 @@ class Attachment:
     """
 
     def __init__(
-        self, name: str, engine: Engine, config: Config, log: Log, filters: Filters
+        self,
+        name: str,
+        engine: Engine,
+        config: Config,
+        log: Log,
+        filters: Filters,
+        troubles: Troubles,
     ) -> None:
         self.name = name
         self._engine = engine
         self._config = config
         self._log = log
         self._filters = filters
+        self._troubles = troubles
         self._held: dict[object, tuple[Callable[[], object], Callable[[], object]]] = {}
         self._clients: dict[int, Client] = {}
         self._memory = 0
@@ -185,6 +194,11 @@ class Attachment:
         """A line in the log that an operator should act on."""
         self._log.warning(f"<{self.name}> {message}")
 
+    @property
+    def memory_beside_values(self) -> int:
+        """What `count_memory` was told last, in bytes."""
+        return self._memory
+
     # --- for the host ----------------------------------------------------------------------------
 
     def hold(
@@ -216,15 +230,18 @@ class Attachment:
 
     def guard(self, what: str, function: Callable[..., object], *arguments: Any) -> Any:
         """Call a function of the module's; if it raises, log that and return None."""
+        began_ns = perf_counter_ns()
         try:
             return function(*arguments)
         except Exception as error:
             self.failed(what, error)
             return None
+        finally:
+            self._troubles.look_at(self.name, what, perf_counter_ns() - began_ns)
 
     def failed(self, what: str, error: BaseException) -> None:
         """Log that something of the module's has failed."""
-        self._log.exception(f"Module '{self.name}': {what} failed", error)
+        self._troubles.failed(self.name, what, error)
 
     def _start(self, timer: ModuleTimer) -> ModuleTimer:
         self.hold(timer.resume, timer.suspend, timer)

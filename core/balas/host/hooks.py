@@ -9,6 +9,7 @@ somebody wants it: a hook that nobody implements costs nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from time import perf_counter_ns
 from typing import Any
 
 from pluggy import HookCaller, HookImpl, PluginManager
@@ -18,6 +19,7 @@ from balas.engine.timers import Timer
 from balas.host import hookspecs
 from balas.host.checks import check_hooks
 from balas.host.module import Module
+from balas.host.troubles import Troubles
 from balas.services.config.store import Config
 from balas.services.log import DEBUG, Log
 
@@ -25,10 +27,11 @@ from balas.services.log import DEBUG, Log
 class Hooks:
     """The hooks of one server."""
 
-    def __init__(self, engine: Engine, config: Config, log: Log) -> None:
+    def __init__(self, engine: Engine, config: Config, log: Log, troubles: Troubles) -> None:
         self._engine = engine
         self._config = config
         self._log = log
+        self._troubles = troubles
         self._plugins = PluginManager("balas")
         self._plugins.add_hookspecs(hookspecs)
         self._cron: Timer | None = None
@@ -84,12 +87,17 @@ class Hooks:
 
     def failed(self, name: str, hook: str, error: Exception) -> None:
         """Log that a hook has raised."""
-        self._log.exception(f"Module '{name}': its hook {hook} failed", error)
+        self._troubles.failed(name, f"its hook {hook}", error)
 
     def _call(self, found: HookImpl, hook: str, arguments: dict[str, Any]) -> Any:
         if self._log.wants(DEBUG):
             self._log.debug(f"<{found.plugin_name}> hook {hook}")
-        return found.function(*[arguments[name] for name in found.argnames])
+        began_ns = perf_counter_ns()
+        try:
+            return found.function(*[arguments[name] for name in found.argnames])
+        finally:
+            duration_ns = perf_counter_ns() - began_ns
+            self._troubles.look_at(found.plugin_name, f"its hook {hook}", duration_ns)
 
     def _implementations(self, hook: str) -> list[HookImpl]:
         """In pluggy's order: those marked `tryfirst` first, otherwise the latest first."""

@@ -27,11 +27,13 @@ from balas.host.filters import Filters
 from balas.host.hooks import Hooks
 from balas.host.loader import Found, Loader, installed
 from balas.host.module import Module
+from balas.host.troubles import HELD_MAX_NS, Troubles
 from balas.registry import CommandSpec, DeclarationError, build_specs, declarations
 from balas.registry.flags import MODULE
 from balas.services.config.store import Config
 from balas.services.loading import ModuleAux
 from balas.services.log import Log
+from balas.services.measured import Measured
 from balas.services.rdb.writer import RdbWriter
 from balas.types.registry import TypeRegistry, TypeTaken
 
@@ -65,9 +67,11 @@ class ModuleHost:
 
     def __init__(self, engine: Engine, config: Config, log: Log, types: TypeRegistry) -> None:
         self.types = types
-        self.hooks = Hooks(engine, config, log)
+        self.troubles = Troubles(log)
+        engine.services[Measured].listen(self.troubles.command_ran, HELD_MAX_NS)
+        self.hooks = Hooks(engine, config, log, self.troubles)
         self.aux = Aux(self.hooks, log)
-        self._engine = engine
+        self.engine = self._engine = engine
         self._config = config
         self._log = log
         self._filters = Filters(engine)
@@ -164,7 +168,9 @@ class ModuleHost:
         return loaded
 
     def _attachment(self, module: Module) -> Attachment:
-        return Attachment(module.name, self._engine, self._config, self._log, self._filters)
+        return Attachment(
+            module.name, self._engine, self._config, self._log, self._filters, self.troubles
+        )
 
     def _attach(self, loaded: Loaded, options: Mapping[str, str]) -> None:
         """Attach all that the class declares, then ask the module itself."""
@@ -214,6 +220,7 @@ class ModuleHost:
         values.put(orphans)
         self.aux.kept += chunks
         self._forget(loaded)
+        self.troubles.forget(loaded.name)
         self.on_unload()
         aside = f"; {len(orphans)} values are set aside" if orphans else ""
         self._log.notice(f"Module {loaded.name} unloaded{aside}")
@@ -256,16 +263,22 @@ class ModuleHost:
 
         Raises ModuleError, and the old code goes on as if nothing had been.
         """
-        with self._told(f"Error reloading module {name}"):
-            old = self._loaded(name)
-            self._check_idle(old, may_block=True)
-            found = self._loader.find(old.found.target, anew=True)
-            try:
-                check_module(found.kind)
-                loaded = self._succeed(old, found)
-            except BaseException:
-                found.undo()
-                raise
+        try:
+            with self._told(f"Error reloading module {name}"):
+                old = self._loaded(name)
+                self._check_idle(old, may_block=True)
+                found = self._loader.find(old.found.target, anew=True)
+                try:
+                    check_module(found.kind)
+                    loaded = self._succeed(old, found)
+                except BaseException:
+                    found.undo()
+                    raise
+        except ModuleError as error:
+            if self.find(name) is not None:
+                self.troubles.refused(self._loaded(name).name, str(error))
+            raise
+        self.troubles.reloaded(loaded.name)
         self._move_blocked_clients(old, loaded)
         self.hooks.call_safely(loaded.module, "data_loaded")
         self._forget(old)

@@ -48,6 +48,12 @@ def places_of(engine: Engine, kinds: Collection[type[Value]]) -> Iterator[Place]
             yield Place(db, key, db.get(key))  # type: ignore[arg-type]  # one of the kinds
 
 
+def weight(engine: Engine, kinds: Collection[type[Value]]) -> tuple[int, int]:
+    """How many values of these classes there are, and the bytes they say they take."""
+    sizes = [place.value.memory_usage() for place in places_of(engine, kinds)]
+    return len(sizes), sum(sizes)
+
+
 def setting_aside(
     engine: Engine, kinds: Collection[type[Value]], types: TypeRegistry
 ) -> list[Replacement]:
