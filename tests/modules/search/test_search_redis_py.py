@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 import redis
+from redis.commands.search import reducers
+from redis.commands.search.aggregation import AggregateRequest, Asc, Desc
 from redis.commands.search.field import NumericField, TagField, TextField
 from redis.commands.search.index_definition import IndexDefinition, IndexType
 from redis.commands.search.query import NumericFilter, Query
@@ -45,6 +47,21 @@ def test_redis_py(balas_process: Callable[..., ServerProcess]) -> None:
         assert index.tagvals("tags") == ["even", "odd", "red"]
         assert "title" in index.explain("@title:one")
         assert index.spellcheck("runing")["runing"][0]["suggestion"] == "running"
+        request = AggregateRequest("*").group_by(
+            "@tags", reducers.count().alias("count"), reducers.avg("@price").alias("mean")
+        )
+        rows = index.aggregate(request.sort_by(Desc("@count"), Asc("@tags"))).rows
+        assert rows == [
+            ["tags", "even,red", "count", "10", "mean", "9"],
+            ["tags", "odd", "count", "10", "mean", "10"],
+        ]
+        request = AggregateRequest("@price:[5 15]").load("@price").apply(twice="@price * 2")
+        page = index.aggregate(request.filter("@twice > 12").cursor(count=4))
+        prices = [row[1] for row in page.rows]
+        while page.cursor.cid:
+            page = index.aggregate(page.cursor)
+            prices += [row[1] for row in page.rows]
+        assert prices == [str(number) for number in range(7, 16)]
         index.alter_schema_add(NumericField("extra"))
         index.aliasadd("alias")
         assert client.ft("alias").search("another").total == 10
