@@ -6,9 +6,10 @@ import math
 
 from balas.api import Context, Pairs, Reply, ReplyError, Status, command
 from balas_search.commands.common import NAME, READING, search_module, wrong_number
-from balas_search.fields.spec import TAG, TEXT, VECTOR, FieldSpec
+from balas_search.fields.spec import GEOSHAPE, TAG, TEXT, VECTOR, FieldSpec
 from balas_search.fields.tag import TagIndex
 from balas_search.index.index import Index
+from balas_search.vectors.attributes import described
 
 MB = 1024 * 1024
 ERROR_KEY = "last indexing error key"
@@ -127,11 +128,9 @@ def attribute_of(spec: FieldSpec, resp: int) -> Reply:
     elif spec.kind == TAG:
         made.append(("SEPARATOR", spec.separator.strip(b"\0")))
     elif spec.kind == VECTOR:
-        made.append(("algorithm", spec.algorithm))
-        made += [
-            (name.lower(), value.upper() if not value.isdigit() else int(value))
-            for name, value in spec.attributes.items()
-        ]
+        made += described(spec)
+    elif spec.kind == GEOSHAPE:
+        made.append(("coord_system", "SPHERICAL" if spec.spherical else "FLAT"))
     flags: list[Reply] = list(flags_of(spec))
     if resp == 3:
         return Pairs([*made, ("flags", flags)])
@@ -161,6 +160,7 @@ def sizes_of(index: Index) -> list[tuple[Reply, Reply]]:
     postings = sum(posting.memory() for posting in terms) - positions
     tags = sum(field.memory() for field in index.fields.values() if isinstance(field, TagIndex))
     vectors = sum(index.fields[spec.name].memory() for spec in index.specs if spec.kind == VECTOR)
+    shapes = sum(index.fields[spec.name].memory() for spec in index.specs if spec.kind == GEOSHAPE)
     columns = sum(column.memory() for column in index.columns.values())
     table = index.documents.memory()
     records = index.records
@@ -182,7 +182,7 @@ def sizes_of(index: Index) -> list[tuple[Reply, Reply]]:
         ("tag_overhead_sz_mb", tags / MB),
         ("text_overhead_sz_mb", index.vocabulary.memory() / MB),
         ("total_index_memory_sz_mb", index.memory() / MB),
-        ("geoshapes_sz_mb", 0.0),
+        ("geoshapes_sz_mb", shapes / MB),
         ("records_per_doc_avg", ratio(records, documents)),
         ("bytes_per_record_avg", ratio(postings, records)),
         ("offsets_per_term_avg", ratio(positions, records)),

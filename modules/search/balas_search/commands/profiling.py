@@ -18,6 +18,7 @@ from balas_search.evaluation.cursors import (
     SetCursor,
     TermCursor,
     UnionCursor,
+    VectorCursor,
 )
 from balas_search.results.options import parse_search
 from balas_search.results.plans import Plan
@@ -178,6 +179,12 @@ def describe(cursor: Cursor, limited: bool, resp: int) -> Reply:
         )
     if isinstance(cursor, NotCursor):
         return Pairs([(Status("Type"), Status("NOT")), *counted])
+    if isinstance(cursor, VectorCursor):
+        kind = "METRIC - VECTOR DISTANCE" if cursor.is_range else "VECTOR"
+        head = [(Status("Type"), Status(kind)), *counted]
+        if cursor.child is not None:
+            head.append((Status("Child iterator"), describe(cursor.child, limited, resp)))
+        return Pairs(head)
     assert isinstance(cursor, SetCursor)
     kind = "NUMERIC" if cursor.numeric else "WILDCARD" if count else "EMPTY"
     return Pairs([(Status("Type"), Status(kind)), *counted])

@@ -109,6 +109,18 @@ class SetCursor(Cursor):
         return scorer.other(self.weight, self.present(docs).astype(float), docs, self.numeric)
 
 
+class VectorCursor(SetCursor):
+    """Documents by the distance of their vectors; it adds nothing to scores.
+
+    `child` is the filter of a KNN, if it has one.
+    """
+
+    def __init__(self, docs: Docs, is_range: bool, child: Cursor | None = None) -> None:
+        super().__init__(docs, 0.0)
+        self.is_range = is_range
+        self.child = child
+
+
 def nowhere(docs: Docs) -> Positions:
     """No positions, in all these documents."""
     return np.zeros(len(docs) + 1, np.int64), np.empty(0, np.uint32)

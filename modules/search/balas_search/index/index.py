@@ -20,11 +20,13 @@ from balas_search.analysis.phonetics import sounds
 from balas_search.analysis.tokens import TextWriter
 from balas_search.fields.base import BadField, FieldIndex
 from balas_search.fields.geo import GeoIndex
+from balas_search.fields.geoshape import GeoShapeIndex
 from balas_search.fields.json_values import json_items
 from balas_search.fields.numeric import NumericIndex
-from balas_search.fields.spec import GEO, NUMERIC, TAG, TEXT, FieldSpec
+from balas_search.fields.spec import GEO, GEOSHAPE, NUMERIC, TAG, TEXT, VECTOR, FieldSpec
 from balas_search.fields.tag import TagIndex
 from balas_search.fields.text import TextIndex
+from balas_search.fields.vector import VectorIndex
 from balas_search.index.columns import Column, NumericColumn, ReadColumn, TextColumn
 from balas_search.index.documents import DocumentReader
 from balas_search.index.synonyms import Synonyms
@@ -40,6 +42,8 @@ KINDS: dict[str, type[FieldIndex]] = {
     TAG: TagIndex,
     NUMERIC: NumericIndex,
     GEO: GeoIndex,
+    GEOSHAPE: GeoShapeIndex,
+    VECTOR: VectorIndex,
 }
 # So many ids must be unused, and as many as are used, before it is worth renumbering.
 COLLECT_MIN = 1024

@@ -28,6 +28,9 @@ from balas_search.query.tree import (
     VectorRange,
 )
 
+# What the original shows of the relation of shapes is its number.
+RELATION_NUMBERS = {b"CONTAINS": 1, b"WITHIN": 2, b"DISJOINT": 3, b"INTERSECTS": 4}
+
 
 def explain(root: Node, field_names: Sequence[str]) -> str:
     """The tree as text. `field_names[i]` is the text field with bit i."""
@@ -44,7 +47,9 @@ class _Printer:
     def node(self, node: Node, depth: int) -> None:
         blanks = "  " * depth
         fields = self.fields(node)
-        if isinstance(node, Branch):
+        if isinstance(node, Knn):
+            self.knn(node, depth)
+        elif isinstance(node, Branch):
             opening = f"{blanks}{fields}{self.opening(node)}"
             self.lines.append(opening)
             for child in node.children:
@@ -52,6 +57,16 @@ class _Printer:
             self.lines.append(f"{blanks}}}{attributes(node, block=True)}")
         else:
             self.lines.append(f"{blanks}{fields}{leaf(node)}{attributes(node, block=False)}")
+
+    def knn(self, node: Knn, depth: int) -> None:
+        blanks = "  " * depth
+        (child,) = node.children
+        if isinstance(child, Everything):
+            self.lines.append(f"{blanks}VECTOR {{{vector_text(node)}}}")
+            return
+        self.lines.append(f"{blanks}VECTOR {{")
+        self.node(child, depth + 1)
+        self.lines.append(f"{blanks}}} => {{{vector_text(node)}}}")
 
     def fields(self, node: Node) -> str:
         if node.mask == ALL_FIELDS or isinstance(node, Tag | Numeric | Geo):
@@ -70,8 +85,6 @@ class _Printer:
             return "NOT{"
         if isinstance(node, Optional):
             return "OPTIONAL{"
-        if isinstance(node, Knn):
-            return f"VECTOR {{{vector_text(node)}}}" if not node.children else "VECTOR {"
         assert isinstance(node, Tag)
         return f"TAG:@{text(node.field_name)} {{"
 
@@ -101,7 +114,7 @@ def leaf(node: Node) -> str:
             f"{node.radius:f} {text(node.unit)}}}"
         )
     if isinstance(node, Shape):
-        return f"GEOSHAPE{{{text(node.relation)} {text(node.text)}}}"
+        return f"GEOSHAPE{{{RELATION_NUMBERS[node.relation]} {text(node.text)}}}"
     if isinstance(node, Missing):
         return f"ISMISSING{{{text(node.field_name)}}}"
     if isinstance(node, VectorRange):
@@ -127,11 +140,11 @@ def vector_text(node: Knn | VectorRange) -> str:
     distance = text(node.distance_name) if node.distance_name else f"__{name}_score"
     if isinstance(node, Knn):
         return (
-            f"K={node.count} nearest vectors to `$vector` in vector index associated with field "
+            f"K={node.count} nearest vectors to `${text(node.parameter)}` in vector index associated with field "
             f"@{name}, yields distance as `{distance}`"
         )
     return (
-        f"Vectors that are within {node.radius:g} distance radius from `$vector` in vector index "
+        f"Vectors that are within {node.radius:g} distance radius from `${text(node.parameter)}` in vector index "
         f"associated with field @{name}"
         + (f", yields distance as `{distance}`" if node.distance_name else "")
     )

@@ -119,7 +119,7 @@ class Parser(RangeParser):
         else:
             found = self.union()
         if self.dialect > 1 and self.next.kind == "arrow" and self.tokens[self.at + 1].kind == "[":
-            found = self.knn(found or Nothing())
+            found = self.knn(found or Everything())
         self.take("end")
         return found or Nothing()
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 GEO_UNITS = (b"m", b"km", b"ft", b"mi")
 RELATIONS = (b"WITHIN", b"CONTAINS", b"INTERSECTS", b"DISJOINT")
+VECTOR_ATTRIBUTES = (b"ef_runtime", b"epsilon", b"hybrid_policy", b"batch_size")
 TRUE = (b"true", b"1")
 FALSE = (b"false", b"0")
 
@@ -55,6 +56,11 @@ class RangeParser:
                 return self.vector_range(name)
             if word in RELATIONS and self.dialect > 1:
                 return self.shape(name)
+            behind = self.tokens[self.at + 1]
+            if self.dialect > 1 and behind.kind == "attribute":
+                raise ReplyError(
+                    f"Syntax error: Expecting a geoshape predicate at offset {behind.at}"
+                )
         low_open = self.eat("(")
         low = self.number_or_parameter(low_open)
         if self.dialect > 1 and self.eat("]"):
@@ -126,14 +132,10 @@ class RangeParser:
         """`[VECTOR_RANGE radius $vector]`."""
         self.at += 1
         radius = self.number_or_parameter(False)
-        vector = self.parameter(self.take("attribute").text)
+        given = self.take("attribute").text
+        vector = self.parameter(given)
         self.take("]")
-        if radius < 0:
-            raise ReplyError(
-                "Error parsing vector similarity parameters: "
-                f"negative radius ({radius:g}) given in a range query"
-            )
-        return VectorRange(field_name=name, radius=radius, vector=vector)
+        return VectorRange(field_name=name, radius=radius, vector=vector, parameter=given)
 
     def knn(self, child: Node) -> Node:
         """`=>[KNN 10 @field $vector ... AS name]`, behind the whole query."""
@@ -144,13 +146,16 @@ class RangeParser:
             raise syntax_error(word)
         count = self.count()
         name = unescaped(self.take("modifier").text)
-        vector = self.parameter(self.take("attribute").text)
-        made = Knn(children=[child], field_name=name, count=count, vector=vector)
+        given = self.take("attribute").text
+        vector = self.parameter(given)
+        made = Knn(children=[child], field_name=name, count=count, vector=vector, parameter=given)
         while not self.eat("]"):
             option = self.take("term").text.upper()
             value = self.value()
             if option == b"AS":
                 made.distance_name = value
+                if self.next.kind != "]":
+                    raise syntax_error(self.next)
             else:
                 made.options[option] = value
         if self.next.kind == "arrow":
@@ -216,8 +221,11 @@ class RangeParser:
             node.phonetic = boolean(name, value)
             self.fields.check_phonetic(node.mask)
         elif key == b"yield_distance_as" and isinstance(node, Knn | VectorRange):
+            if node.distance_name is not None:
+                names = b" and ".join((node.distance_name, value)).decode("utf-8", "replace")
+                raise ReplyError(f"Distance field was specified twice for vector query: {names}")
             node.distance_name = value
-        elif isinstance(node, Knn | VectorRange):
+        elif isinstance(node, Knn | VectorRange) and key in VECTOR_ATTRIBUTES:
             node.options[name.upper()] = value
         else:
             raise ReplyError(f"Invalid attribute {name.decode('utf-8', 'replace')}")

@@ -170,6 +170,8 @@ class Knn(Branch):
     field_name: bytes = b""
     count: int = 0
     vector: bytes = b""
+    # The name of the parameter that the vector was given in.
+    parameter: bytes = b""
     options: dict[bytes, bytes] = field(default_factory=dict)
 
 
@@ -180,4 +182,6 @@ class VectorRange(Node):
     field_name: bytes = b""
     radius: float = 0.0
     vector: bytes = b""
+    # The name of the parameter that the vector was given in.
+    parameter: bytes = b""
     options: dict[bytes, bytes] = field(default_factory=dict)

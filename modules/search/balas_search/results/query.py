@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from balas_search.evaluation.cursors import Cursor, Docs
+from balas_search.evaluation.cursors import Cursor, Docs, VectorCursor
 from balas_search.evaluation.evaluation import Evaluation, Limits
 from balas_search.evaluation.ranking import ranking_of
 from balas_search.evaluation.scorers import (
@@ -67,6 +67,8 @@ class Found:
     def scores(self, docs: Docs | None = None) -> NDArray[np.float64]:
         """The scores of all documents found, or of some of them."""
         wanted = self.docs if docs is None else docs
+        if isinstance(self.cursor, VectorCursor):
+            return np.zeros(len(wanted))
         return self.scorer(self.index, self.cursor, wanted, self.payload)
 
     def best(self, offset: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

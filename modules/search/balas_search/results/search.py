@@ -15,7 +15,7 @@ from balas_search.evaluation.scorers import idf
 from balas_search.index.index import Index
 from balas_search.postings.posting import Posting
 from balas_search.postings.ranking import best_keys
-from balas_search.query.tree import Knn, Token, Union
+from balas_search.query.tree import Token, Union
 from balas_search.results.excerpts import Excerpter, Hits
 from balas_search.results.explaining import explain_score
 from balas_search.results.loading import Loader
@@ -96,6 +96,8 @@ class Searcher:
         """What is done with documents after they are found."""
         options = self.options
         made = ["Index"]
+        if self.found is not None and self.found.yielded:
+            made.append("Metrics Applier")
         if options.sort_by is None or options.with_scores:
             made.append("Scorer")
         made.append("Sorter")
@@ -200,9 +202,6 @@ class Searcher:
         options = self.options
         name = options.sort_by
         if name is None:
-            if isinstance(found.tree, Knn) and found.yielded:
-                _, distances = next(iter(found.yielded.values()))
-                return by_keys(distances, False, options.offset, options.count), None
             places, self._best = found.best(options.offset, options.count)
             return places, None
         if options.then_by:
@@ -264,8 +263,13 @@ class Searcher:
         made = Row(key, score)
         if options.with_payloads:
             made.payload = self.index.documents.payloads.get(doc)
-        if options.with_sort_keys and column is not None:
-            made.sort_key = column.shown(place)
+        if options.with_sort_keys:
+            if column is not None:
+                made.sort_key = column.shown(place)
+            elif options.sort_by in found.yielded:
+                by_name = dict(self.measured(found, doc))
+                if options.sort_by in by_name:
+                    made.sort_key = b"#" + by_name[options.sort_by]
         if not options.no_content:
             made.fields = self.contents(found, doc, key)
         return made

@@ -13,6 +13,7 @@ from balas_search.fields.spec import (
     FieldSpec,
 )
 from balas_search.schema.words import NOT_CONVERTED, Words, bad, shown
+from balas_search.vectors.attributes import take_vector
 
 FIELDS_MAX = 1024
 # A text of JSON is one tag, unless a separator is given.
@@ -56,12 +57,14 @@ def _field(words: Words, on_json: bool) -> FieldSpec:
     if on_json and kind == TAG:
         spec.separator = NO_SEPARATOR
     if kind == VECTOR:
-        _vector(spec, words)
+        take_vector(spec, words)
     _options(spec, words)
     if (kind == NUMERIC or on_json) and spec.sortable:
         spec.unnormalized = True
-    if kind == VECTOR and (spec.sortable or spec.no_index):
-        raise ReplyError("Vector field cannot be sortable")
+    if spec.no_index and spec.index_missing:
+        raise ReplyError(
+            f"'Field `{shown(name)}` cannot be defined with both `NOINDEX` and `INDEXMISSING`'"
+        )
     spec.words = list(words.words[begin : words.at])
     return spec
 
@@ -80,6 +83,8 @@ def _options(spec: FieldSpec, words: Words) -> None:
             spec.index_empty = True
         elif words.eat(b"INDEXMISSING"):
             spec.index_missing = True
+        elif spec.kind == VECTOR:
+            return
         elif words.eat(b"SORTABLE"):
             spec.sortable = True
             if words.eat(b"UNF"):
@@ -138,17 +143,3 @@ def _tag_option(spec: FieldSpec, words: Words, option: bytes) -> bool:
     else:
         return False
     return True
-
-
-def _vector(spec: FieldSpec, words: Words) -> None:
-    """The algorithm of a VECTOR field and its attributes; `balas_search.vectors` judges them."""
-    spec.algorithm = words.take("vector similarity algorithm").upper()
-    count = words.take_count("vector similarity number of parameters")
-    if count % 2 or count > words.left:
-        raise ReplyError(
-            f"Bad number of arguments for vector similarity index: got {count} parameters"
-            + (" (expected even number)" if count % 2 else "")
-        )
-    for _ in range(count // 2):
-        name = words.take().upper()
-        spec.attributes[name] = words.take()

@@ -1,0 +1,192 @@
+"""VECTOR: vectors, found by how near they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from balas.api import ReplyError, number
+from balas_search.evaluation.cursors import Cursor, VectorCursor
+from balas_search.fields.base import BadField, Docs, FieldIndex
+from balas_search.fields.spec import FieldSpec
+from balas_search.query.tree import Everything, Knn, VectorRange
+from balas_search.schema.words import shown
+from balas_search.vectors.attributes import HNSW
+from balas_search.vectors.flat import FlatVectors
+from balas_search.vectors.hnsw import HnswVectors
+
+if TYPE_CHECKING:
+    from balas_search.evaluation.evaluation import Evaluation
+
+INVALID = "Error parsing vector similarity parameters: "
+INVALID_QUERY = "Error parsing vector similarity query: "
+POLICIES = (b"ADHOC_BF", b"BATCHES")
+
+
+class VectorIndex(FieldIndex):
+    """The vectors of one field."""
+
+    wants_removals: ClassVar[bool] = True
+
+    def __init__(self, spec: FieldSpec) -> None:
+        super().__init__(spec)
+        self.vectors = HnswVectors(spec) if spec.algorithm == HNSW else FlatVectors(spec)
+        self.kind = self.vectors.kind
+        self.used = False
+
+    def prepare(self, values: list[Any]) -> NDArray[Any] | None:
+        """The vectors as rows, None if there are none; raises BadField."""
+        kind = self.kind
+        blobs: list[bytes] = []
+        for value in values:
+            if value is None:
+                continue
+            blob = bytes(value) if isinstance(value, bytes | bytearray) else self.packed(value)
+            if len(blob) != kind.blob_bytes:
+                raise BadField(
+                    f"Could not add vector with blob size {len(blob)} (expected size "
+                    f"{kind.blob_bytes})"
+                )
+            blobs.append(blob)
+        return kind.of_blobs(blobs) if blobs else None
+
+    def packed(self, value: Any) -> bytes:
+        """The blob of an array of JSON."""
+        if not isinstance(value, list) or not all(
+            isinstance(item, int | float) and not isinstance(item, bool) for item in value
+        ):
+            raise BadField("Invalid vector element type")
+        if len(value) != self.kind.dimension:
+            raise BadField(
+                "Invalid vector length. Expected %d, got %d" % (self.kind.dimension, len(value))
+            )
+        return self.kind.narrowed(np.array(value, np.float64)).tobytes()
+
+    def add(self, doc: int, prepared: NDArray[Any]) -> int:
+        """Add a document's vectors."""
+        self.used = True
+        self.vectors.add(doc, prepared)
+        return 1
+
+    def remove(self, doc: int) -> None:
+        """Take a document's vectors out."""
+        self.vectors.remove(doc)
+
+    def renumber(self, new_ids: Docs) -> None:
+        """Move to new ids."""
+        self.vectors.renumber(new_ids)
+
+    def memory(self) -> int:
+        """Bytes it takes."""
+        return self.vectors.memory()
+
+    # --- queries ---------------------------------------------------------------------------------
+
+    def cursor(self, node: Any, evaluation: Evaluation) -> Cursor:
+        """The nearest, or those within a radius."""
+        if isinstance(node, Knn):
+            return self.nearest(node, evaluation)
+        if isinstance(node, VectorRange):
+            return self.within(node, evaluation)
+        return super().cursor(node, evaluation)
+
+    def query_of(self, blob: bytes) -> NDArray[Any] | None:
+        """The vector that a query asks for; None where no vector was ever indexed."""
+        if not self.used:
+            return None
+        if len(blob) != self.kind.blob_bytes:
+            raise ReplyError(
+                f"{INVALID_QUERY}query vector blob size ({len(blob)}) does not match index's "
+                f"expected size ({self.kind.blob_bytes})."
+            )
+        return self.kind.query(blob)
+
+    def nearest(self, node: Knn, evaluation: Evaluation) -> Cursor:
+        """KNN."""
+        hybrid = not isinstance(node.children[0], Everything)
+        options = self.knn_options(node.options, hybrid)
+        name = node.distance_name or b"__" + self.spec.name + b"_score"
+        check_name(name, evaluation)
+        query = self.query_of(node.vector)
+        breadth = int(options.get(b"EF_RUNTIME", b"0"))
+        child = evaluation.cursor(node.children[0]) if hybrid else None
+        if query is None:
+            docs, distances = np.empty(0, np.uint32), np.empty(0)
+        elif child is None:
+            docs, distances = self.vectors.nearest(query, node.count, breadth)
+        else:
+            among = evaluation.documents(child)
+            docs, distances = self.vectors.nearest_of(query, node.count, among, breadth)
+        order = np.argsort(docs, kind="stable")
+        measured = dict(evaluation.yielded)
+        evaluation.yielded.clear()
+        # In replies this distance stands before those of the filter.
+        evaluation.yielded[name] = docs[order], distances[order]
+        evaluation.yielded.update(measured)
+        return VectorCursor(docs[order], False, child)
+
+    def within(self, node: VectorRange, evaluation: Evaluation) -> Cursor:
+        """VECTOR_RANGE."""
+        options = node.options
+        epsilon = 0.0
+        for name, value in options.items():
+            if name != b"EPSILON" or self.spec.algorithm != HNSW:
+                raise ReplyError(f"{INVALID}Invalid option")
+            epsilon = number(value, f"{INVALID}Invalid value was given")
+            if epsilon <= 0:
+                raise ReplyError(f"{INVALID}Invalid value was given")
+        if node.radius < 0:
+            raise ReplyError(
+                f"{INVALID_QUERY}negative radius ({node.radius:g}) given in a range query"
+            )
+        if node.distance_name is not None:
+            check_name(node.distance_name, evaluation)
+        query = self.query_of(node.vector)
+        if query is None:
+            return VectorCursor(np.empty(0, np.uint32), True)
+        docs, distances = self.vectors.within(query, node.radius, epsilon)
+        if node.distance_name is not None:
+            evaluation.yielded[node.distance_name] = docs, distances
+        return VectorCursor(docs, True)
+
+    def knn_options(self, options: dict[bytes, bytes], hybrid: bool) -> dict[bytes, bytes]:
+        """The further parameters of KNN, checked."""
+        if not hybrid and (b"HYBRID_POLICY" in options or b"BATCH_SIZE" in options):
+            raise ReplyError(f"{INVALID}hybrid query attributes were sent for a non-hybrid query")
+        policy = options.get(b"HYBRID_POLICY", b"").upper()
+        for name, value in options.items():
+            if name == b"HYBRID_POLICY":
+                if policy not in POLICIES:
+                    raise ReplyError(f"{INVALID}invalid hybrid policy was given")
+                known = True
+            elif name == b"EF_RUNTIME":
+                known = self.spec.algorithm == HNSW
+                positive(value, known)
+            elif name == b"BATCH_SIZE":
+                known = True
+                positive(value, known)
+            else:
+                known = False
+            if not known:
+                raise ReplyError(f"{INVALID}Invalid option")
+        if policy == b"ADHOC_BF":
+            for name, called in ((b"BATCH_SIZE", "batch size"), (b"EF_RUNTIME", "EF_RUNTIME")):
+                if name in options:
+                    raise ReplyError(f"{INVALID}'{called}' is irrelevant for 'ADHOC_BF' policy")
+        return options
+
+
+def positive(value: bytes, known: bool) -> None:
+    """Raise ReplyError unless an option that is `known` is a whole number above 0."""
+    if known and (not value.isdigit() or not int(value)):
+        raise ReplyError(f"{INVALID}Invalid value was given")
+
+
+def check_name(name: bytes, evaluation: Evaluation) -> None:
+    """Raise ReplyError if a distance cannot have this name."""
+    if evaluation.index.spec_of(name) is not None:
+        raise ReplyError(f"Property `{shown(name)}` already exists in schema")
+    if name in evaluation.yielded:
+        raise ReplyError(f"Property `{shown(name)}` specified more than once")

@@ -1,0 +1,1 @@
+"""Vectors: how they are stored, measured, and found."""

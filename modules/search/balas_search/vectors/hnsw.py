@@ -1,0 +1,124 @@
+"""HNSW: a graph of neighbours, in which the nearest vectors are found without seeing all of them.
+
+The graph is hnswlib's; a vector's label in it is its row. What the graph finds is measured anew, so
+that distances are those of a FLAT field. The row of a vector that goes is marked in the graph, and
+the next vector that takes the row takes its place there, too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import hnswlib
+import numpy as np
+from numpy.typing import NDArray
+
+from balas_search.fields.spec import FieldSpec
+from balas_search.vectors.attributes import L2, NEIGHBOURS_MAX, NEIGHBOURS_MIN
+from balas_search.vectors.flat import FlatVectors, Found
+from balas_search.vectors.rows import ROWS_MIN
+
+EF_RUNTIME = 10
+# Few vectors are compared one by one: that is as fast, and exact.
+COMPARED_MAX = 1000
+# Following the graph to one more neighbour costs as much as comparing so many in a row.
+STEP_COST = 40
+# Of the neighbours asked for, a filter may leave this much less than its share.
+MARGIN = 1.5
+
+
+class HnswVectors(FlatVectors):
+    """The vectors of an HNSW field."""
+
+    def __init__(self, spec: FieldSpec) -> None:
+        super().__init__(spec)
+        attributes = spec.attributes
+        neighbours = int(attributes.get(b"M", b"16"))
+        self.neighbours = min(max(neighbours, NEIGHBOURS_MIN), NEIGHBOURS_MAX)
+        self.breadth_building = int(attributes.get(b"EF_CONSTRUCTION", b"200"))
+        self.breadth = int(attributes.get(b"EF_RUNTIME", str(EF_RUNTIME).encode()))
+        self.graph = self._graph(ROWS_MIN)
+
+    def _graph(self, capacity: int) -> hnswlib.Index:
+        space = "l2" if self.kind.metric == L2 else "ip"
+        graph = hnswlib.Index(space, self.kind.dimension)
+        graph.init_index(
+            capacity, M=self.neighbours, ef_construction=self.breadth_building, random_seed=100
+        )
+        return graph
+
+    def _wide(self, rows: NDArray[Any]) -> NDArray[Any]:
+        return self.kind.widened(rows).astype(np.float32, copy=False)
+
+    def add(self, doc: int, vectors: NDArray[Any]) -> None:
+        """Index a document's vectors."""
+        rows = self.rows.add(doc, vectors)
+        if self.rows.used > self.graph.get_max_elements():
+            self.graph.resize_index(len(self.rows.docs))
+        self.graph.add_items(self._wide(self.rows.matrix[rows]), rows, num_threads=1)
+
+    def remove(self, doc: int) -> None:
+        """Forget a document."""
+        for row in self.rows.remove(doc):
+            self.graph.mark_deleted(row)
+
+    def renumber(self, new_ids: NDArray[np.uint32]) -> None:
+        """Move to new ids; where most rows are free, the graph is built anew without them."""
+        self.rows.renumber(new_ids)
+        if len(self.rows.free) > max(len(self.rows), COMPARED_MAX):
+            self.rows.compact()
+            self.graph = self._graph(len(self.rows.docs))
+            used = self.rows.used
+            if used:
+                self.graph.add_items(self._wide(self.rows.matrix[:used]), np.arange(used))
+
+    def nearest(self, query: NDArray[Any], count: int, breadth: int = 0) -> Found:
+        """About the `count` nearest documents, nearest first, looking at `breadth` at once."""
+        available = len(self.rows)
+        if count >= available or available <= COMPARED_MAX or self.rows.several:
+            return self.rows.nearest(query, count)
+        rows = self._neighbours(query, count, breadth)
+        if rows is None:
+            return self.rows.nearest(query, count)
+        return self.rows.sorted(query, rows, count)
+
+    def _neighbours(
+        self, query: NDArray[Any], count: int, breadth: int
+    ) -> NDArray[np.int64] | None:
+        """The rows of the nearest that the graph leads to; None if it leads to fewer."""
+        self.graph.set_ef(max(breadth or self.breadth, count))
+        wanted = query.astype(np.float32, copy=False)
+        try:
+            labels, _ = self.graph.knn_query(wanted, count, num_threads=1)
+        except RuntimeError:
+            # hnswlib's way to say that it has found fewer than `count`.
+            return None
+        return np.asarray(labels[0], np.int64)
+
+    def nearest_of(
+        self, query: NDArray[Any], count: int, docs: NDArray[np.uint32], breadth: int = 0
+    ) -> Found:
+        """The same, among some documents: compared one by one, or by the graph, if it is cheaper."""
+        available = len(self.rows)
+        rows = self.rows.rows_of(docs)
+        count = min(count, len(rows))
+        wanted = int(max(count, breadth or self.breadth) * available / max(len(rows), 1) * MARGIN)
+        by_graph = not self.rows.several and len(rows) > COMPARED_MAX and wanted < available
+        while by_graph and wanted * STEP_COST < len(rows):
+            found = self._neighbours(query, wanted, breadth)
+            if found is None:
+                break
+            chosen = np.zeros(self.rows.used, bool)
+            chosen[rows] = True
+            found = found[chosen[found]]
+            if len(found) >= count:
+                return self.rows.sorted(query, found, count)
+            wanted *= 4
+        return self.rows.nearest(query, count, rows)
+
+    def memory(self) -> int:
+        """Bytes it takes."""
+        # Of a graph: the vector, its links in the lowest layer and above, a label, a lock.
+        links = self.neighbours * 4 * 2 + self.neighbours * 4 // 8
+        row_bytes = self.kind.dimension * 4 + links + 80
+        return self.rows.memory() + int(self.graph.get_max_elements()) * row_bytes
