@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from balas.api import Attachment, Module, hook
+from balas.api import Attachment, LoadStream, Module, SaveStream, hook
 from balas_timeseries import commands, information, queries
 from balas_timeseries import rule_commands as rules
 from balas_timeseries.registry import Registry
@@ -28,6 +28,8 @@ class TimeSeries(Module):
     types = (Series,)
     options = OPTIONS
     categories = ("timeseries",)
+    aux_name = "ts-series"
+    aux_version = 1
 
     def __init__(self) -> None:
         self.registry = Registry()
@@ -41,9 +43,22 @@ class TimeSeries(Module):
                 server.call(b"CONFIG", b"SET", option.name.encode(), value)
 
     @hook
+    def aux_save(self, out: SaveStream, after_keys: bool) -> None:
+        """Say that there are series, so that who loads the snapshot need not look for some among
+        all keys.
+        """
+        if after_keys and self.registry.count():
+            out.save_unsigned(self.registry.count())
+
+    @hook
+    def aux_load(self, source: LoadStream) -> None:
+        """Get to know the series of a snapshot, before the commands of a log come to them."""
+        self.registry.expect(source.load_unsigned())
+
+    @hook
     def data_loaded(self) -> None:
         """Get to know the series that came with the data."""
-        self.registry.reload()
+        self.registry.settle()
 
     @hook
     def database_changed(self, index: int) -> None:

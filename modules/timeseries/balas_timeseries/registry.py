@@ -40,9 +40,10 @@ class Registry:
         self._labels: dict[int, Labels] = {}
         self._server: Attachment | None = None
         self._following: Following | None = None
-        self._listening = True
         # Databases in which no series can be that is not known.
         self._seen: set[int] = set()
+        self._expected = 0
+        self._had_series = False
         self._sweeping: Iterator[tuple[int, bytes]] = iter(())
 
     def attach(self, server: Attachment) -> None:
@@ -97,29 +98,44 @@ class Registry:
 
     # --- what happens ----------------------------------------------------------------------------
 
-    def reload(self) -> None:
-        """All keys may be others."""
+    def count(self) -> int:
+        """How many series are known."""
+        return sum(map(len, self._known.values()))
+
+    def expect(self, count: int) -> None:
+        """A snapshot brings so many series; those that are there already are looked for now."""
+        self._expected = count
+        self._look()
+
+    def settle(self) -> None:
+        """All keys are there. Without a series among them there is nothing to listen to."""
+        if self._expected:
+            self._look()
+            self._expected = 0
+        if not self.count() and self._following is not None:
+            self._following.pause()
+            self._had_series = False
+            self._seen.clear()
+
+    def _look(self) -> None:
+        """Look for series in all databases."""
+        self._listen()
         self._known.clear()
         self._labels.clear()
         for db in range(int(self.server.option("databases"))):
             self._scan(db)
-        if not any(self._known.values()) and self._following is not None:
-            self._following.pause()
-            self._listening = False
-            self._seen.clear()
 
     def reload_database(self, db: int) -> None:
         """All keys of one database may be others."""
         self._known.pop(db, None)
         self._labels.pop(db, None)
         self._seen.discard(db)
-        if self._listening:
+        if self._had_series:
             self._scan(db)
 
     def _listen(self) -> None:
         if self._following is not None:
             self._following.resume()
-            self._listening = True
 
     def _scan(self, db: int) -> None:
         self._seen.add(db)
@@ -197,6 +213,7 @@ class Registry:
             yield source, rule
 
     def _place(self, db: int, key: bytes, series: Series) -> None:
+        self._had_series = True
         series.place = (db, key)
         series.resize()
         self._known.setdefault(db, {})[key] = series
