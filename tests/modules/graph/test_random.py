@@ -208,7 +208,7 @@ def test_patterns_are_found_as_the_twin_finds_them(
 
 TAILS = (
     "RETURN a.i, b.i",
-    "RETURN a.n, count(*), sum(b.n), min(b.i), max(b.i)",
+    "RETURN a.n, count(*), toInteger(sum(b.n)), min(b.i), max(b.i)",
     "WHERE a.n < b.n OR b:A RETURN a.i, b.i",
     "RETURN DISTINCT b.n % 2, a.n + b.n",
     "WITH a, count(b) AS c WHERE c > 1 RETURN a.i, c",
