@@ -18,7 +18,7 @@ from sources import TOP
 # The table has vector sets, too, a module that comes with Redis.
 NOT_OURS = {"module"}
 # What Balas has beside the table.
-OURS = {"MODULE AVAILABLE", "MODULE ORPHANS", "MODULE RELOAD"}
+OURS = {"MODULE AVAILABLE", "MODULE INFO", "MODULE ORPHANS", "MODULE RELOAD"}
 PECULIAR = {"MODULE", "CLUSTER"}
 # Differs from Redis: MODULE UNLOAD takes SETASIDE.
 ARITIES = {"MODULE UNLOAD": "-3"}

@@ -5,6 +5,11 @@ has these fixtures without a line of configuration:
 
     balas_server     Balas inside the test: no socket, and a clock that moves when it is told to
     client           a connection to it
+    balas_client     the same under a name that no other plugin has
+    balas_clock      the clock of `balas_server`: balas_clock.advance(1000) lets a second pass
+    propagates       propagates(("SADD", "k", "a")) returns what is told to the log and to replicas
+    survives_reload  survives_reload("k") saves, drops and loads all data and compares the value
+    balas_url        the address of a real server with a port of its own, for programs under test
     both             Balas and a real Redis: both("GET", "k") asks the two and compares
     real_redis       a real Redis 8.2.3, emptied; the test is skipped where its wheel is missing
     real_servers     real_servers("bloom", "json") gives one with real modules, started once a run
@@ -23,6 +28,7 @@ import pytest
 if TYPE_CHECKING:
     # Imported when a fixture is used: pytest loads this plugin in every run, of any project.
     from balas.testing.both import Both
+    from balas.testing.checks import Clock
     from balas.testing.clients import Client
     from balas.testing.in_process import InProcessServer
     from balas.testing.real_server import RealRedis
@@ -92,6 +98,48 @@ def balas_server() -> Iterator["InProcessServer"]:
 def client(balas_server: "InProcessServer") -> "Client":
     """A connection to `balas_server` that speaks RESP2."""
     return balas_server.client()
+
+
+@pytest.fixture
+def balas_client(balas_server: "InProcessServer") -> "Client":
+    """A connection to `balas_server` that speaks RESP2."""
+    return balas_server.client()
+
+
+@pytest.fixture
+def balas_clock(balas_server: "InProcessServer") -> "Clock":
+    """The clock of `balas_server`, which stands still until it is told to move."""
+    from balas.testing.checks import Clock
+
+    return Clock(balas_server)
+
+
+@pytest.fixture
+def propagates(balas_server: "InProcessServer") -> Callable[..., list[list[bytes]]]:
+    """A function that sends a command and returns what the log and replicas are told of it."""
+    from balas.testing.checks import propagated
+
+    return lambda *argv: propagated(balas_server, argv)
+
+
+@pytest.fixture
+def survives_reload(balas_server: "InProcessServer") -> Callable[..., None]:
+    """A function that fails unless the values of these keys outlive a snapshot and a log."""
+    from balas.testing.checks import check_survival
+
+    return lambda *keys: check_survival(balas_server, keys)
+
+
+@pytest.fixture
+def balas_url() -> Iterator[str]:
+    """The address of an empty server in a thread, with a port of its own: redis://127.0.0.1:4711.
+
+    For programs under test that want a real server. Its clock is the real one.
+    """
+    from balas.embedding import Server
+
+    with Server() as server:
+        yield server.url
 
 
 @pytest.fixture
