@@ -97,6 +97,7 @@ class Memory:
         self._lazily = False
         self._time_limit_ns = 0
         self._evicts_later = False
+        self._time_was_up = False
         self._exceeded_since_ns = 0
         self.exceeded_ns = 0
         engine.free_memory = self.free
@@ -161,14 +162,19 @@ class Memory:
             self._evict_later()
 
     def free(self) -> bool:
-        """Evict until memory is below the limit or the time is up; False if nothing may go."""
-        if not self.may_evict or not self._engine.changes.expires_keys:
+        """Evict until memory is below the limit or the time is up; False if nothing may go.
+
+        Once the time was up, the commands of this turn of the event loop go without: in Redis each
+        of a pipeline takes it anew, and the last one waits for all of them.
+        """
+        if self._time_was_up or not self.may_evict or not self._engine.changes.expires_keys:
             return True
         began_ns = self._monotonic_ns()
         result = self._eviction.free(self._engine.maxmemory, self._time_limit_ns)
         self._latency.add("eviction-cycle", self._monotonic_ns() - began_ns)
         self._note_exceeded(result)
         if result == MORE_TO_FREE:
+            self._time_was_up = True
             self._evict_later()
         if result != NOTHING_TO_FREE:
             return True
@@ -185,7 +191,7 @@ class Memory:
             self._engine.timers.at(self._engine.clock.now_ms, self._evict_more)
 
     def _evict_more(self) -> None:
-        self._evicts_later = False
+        self._evicts_later = self._time_was_up = False
         engine = self._engine
         if engine.maxmemory and engine.account.total > engine.maxmemory:
             self.free()
