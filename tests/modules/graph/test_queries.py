@@ -138,3 +138,12 @@ def test_a_graph_obeys_the_laws_of_values(graph: Client, graph_server: InProcess
         return graph
 
     check_laws(graph_server, made, lambda graph: graph.create_node([], {}))
+
+
+def test_a_profile_counts_the_records_of_each_operation(graph: Client) -> None:
+    graph("GRAPH.PROFILE", "g", "UNWIND [1, 2, 3] AS x CREATE (:A {x: x})")
+    lines = graph("GRAPH.PROFILE", "g", "MATCH (a:A) WITH a WHERE a.x > 1 RETURN a.x")
+    counts = [line.strip().split(b", Execution")[0] for line in lines]
+    assert counts[0] == b"Results | Records produced: 2"
+    assert counts[-1] == b"Node By Label Scan | (a:A) | Records produced: 3"
+    assert graph("GRAPH.QUERY", "g", "MATCH (a:A) RETURN count(a)")[1] == [[3]]

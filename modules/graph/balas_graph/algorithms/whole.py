@@ -18,7 +18,6 @@ from balas_graph.algorithms.settings import (
 from balas_graph.errors import QueryError
 from balas_graph.evaluation.registry import procedure
 from balas_graph.evaluation.run import Run
-from balas_graph.evaluation.values import is_number
 from balas_graph.storage import _matrix
 
 Rows = Iterable[tuple[object, ...]]
@@ -111,7 +110,7 @@ def forest(run: Run, given: object = None) -> Rows:
         key = run.graph.attributes.get(weight)
         values = [store.get(True, id, key) for id in edges.tolist()]
         sign = -1.0 if objective == "maximize" else 1.0
-        weights = [sign * float(v) if is_number(v) else np.inf for v in values]  # type: ignore[arg-type]
+        weights = [sign * v if isinstance(v, (int, float)) else np.inf for v in values]
         order = np.argsort(np.array(weights), kind="stable")
         edges, sources, targets = edges[order], sources[order], targets[order]
     chosen, roots = _matrix.spanning(sources, targets, store.node_limit)

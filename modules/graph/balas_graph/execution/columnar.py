@@ -82,10 +82,9 @@ class Columns:
 
     def scopes(self, keys: list[Expression], first: list[int]) -> list[Row]:
         """For each group a row with the names that its keys need."""
-        names = [key.name if isinstance(key, tree.Variable) else key.of.name for key in keys]  # type: ignore[attr-defined]
         if not first:
             return []
-        return self.batch.take(np.array(first, np.int64)).rows(self.run) if names else [{}]
+        return self.batch.take(np.array(first, np.int64)).rows(self.run) if keys else [{}]
 
     def aggregate(self, call: tree.Call, groups: Groups, count: int) -> list[object] | None:
         """The values of an aggregate for each group; None if it needs rows."""

@@ -188,7 +188,7 @@ def walks(
     cdef bint masked = allowed is not None, incoming
     if masked:
         mask = allowed
-    cdef Py_ssize_t i, step = 0, depth, side
+    cdef Py_ssize_t i, step = 0, side
     cdef int32_t edge, node
     # For each depth: the edge walked, the side it is of, and the node it leads to.
     cdef Ints path = Ints(), side_of = Ints(), node_of = Ints()
@@ -208,7 +208,6 @@ def walks(
                 if step == STEPS:
                     step = 0
                     look(rows.used)
-                # Here `node` is the end of the path, and `edge` the one to try; -1: the next side.
                 while edge < 0 or marks[edge]:
                     if edge >= 0:
                         edge = next_edge(edges, edge, sides.incoming[side], sides.both)
@@ -220,7 +219,6 @@ def walks(
                         <Heads> sides.heads[side], edges, node, sides.incoming[side], sides.both
                     )
                 if edge < 0:
-                    # Back to the node before, and on behind the edge that led here.
                     if path.used == 0:
                         break
                     path.used -= 1
@@ -237,8 +235,7 @@ def walks(
                 marks[edge] = 1
                 incoming = sides.incoming[side]
                 node = edges[edge].source if incoming else edges[edge].target
-                depth = path.used
-                if depth >= low and (not masked or mask[store.nodes[node].labels]):
+                if path.used >= low and (not masked or mask[store.nodes[node].labels]):
                     rows.add(<int32_t> i)
                     ends.add(node)
                 side, edge = -1, -1
@@ -295,6 +292,46 @@ cdef struct Lane:
     int32_t place
 
 
+cdef class Level:
+    """Nodes that are reached by the same number of edges, each once, with up to two edges that
+    all the ways to it share.
+    """
+
+    cdef Ints nodes, first, second
+    # Where a node stands in the level, or -1.
+    cdef int32_t *places
+
+    cdef int reach(self, int32_t node, int32_t edge, int32_t before, bint last) except -1:
+        """Come to a node by an edge, and by one before it that the ways share (or -1).
+
+        In the last level it does not matter how.
+        """
+        cdef int32_t place = self.places[node], kept
+        if place < 0:
+            self.places[node] = <int32_t> self.nodes.used
+            self.nodes.add(node)
+            if not last:
+                self.first.add(edge)
+                self.second.add(before)
+        elif not last:
+            # Of more ways only what is common stays.
+            kept = self.first.cells[place]
+            if kept != edge and kept != before:
+                self.first.cells[place] = -1
+            kept = self.second.cells[place]
+            if kept != edge and kept != before:
+                self.second.cells[place] = -1
+        return 0
+
+
+cdef Level new_level(int32_t *places):
+    """A level without nodes."""
+    cdef Level level = Level()
+    level.nodes, level.first, level.second = Ints(), Ints(), Ints()
+    level.places = places
+    return level
+
+
 def third_ends(Store store, int32_t start, list hops, look):
     """The nodes at the ends of paths of one to three edges, no edge twice, each once.
 
@@ -303,36 +340,34 @@ def third_ends(Store store, int32_t start, list hops, look):
     """
     cdef Py_ssize_t limit = max(1, store.node_limit), hop, i, side, step = 0, n_hops = len(hops)
     cdef EdgeRecord *edges = store.edges
-    # The nodes of this level and of the next, and for each up to two edges that all paths share.
-    cdef Ints level = Ints(), first = Ints(), second = Ints(), next_level, next_first, next_second
-    # Where a node stands in the next level, or -1.
     cdef int32_t *places = <int32_t *> malloc(limit * sizeof(int32_t))
     cdef Sides sides
     cdef Heads heads
-    cdef int32_t edge, end, one, place, kept
+    cdef int32_t edge, end, one
+    cdef Level level, following
     cdef Py_ssize_t turn, n_lanes
     cdef Lane lanes[LANES]
     cdef bint incoming, last
     if places == NULL:
         raise MemoryError
     memset(places, 0xFF, limit * sizeof(int32_t))
-    level.add(start)
-    first.add(-1)
-    second.add(-1)
+    level = new_level(places)
+    level.reach(start, -1, -1, False)
+    places[start] = -1
     try:
         for hop in range(n_hops):
             last = hop == n_hops - 1
             sides = Sides(store, hops[hop][0], hops[hop][1])
-            next_level, next_first, next_second = Ints(), Ints(), Ints()
+            following = new_level(places)
             for side in range(sides.count):
                 incoming = sides.incoming[side]
                 heads = <Heads> sides.heads[side]
                 turn, n_lanes = 0, 0
                 # Several lists are walked in turn, so that their records are fetched meanwhile.
-                while turn < level.used or n_lanes:
-                    while n_lanes < LANES and turn < level.used:
+                while turn < level.nodes.used or n_lanes:
+                    while n_lanes < LANES and turn < level.nodes.used:
                         edge = first_edge(
-                            heads, edges, level.cells[turn], incoming, sides.both
+                            heads, edges, level.nodes.cells[turn], incoming, sides.both
                         )
                         if edge >= 0:
                             prefetch(&edges[edge])
@@ -344,26 +379,11 @@ def third_ends(Store store, int32_t start, list hops, look):
                         step += 1
                         if step == STEPS:
                             step = 0
-                            look(next_level.used)
-                        edge, one = lanes[i].edge, first.cells[lanes[i].place]
-                        if edge != one and edge != second.cells[lanes[i].place]:
+                            look(following.nodes.used)
+                        edge, one = lanes[i].edge, level.first.cells[lanes[i].place]
+                        if edge != one and edge != level.second.cells[lanes[i].place]:
                             end = edges[edge].source if incoming else edges[edge].target
-                            place = places[end]
-                            if place < 0:
-                                places[end] = <int32_t> next_level.used
-                                next_level.add(end)
-                                if not last:
-                                    # A path that ends here has this edge and the one before it.
-                                    next_first.add(edge)
-                                    next_second.add(one)
-                            elif not last:
-                                # Of more paths only what is common stays.
-                                kept = next_first.cells[place]
-                                if kept != edge and kept != one:
-                                    next_first.cells[place] = -1
-                                kept = next_second.cells[place]
-                                if kept != edge and kept != one:
-                                    next_second.cells[place] = -1
+                            following.reach(end, edge, one, last)
                         edge = next_edge(edges, edge, incoming, sides.both)
                         if edge < 0:
                             n_lanes -= 1
@@ -372,14 +392,14 @@ def third_ends(Store store, int32_t start, list hops, look):
                             prefetch(&edges[edge])
                             lanes[i].edge = edge
                             i += 1
-            level, first, second = next_level, next_first, next_second
+            level = following
             if not last:
-                for i in range(level.used):
-                    places[level.cells[i]] = -1
+                for i in range(level.nodes.used):
+                    places[level.nodes.cells[i]] = -1
     finally:
         free(places)
-    look(level.used)
-    return level.array()
+    look(level.nodes.used)
+    return level.nodes.array()
 
 
 def different(const int32_t[:] ids, Py_ssize_t limit):

@@ -15,7 +15,7 @@ from balas.api import BadData
 from balas_graph.errors import QueryError
 from balas_graph.storage import _snapshot
 from balas_graph.storage.constraints import Constraint
-from balas_graph.storage.entities import Point
+from balas_graph.storage.entities import Point, Vector
 from balas_graph.temporal.durations import Duration
 from balas_graph.temporal.making import from_text
 from balas_graph.temporal.reading import read_duration
@@ -104,6 +104,8 @@ def pack(value: object) -> object:
         return {"$": "point", "at": [value.latitude, value.longitude]}
     if isinstance(value, float) and not math.isfinite(value):
         return {"$": repr(value)}
+    if isinstance(value, Vector):
+        return {"$": "vector", "at": list(value.numbers)}
     if isinstance(value, (Temporal, Duration)):
         return {"$": value.kind, "is": value.written()}
     return value
@@ -118,5 +120,7 @@ def unpack(value: Any) -> object:
         if "is" in value:
             text = str(value["is"])
             return read_duration(text) if kind == "duration" else from_text(kind, text)
+        if kind == "vector":
+            return Vector(tuple(map(float, value["at"])))
         return Point(*value["at"]) if kind == "point" else float(kind)
     return value
