@@ -35,6 +35,10 @@ SAME = (
     "RETURN date('2020-01-02') + duration('P1M'), date('2020-01-02').year",
     "RETURN typeOf(date('2020-01-02')), typeOf(localtime('10:10')), typeOf(duration('P1D'))",
     "RETURN abs(-5), sign(0.0), ceil(1.5), floor(1), log(0), exp(1000), cot(0)",
+    "RETURN vecf32([1, 2.5]), [vecf32([1])], typeOf(vecf32([])), vecf32([1]) = vecf32([1])",
+    "CREATE (v:V {v: vecf32([1, 2.5])}) RETURN v.v",
+    "RETURN vec.euclideanDistance(vecf32([1,2]), vecf32([1,3])), "
+    "vec.euclideanDistance(vecf32([1]), null)",
     "RETURN split('a,b', null), substring('abc', 5), replace('abc', '', 'x'), toUpper('é')",
 )
 REFUSED = (
@@ -45,6 +49,9 @@ REFUSED = (
     "string.matchRegEx('a', '(')",
     "hasLabels(1, [])",
     "toIntegerList(1)",
+    "vecf32(['a'])",
+    "vec.euclideanDistance([1], [2])",
+    "vec.cosineDistance(vecf32([1, 2]), vecf32([1]))",
 )
 
 
@@ -67,3 +74,10 @@ def test_refusals(graph: Client, expression: str) -> None:
 def test_json_escapes_what_has_to_be(graph: Client) -> None:
     found = graph("GRAPH.QUERY", "g", "RETURN toJSON('a\"b')")[1][0][0]
     assert found == b'"a\\"b"'
+
+
+def test_vectors_are_kept(graph: Client) -> None:
+    graph("GRAPH.QUERY", "g", "CREATE ({v: vecf32([1, 0.1])})")
+    graph("COPY", "g", "h")
+    query = "MATCH (n) RETURN n.v, round(vec.cosineDistance(n.v, vecf32([0, 1])) * 100)"
+    assert graph("GRAPH.QUERY", "h", query)[1] == [[b"<1.000000, 0.100000>", b"90"]]
