@@ -17,7 +17,8 @@ from libc.stdint cimport int64_t
 
 from balas.engine.clock cimport Clock
 from balas.engine.stats cimport Stats
-from balas.keyspace.database cimport Database, Entry
+from balas.keyspace.database cimport Database
+from balas.keyspace.entries cimport Entry
 from balas.types.fields cimport Fields
 
 

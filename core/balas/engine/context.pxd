@@ -2,7 +2,8 @@ from libc.stdint cimport int64_t
 
 from balas.engine.changes cimport Changes
 from balas.engine.client cimport Client
-from balas.keyspace.database cimport Database, Entry
+from balas.keyspace.database cimport Database
+from balas.keyspace.entries cimport Entry
 from balas.types.fields cimport Fields
 from balas.types.limits cimport Limits
 from balas.types.list cimport List

@@ -16,10 +16,10 @@ from libc.stdint cimport int64_t, uint64_t
 from balas.engine.changes cimport Changes
 from balas.engine.client cimport Client
 from balas.errors import NOT_AN_INTEGER, WRONG_TYPE, ReplyError
-from balas.keyspace.database cimport (
-    ANY_FORM, DORMANT, INLINE, INTEGER, OBJECT, RAW_FORM, RAW_STRING, TEXT_FORM, Database, Entry,
-    StringForm, entry_memory, integer_of, is_object, is_string, object_of, payload, string_of,
-    value_of,
+from balas.keyspace.database cimport Database, value_of
+from balas.keyspace.entries cimport (
+    ANY_FORM, DORMANT, INLINE, INTEGER, OBJECT, RAW_FORM, RAW_STRING, TEXT_FORM, Entry, StringForm,
+    entry_memory, integer_of, is_object, is_string, object_of, payload, string_of,
 )
 from balas.structures.numbers cimport string_to_int64
 from balas.protocol.replies import NO_REPLY

@@ -1,40 +1,13 @@
 from cpython.ref cimport PyObject
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 
 from balas.keyspace.access cimport AccessClock
 from balas.keyspace.deadlines cimport Deadlines
+from balas.keyspace.entries cimport Entry, Kind, StringForm
 from balas.keyspace.sizes cimport CLASSES
 from balas.structures.hashtable cimport HashTable
 from balas.structures.slabs cimport Slabs
 from balas.types.value cimport DORMANT_FORMS, Value
-
-cdef enum Kind:
-    INLINE = 0     # payload: the string's bytes
-    INTEGER = 1    # payload: int64_t
-    OBJECT = 2     # payload: PyObject *
-    DORMANT = 3    # payload: the block that the object was made of; flags: its DormantForm
-
-cdef enum EntryFlag:
-    # OBJECT ENCODING says "raw" of this INLINE string: it does not fit beside its key in the block
-    # Redis has for both, or it was made by changing a part of it.
-    RAW_STRING = 1
-
-# What a new string is kept as.
-cdef enum StringForm:
-    ANY_FORM = 0   # a number if it reads as one
-    TEXT_FORM = 1  # always as text: what INCRBYFLOAT makes
-    RAW_FORM = 2   # as text that says "raw"
-
-# Header, key and payload in one allocation.
-cdef struct Entry:
-    int64_t expire_ms   # Unix time in ms, -1 for never
-    uint32_t access     # see keyspace.access
-    uint32_t length     # of an INLINE payload; of an object what it is counted with, in 8 bytes
-    uint8_t kind
-    uint8_t flags
-    uint16_t size_class  # see keyspace.sizes
-    uint32_t key_length  # directly before the key: the hash table reads it there
-    char key[0]
 
 cdef class Account:
     # By form: one value of the type that has it, which makes others; NULL for forms not in use.
@@ -47,24 +20,8 @@ cdef class Account:
     # where the entries of all databases stand
     cdef readonly Slabs slabs
 
-cdef inline char *payload(const Entry *entry) noexcept nogil:
-    return <char *> entry.key + entry.key_length
-
-cdef inline PyObject *object_of(const Entry *entry) noexcept nogil:
-    return (<PyObject **> payload(entry))[0]
-
-cdef inline bint is_object(const Entry *entry) noexcept nogil:
-    """Whether the value is an object, be it dormant."""
-    return entry.kind >= OBJECT
-
-cdef inline int64_t integer_of(const Entry *entry) noexcept nogil:
-    return (<int64_t *> payload(entry))[0]
-
-cdef object string_of(const Entry *entry)
 cdef object value_of(Database db, Entry *entry)
 cdef Value awake(Account account, const Entry *entry)
-cdef bint is_string(const Entry *entry) noexcept
-cdef int64_t entry_memory(const Entry *entry) noexcept
 
 cdef class Database:
     cdef readonly int index

@@ -19,25 +19,27 @@ notification) that this file knows nothing of.
 """
 
 cimport cython
-from cpython.bytearray cimport PyByteArray_GET_SIZE
 from cpython.bytes cimport (
     PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE,
 )
 from cpython.long cimport PyLong_CheckExact
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
-from libc.stdint cimport (
-    INT64_MAX, INT64_MIN, UINT32_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t,
-)
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from balas.keyspace.access cimport AccessClock
 from balas.keyspace.deadlines cimport Deadlines
+from balas.keyspace.entries cimport (
+    ANY_FORM, COUNTED_UNIT, DORMANT, INLINE, INTEGER, OBJECT, RAW_FORM, RAW_STRING, TABLE_SHARE,
+    Entry, Kind, StringForm, embeds, embeds_later, entry_memory, entry_size, integer_of, is_object,
+    measured, object_of, payload, payload_size, string_of, units_of,
+)
 from balas.keyspace.sizes cimport (
     CLASSES, HASHES, LISTS, POWERS, SETS, SORTED_SETS, STRINGS, TIMED_HASHES, class_of,
     class_of_integer,
 )
 from balas.structures.hashtable cimport HashTable
-from balas.structures.numbers cimport int64_to_string, string_to_int64
+from balas.structures.numbers cimport string_to_int64
 from balas.structures.slabs cimport Slabs, room_of
 from balas.types.fields cimport Fields
 from balas.types.value cimport Value
@@ -47,75 +49,8 @@ cdef enum:
     INLINE_MAX = 256
     # The longest text of a 64-bit integer.
     INTEGER_TEXT_MAX = 20
-    # What an entry costs in a table: a pointer and a tag in buckets that are two thirds full.
-    TABLE_SHARE = 14
-    # What objects are counted with is kept in units of so many bytes.
-    COUNTED_UNIT = 8
-    # Redis keeps a string with its key in one block of 64 bytes and then calls it "embstr". This is
-    # what header and terminators leave of the block for the two, and what an expiry time takes.
-    EMBEDDED_ROOM = 41
-    EXPIRE_ROOM = 8
-    # Its keys from this length on have a longer header.
-    LONG_KEY = 32
     # Freeing a value of more than this many allocations is put off, where laziness is asked for.
     LAZY_EFFORT = 64
-
-
-cdef inline size_t payload_size(Kind kind, uint32_t length) noexcept nogil:
-    return length if kind == INLINE else 8
-
-
-cdef inline size_t entry_size(const Entry *entry) noexcept nogil:
-    return sizeof(Entry) + entry.key_length + payload_size(<Kind> entry.kind, entry.length)
-
-
-cdef inline bint embeds(const Entry *entry, bint expires) noexcept nogil:
-    """Whether Redis would have room for this INLINE string beside its key."""
-    cdef uint32_t room = EMBEDDED_ROOM - EXPIRE_ROOM if expires else EMBEDDED_ROOM
-    return entry.key_length + entry.length <= room
-
-
-cdef inline bint embeds_later(const Entry *entry) noexcept nogil:
-    """Whether Redis would have room for an expiry time in the block of a string without one.
-
-    The block of a long key may be one of 80 bytes, and then has room to spare.
-    """
-    return embeds(entry, True) or (
-        entry.key_length >= LONG_KEY and entry.key_length + entry.length >= EMBEDDED_ROOM - 1
-    )
-
-
-cdef inline int64_t counted(const Entry *entry) noexcept nogil:
-    """The bytes an object was last counted with."""
-    return <int64_t> entry.length * COUNTED_UNIT
-
-
-cdef inline uint32_t units_of(int64_t size) noexcept nogil:
-    """So many bytes in the units in which they are kept."""
-    size = (size + COUNTED_UNIT - 1) // COUNTED_UNIT
-    return <uint32_t> size if size < UINT32_MAX else UINT32_MAX
-
-
-cdef int64_t entry_memory(const Entry *entry) noexcept:
-    """Bytes this entry costs: its own block, its share of the tables, and its object."""
-    cdef int64_t total = <int64_t> room_of(entry_size(entry)) + TABLE_SHARE
-    if is_object(entry):
-        total += counted(entry)
-    if entry.expire_ms >= 0:
-        total += TABLE_SHARE
-    return total
-
-
-cdef object string_of(const Entry *entry):
-    """The string as bytes; a `bytearray` is copied. Only for entries that hold strings."""
-    cdef char text[24]
-    cdef object value
-    if entry.kind == INLINE:
-        return PyBytes_FromStringAndSize(payload(entry), entry.length)
-    if entry.kind == INTEGER:
-        return PyBytes_FromStringAndSize(text, int64_to_string(integer_of(entry), text))
-    value = <object> object_of(entry)
-    return value if PyBytes_CheckExact(value) else bytes(value)
 
 
 cdef object value_of(Database db, Entry *entry):
@@ -130,23 +65,6 @@ cdef object value_of(Database db, Entry *entry):
 cdef Value awake(Account account, const Entry *entry):
     """An object for the block of a dormant entry, which both now have."""
     return (<Value> account.prototypes[entry.flags]).wake(object_of(entry), entry.flags)
-
-
-cdef bint is_string(const Entry *entry) noexcept:
-    return entry.kind < OBJECT or (
-        entry.kind == OBJECT and not isinstance(<object> object_of(entry), Value)
-    )
-
-
-cdef int64_t measured(object value) except -1:
-    """Bytes an OBJECT payload occupies."""
-    if isinstance(value, Value):
-        return (<Value> value).memory_usage()
-    if PyBytes_CheckExact(value):
-        return room_of(PyBytes_GET_SIZE(value) + 33)
-    if isinstance(value, bytearray):
-        return room_of(PyByteArray_GET_SIZE(value) + 1) + 64
-    raise TypeError(f"{type(value).__name__} is no value of the keyspace")
 
 
 # Kinds of values whose sizes are counted, by what TYPE says.

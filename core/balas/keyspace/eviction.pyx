@@ -14,7 +14,8 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from balas.keyspace.access cimport AccessClock
-from balas.keyspace.database cimport Account, Database, Entry
+from balas.keyspace.database cimport Account, Database
+from balas.keyspace.entries cimport Entry
 from balas.structures.hashing cimport prefetch
 from balas.structures.hashtable cimport HashTable
 

@@ -14,7 +14,8 @@ change anything. So the keys of a few buckets are gathered first, then judged, t
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t
 
-from balas.keyspace.database cimport Database, Entry
+from balas.keyspace.database cimport Database
+from balas.keyspace.entries cimport Entry
 from balas.structures.hashing cimport prefetch
 
 cdef enum:

@@ -15,8 +15,9 @@ from posix.unistd cimport usleep
 
 from balas.errors import BadData
 from balas.keyspace.access cimport AccessClock
-from balas.keyspace.database cimport (
-    INLINE, INTEGER, Database, Entry, integer_of, is_string, object_of, payload,
+from balas.keyspace.database cimport Database
+from balas.keyspace.entries cimport (
+    INLINE, INTEGER, Entry, integer_of, is_string, object_of, payload,
 )
 from balas.services.rdb.format cimport (
     AUX, END, FUNCTION, MODULE, MODULE_AUX, RESIZE_DB, SELECT_DB, STRING,

@@ -1,0 +1,1 @@
+# Entries are for other compiled parts; Python sees nothing of them.
