@@ -1,6 +1,9 @@
 """THE import for module authors: everything a module needs, and nothing that may change under it.
 
 >>> from balas.api import Context, Module, Value, command, key, READONLY, FAST
+
+What is exported here stays: a name or verb goes only after a minor version in which its use warned
+with a `BalasDeprecationWarning`. docs/api.md lists it all.
 """
 
 from balas.engine.context import Context
@@ -14,6 +17,7 @@ from balas.errors import (
     ReplyError,
 )
 from balas.host.attachment import Attachment, Change, Following
+from balas.host.deprecation import BalasDeprecationWarning
 from balas.host.hookspecs import hook
 from balas.host.module import Module
 from balas.protocol.replies import (
@@ -70,6 +74,9 @@ from balas.types.digest import Digest
 from balas.types.streams import LoadStream, SaveStream
 from balas.types.value import Value
 
+# Major and minor: a module that was written for 1.0 runs with every 1.x.
+api_version = "1.0"
+
 __all__ = [
     "ACCESS",
     "ADMIN",
@@ -101,6 +108,7 @@ __all__ = [
     "Attachment",
     "BadData",
     "BadValue",
+    "BalasDeprecationWarning",
     "BigNumber",
     "Change",
     "Config",
@@ -122,6 +130,7 @@ __all__ = [
     "Status",
     "Value",
     "Verbatim",
+    "api_version",
     "command",
     "container",
     "dump_payload",
