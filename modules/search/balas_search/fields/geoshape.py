@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -156,7 +157,7 @@ def place(text: str, whole: str) -> tuple[float, float]:
 def followed(ring: list[tuple[float, float]]) -> list[tuple[float, float]]:
     """A ring whose edges, which are great circles, are cut into short straight ones."""
     made = [ring[0]]
-    for begin, end in zip(ring, ring[1:], strict=False):
+    for begin, end in pairwise(ring):
         here, there = unit_vector(begin), unit_vector(end)
         angle = math.acos(max(-1.0, min(1.0, sum(a * b for a, b in zip(here, there, strict=True)))))
         steps = math.ceil(math.degrees(angle) / STEP_DEGREES)

@@ -60,7 +60,7 @@ class VectorIndex(FieldIndex):
             raise BadField("Invalid vector element type")
         if len(value) != self.kind.dimension:
             raise BadField(
-                "Invalid vector length. Expected %d, got %d" % (self.kind.dimension, len(value))
+                f"Invalid vector length. Expected {self.kind.dimension}, got {len(value)}"
             )
         return self.kind.narrowed(np.array(value, np.float64)).tobytes()
 

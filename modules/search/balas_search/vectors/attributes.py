@@ -146,14 +146,14 @@ class VectorKind:
 
     def query(self, blob: bytes) -> NDArray[Any]:
         """A vector to be compared with rows."""
-        return self.widened(self.of_blobs([blob]))[0]
+        return np.asarray(self.widened(self.of_blobs([blob]))[0])
 
 
 def unit(rows: NDArray[Any]) -> NDArray[Any]:
     """Rows divided by their lengths; those of length 0 stay."""
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
     lengths[lengths == 0] = 1
-    return (rows / lengths[:, None]).astype(rows.dtype)
+    return np.asarray(rows / lengths[:, None], rows.dtype)
 
 
 def kind_of(spec: FieldSpec) -> VectorKind:

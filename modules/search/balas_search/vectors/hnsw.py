@@ -98,7 +98,7 @@ class HnswVectors(FlatVectors):
     def nearest_of(
         self, query: NDArray[Any], count: int, docs: NDArray[np.uint32], breadth: int = 0
     ) -> Found:
-        """The same, among some documents: compared one by one, or by the graph, if it is cheaper."""
+        """The same, among some documents: compared or by the graph, if cheaper."""
         available = len(self.rows)
         rows = self.rows.rows_of(docs)
         count = min(count, len(rows))

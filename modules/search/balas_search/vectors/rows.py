@@ -125,11 +125,11 @@ class VectorRows:
     def rows_of(self, docs: NDArray[np.uint32]) -> Rows:
         """The rows of some documents; those without a vector have none."""
         rows = self._row_of[docs[docs < len(self._row_of)]]
-        rows = rows[rows >= 0].astype(np.int64)
+        found = rows[rows >= 0].astype(np.int64)
         if self._more:
             more = [row for doc in docs.tolist() for row in self._more.get(doc, ())]
-            rows = np.concatenate([rows, np.array(more, np.int64)])
-        return rows
+            found = np.concatenate([found, np.array(more, np.int64)])
+        return found
 
     # --- distances -------------------------------------------------------------------------------
 
@@ -141,7 +141,7 @@ class VectorRows:
             found = (apart * apart).sum(axis=1)
         else:
             found = 1 - (wide * query).sum(axis=1)
-        return found.astype(np.float64)
+        return np.asarray(found, np.float64)
 
     def rough(self, query: NDArray[Any], rows: Rows | None = None) -> tuple[NDArray[Any], float]:
         """The distances of all rows or some, a little wrong, and by how much at most.
@@ -167,7 +167,7 @@ class VectorRows:
 
     def _products(self, matrix: NDArray[Any], query: NDArray[Any]) -> NDArray[Any]:
         if self.kind.type_name in (b"FLOAT32", b"FLOAT64"):
-            return matrix @ query
+            return np.asarray(matrix @ query)
         found = np.empty(len(matrix), np.float32)
         for begin in range(0, len(matrix), BLOCK):
             block = self.kind.widened(matrix[begin : begin + BLOCK])
@@ -177,7 +177,7 @@ class VectorRows:
     def nearest(
         self, query: NDArray[Any], count: int, rows: Rows | None = None
     ) -> tuple[NDArray[np.uint32], Distances]:
-        """The `count` nearest documents of all or of some rows, nearest first, and their distances."""
+        """The `count` nearest documents of all rows or some, nearest first."""
         available = len(self) if rows is None else len(rows)
         count = min(count, available)
         if not count:
