@@ -24,6 +24,8 @@ NAMES = (
     "MATCH (a) WITH a, a.x RETURN a",
     "RETURN 1 AS a UNION RETURN 2 AS b",
     "RETURN 1 AS a UNION ALL RETURN 2 AS a UNION RETURN 3 AS a",
+    "UNWIND [1] AS c CALL { RETURN c AS z } RETURN z",
+    "UNWIND [1] AS z CALL { RETURN 1 AS z } RETURN z",
     "MATCH (n) RETURN n LIMIT n.x",
     "RETURN 1 SKIP -1",
     "RETURN 1 LIMIT -1",

@@ -324,6 +324,12 @@ READING: tuple[Scenario, ...] = (
         "'R' | 2 | 3 | true",
     ),
     (ABC, "MATCH (a:A) CALL { WITH a MATCH (a)-->(b) RETURN b } RETURN b.n", "2"),
+    (ABC, "MATCH (a:A) CALL { MATCH (a:B) RETURN a.n AS n } RETURN a.n, n", "1 | 2"),
+    (
+        ABC,
+        "MATCH (a:A) CALL { WITH a RETURN a.n AS n UNION RETURN 9 AS n } RETURN a.n, n",
+        "1 | 1; 1 | 9",
+    ),
     (ABC, "MATCH (a:A), (c:C), p = shortestPath((a)-[*]->(c)) RETURN length(p)", "2"),
     ("CREATE (a:L)-[:R]->(a)", "MATCH (a)--(b) RETURN a = b", "true"),
     (

@@ -65,11 +65,12 @@ class Executor:
         if plan is not None:
             self.plan = plan
 
-    def query(self, query: tree.Query, rows: list[Row], run: Run) -> list[Row]:
-        """The rows of all parts of a query."""
+    def query(self, query: tree.Query, rows: list[Row], run: Run, inner: bool = False) -> list[Row]:
+        """The rows of all parts of a query; one in CALL {} sees only the names it imports."""
         result: list[Row] = []
         for part in query.parts:
-            result.extend(self.part(part, rows, run))
+            known = rows if not inner or checks.imports(part) else [{} for _ in rows]
+            result.extend(self.part(part, known, run))
         if len(query.parts) > 1 and not query.every:
             distinct: dict[object, Row] = {}
             for row in result:
@@ -249,7 +250,7 @@ class Executor:
         last = clause.query.parts[0][-1]
         result: list[Row] = []
         for row in rows:
-            found = self.query(clause.query, [dict(row)], run)
+            found = self.query(clause.query, [dict(row)], run, True)
             if isinstance(last, tree.Projection):
                 result.extend({**row, **inner} for inner in found)
             else:

@@ -52,6 +52,11 @@ def parts(node: object) -> Iterator[object]:
             yield from parts(getattr(node, field.name))
 
 
+def imports(part: tuple[tree.Clause, ...]) -> bool:
+    """Whether a part of CALL {} begins by taking names from outside."""
+    return isinstance(part[0], tree.Projection) and not part[0].final
+
+
 def writes(query: tree.Query, registry: Registry) -> bool:
     """Whether a query may change the graph."""
     for node in parts(query.parts):
@@ -66,12 +71,14 @@ def chancy(query: tree.Query) -> bool:
     """Whether a query may do something else when it runs again: by chance, time or files."""
     return any(
         isinstance(node, tree.LoadCsv)
-        or (isinstance(node, tree.Call)
-        and (
-            node.name in ("rand", "randomuuid", "timestamp", "time")
-            or (node.name in CLOCKS and not node.arguments)
-            or node.name.endswith((".transaction", ".statement", ".realtime", ".truncate"))
-        ))
+        or (
+            isinstance(node, tree.Call)
+            and (
+                node.name in ("rand", "randomuuid", "timestamp", "time")
+                or (node.name in CLOCKS and not node.arguments)
+                or node.name.endswith((".transaction", ".statement", ".realtime", ".truncate"))
+            )
+        )
         for node in parts(query.parts)
     )
 
@@ -452,8 +459,15 @@ class Checker:
         self.expression(clause.where, scope)
 
     def check_callsubquery(self, clause: tree.CallSubquery, scope: Scope) -> None:
-        """The columns of the query within become names."""
-        for name in self.query(clause.query, scope):
+        """The columns of the query within become names; it knows only those that it imports."""
+        columns = [
+            self.part(part, dict(scope) if imports(part) else {}) for part in clause.query.parts
+        ]
+        if any(found != columns[0] for found in columns):
+            raise MeaningMistake("All sub queries in a UNION must have the same column names.")
+        for name in columns[0]:
+            if name in scope:
+                raise MeaningMistake(f"Variable `{name}` already declared in outer scope")
             scope[name] = "any"
 
     def check_loadcsv(self, clause: tree.LoadCsv, scope: Scope) -> None:
