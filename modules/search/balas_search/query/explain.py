@@ -138,15 +138,15 @@ def vector_text(node: Knn | VectorRange) -> str:
     """What is asked of the vectors."""
     name = text(node.field_name)
     distance = text(node.distance_name) if node.distance_name else f"__{name}_score"
+    vector = text(node.parameter)
+    field = f"in vector index associated with field @{name}"
     if isinstance(node, Knn):
         return (
-            f"K={node.count} nearest vectors to `${text(node.parameter)}` in vector index associated with field "
-            f"@{name}, yields distance as `{distance}`"
+            f"K={node.count} nearest vectors to `${vector}` {field}, yields distance as "
+            f"`{distance}`"
         )
-    return (
-        f"Vectors that are within {node.radius:g} distance radius from `${text(node.parameter)}` in vector index "
-        f"associated with field @{name}"
-        + (f", yields distance as `{distance}`" if node.distance_name else "")
+    return f"Vectors that are within {node.radius:g} distance radius from `${vector}` {field}" + (
+        f", yields distance as `{distance}`" if node.distance_name else ""
     )
 
 

@@ -127,7 +127,8 @@ def tree_of(index: Index, query: bytes, options: QueryOptions) -> Node:
         root.limit_to(mask)
     language = options.language or index.definition.language
     target = root.children[0] if isinstance(root, Knn) else root
-    if not options.verbatim:
+    # The original leaves the words of a KNN's filter as they are.
+    if not options.verbatim and not isinstance(root, Knn):
         target = expand(target, index, language, options.expander)
     for extra in options.filters:
         target = with_filter(target, extra)

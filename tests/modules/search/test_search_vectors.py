@@ -1,0 +1,125 @@
+"""Vectors beside a naive twin, and how many of the nearest a graph finds."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from balas.testing import InProcessServer
+from balas_search.fields.spec import VECTOR, FieldSpec
+from balas_search.vectors.flat import FlatVectors
+from balas_search.vectors.hnsw import HnswVectors
+
+DIMENSION = 4
+few = settings(max_examples=40, deadline=None)
+numbers = st.lists(st.integers(-4, 4), min_size=DIMENSION, max_size=DIMENSION)
+steps = st.lists(st.tuples(st.integers(0, 12), st.none() | numbers), max_size=60)
+
+
+def spec(algorithm: bytes, metric: bytes, kind: bytes, dimension: int = DIMENSION) -> FieldSpec:
+    attributes = {b"TYPE": kind, b"DIM": str(dimension).encode(), b"DISTANCE_METRIC": metric}
+    return FieldSpec(b"v", b"v", VECTOR, [], algorithm=algorithm, attributes=attributes)
+
+
+def distance(metric: bytes, one: np.ndarray, other: np.ndarray) -> float:
+    if metric == b"L2":
+        return float(((one - other) ** 2).sum())
+    if metric == b"COSINE":
+        one, other = (v / (np.linalg.norm(v) or 1) for v in (one, other))
+    return float(1 - one @ other)
+
+
+@pytest.mark.parametrize("kind", [b"FLOAT32", b"FLOAT64", b"FLOAT16", b"BFLOAT16"])
+@pytest.mark.parametrize("metric", [b"L2", b"IP", b"COSINE"])
+@few
+@given(steps, numbers, st.integers(1, 8))
+def test_vectors_that_come_and_go(
+    metric: bytes,
+    kind: bytes,
+    changes: list[tuple[int, list[int] | None]],
+    asked: list[int],
+    k: int,
+) -> None:
+    flat = FlatVectors(spec(b"FLAT", metric, kind))
+    graph = HnswVectors(spec(b"HNSW", metric, kind))
+    docs: dict[int, int] = {}
+    twin: dict[int, np.ndarray] = {}
+    last = 0
+    for key, vector in changes:
+        gone = docs.pop(key, None)
+        if gone is not None:
+            del twin[gone]
+            flat.remove(gone)
+            graph.remove(gone)
+        if vector is not None:
+            last += 1
+            docs[key], twin[last] = last, np.array(vector, float)
+            rows = flat.kind.of_blobs([flat.kind.narrowed(np.array(vector)).tobytes()])
+            flat.add(last, rows)
+            graph.add(last, rows)
+    new_ids = np.full(last + 1, 0xFFFFFFFF, np.uint32)
+    for place, doc in enumerate(sorted(twin), 1):
+        new_ids[doc] = place
+    for vectors in (flat, graph):
+        vectors.renumber(new_ids)
+    query = flat.kind.query(flat.kind.narrowed(np.array(asked)).tobytes())
+    by_doc = {
+        int(new_ids[doc]): distance(metric, v, np.array(asked, float)) for doc, v in twin.items()
+    }
+    wanted = sorted(by_doc.values())[:k]
+    among = np.array(sorted(by_doc)[::2], np.uint32)
+    close = 0.02 if kind == b"BFLOAT16" else 0.003 if kind == b"FLOAT16" else 1e-5
+    for vectors in (flat, graph):
+        found, distances = vectors.nearest(query, k)
+        assert distances == pytest.approx(wanted, abs=close)
+        assert distances == pytest.approx([by_doc[int(doc)] for doc in found], abs=close)
+        _, distances = vectors.nearest_of(query, k, among)
+        assert distances == pytest.approx(sorted(by_doc[int(d)] for d in among)[:k], abs=close)
+        if metric == b"L2":
+            found, _ = vectors.within(query, 9.5)
+            assert set(found.tolist()) == {doc for doc, apart in by_doc.items() if apart < 9.5}
+
+
+def test_a_graph_finds_most_of_the_nearest_even_after_changes() -> None:
+    chance = np.random.default_rng(7)
+    count, dimension = 3000, 16
+    flat = FlatVectors(spec(b"FLAT", b"L2", b"FLOAT32", dimension))
+    graph = HnswVectors(spec(b"HNSW", b"L2", b"FLOAT32", dimension))
+    made = chance.normal(size=(count + 1000, dimension)).astype(np.float32)
+    for doc in range(count):
+        flat.add(doc + 1, made[doc : doc + 1])
+        graph.add(doc + 1, made[doc : doc + 1])
+    for doc in range(1, 1001):
+        for vectors in (flat, graph):
+            vectors.remove(doc)
+            vectors.add(count + doc, made[count + doc - 1 : count + doc])
+    assert graph.rows.used == count
+    hits = 0
+    for query in chance.normal(size=(50, dimension)).astype(np.float32):
+        exact, _ = flat.nearest(query, 10)
+        found, _ = graph.nearest(query, 10, 100)
+        hits += len(set(exact.tolist()) & set(found.tolist()))
+    assert hits >= 475
+
+
+def test_text_and_vectors_are_ranked_together(balas_server: InProcessServer) -> None:
+    with balas_server.client() as client:
+        attributes = "v VECTOR FLAT 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2 t TEXT n NUMERIC"
+        client("FT.CREATE", "i", "SCHEMA", *attributes.split(" "))
+        for n in range(4):
+            blob = np.array([n, 1], np.float32).tobytes()
+            client("HSET", f"d{n}", "v", blob, "t", "one two" if n % 2 else "one", "n", str(n))
+        near = np.array([0, 1], np.float32).tobytes()
+        search = ("FT.HYBRID", "i", "SEARCH", "two", "VSIM", "@v", "$b")
+        params = ("PARAMS", "2", "b", near)
+        reply = client(*search, "COMBINE", "RRF", "2", "CONSTANT", "10", *params)
+        assert reply[:2] == [b"total_results", 4]
+        first = dict(zip(reply[3][0][::2], reply[3][0][1::2], strict=True))
+        assert first[b"__key"] == b"d1"
+        assert float(first[b"__score"]) == pytest.approx(1 / 11 + 1 / 12)
+        narrow = ("RANGE", "2", "RADIUS", "4", "FILTER", "@n:[2 3]")
+        reply = client(
+            *search, *narrow, "COMBINE", "LINEAR", "4", "ALPHA", "0", "BETA", "1", *params
+        )
+        assert reply[3][0][:2] == [b"__key", b"d2"]
+        assert float(reply[3][0][3]) == pytest.approx(0.2)
