@@ -66,11 +66,14 @@ def digest_of(value: Value) -> str:
     return digest.hex()
 
 
-def loaded_as(payload: bytes, kind: type[Value]) -> Value:
-    """The value of this type in a DUMP payload. Raises BadData."""
+def loaded_as(payload: bytes, kind: type[Value], limits: Limits | None = None) -> Value:
+    """The value of this type in a DUMP payload. Raises BadData.
+
+    Values loaded with the same limits share memory as those of a server do.
+    """
     types = TypeRegistry()
     types.register(kind)
-    value: Stored = restore(dump_open(payload), types, Limits(), now_ms=0)
+    value: Stored = restore(dump_open(payload), types, limits or Limits(), now_ms=0)
     assert isinstance(value, kind)
     return value
 
@@ -170,9 +173,10 @@ def its_size_is_honest(make: Make) -> None:
     give_memory_back()
     # Loaded, not copied: copies may share what never changes. The first ones fill the holes that
     # others have left in this process's memory; only what comes after them is measured.
-    filling = [loaded_as(payload, kind) for _ in range(3 * count)]
+    limits = Limits()
+    filling = [loaded_as(payload, kind, limits) for _ in range(3 * count)]
     before = resident_bytes()
-    many = [loaded_as(payload, kind) for _ in range(count)]
+    many = [loaded_as(payload, kind, limits) for _ in range(count)]
     taken = resident_bytes() - before
     del many, filling
     give_memory_back()

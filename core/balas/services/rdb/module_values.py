@@ -47,8 +47,8 @@ def load_module_value(reader: RdbReader, types: TypeRegistry) -> Value:
         begin = reader.position
         try:
             return _load(reader, kind, version)
-        except BadData:
-            # Who objects before anything is read objects to the version.
+        except NotUnderstood:
+            # Only who has read nothing has left the value whole.
             if reader.position != begin:
                 raise
     writer = RdbWriter()
@@ -100,7 +100,7 @@ def _load(reader: RdbReader, kind: type[Value], version: int) -> Value:
     try:
         value = kind.rdb_load(items, version)
     except BadData as error:
-        raise BadData(f"type '{kind.type_name}': {error}") from error
+        raise type(error)(f"type '{kind.type_name}': {error}") from error
     except Exception as error:
         raise BadData(
             f"type '{kind.type_name}' could not load a value at offset {reader.position}: {error!r}"
