@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from random import Random
 from time import perf_counter
 
 from balas.api import (
@@ -169,7 +168,7 @@ def ready(ctx: Context, graph: Graph) -> Run:
     """A run of its own on a graph."""
     registry = shared(ctx).registry
     compiler = Compiler(registry, Executor().embedded)
-    return Run(graph, registry, compiler, {}, ctx.now_ms, Random(ctx.rng.random()))
+    return Run(graph, registry, compiler, {}, ctx.now_ms, ctx.rng)
 
 
 @command("GRAPH.EXPLAIN", arity=-3, flags=READONLY, keys=key(1, RO | ACCESS))

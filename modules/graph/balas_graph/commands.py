@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections import OrderedDict
-from random import Random
 from time import perf_counter
 
 from balas.api import (
@@ -50,6 +49,8 @@ class Plans(Module):
         self.registry = Registry()
         self.plans: OrderedDict[str, Plan] = OrderedDict()
         self.settings = Settings()
+        # What a run has until it has a plan, which brings its own; it never compiles.
+        self.blank = Compiler(self.registry, Executor().embedded)
 
     def read(self, text: str, run: Run) -> tuple[Plan, bool]:
         """Set the parameters; the plan of the query behind them, and whether it was there."""
@@ -60,8 +61,9 @@ class Plans(Module):
             text = text[place:]
         elif text not in self.plans:
             parser = Parser(text)
+            compiler = run.compiler = Compiler(self.registry, Executor().embedded)
             constants = parser.parameters()
-            run.parameters = {k: run.compiler.compile(v)({}, run) for k, v in constants.items()}
+            run.parameters = {k: compiler.compile(v)({}, run) for k, v in constants.items()}
             text = text[parser.token.start :]
         found = self.plans.get(text)
         if found is not None:
@@ -115,10 +117,10 @@ def run_query(
     run = Run(
         graph or Graph(),
         shared.registry,
-        Compiler(shared.registry, Executor().embedded),
+        shared.blank,
         {},
         ctx.now_ms,
-        Random(ctx.rng.random()),
+        ctx.rng,
     )
     limit_ms = shared.settings.timeout_ms(given.timeout_ms, read_only)
     if limit_ms:
