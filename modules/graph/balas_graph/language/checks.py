@@ -18,6 +18,8 @@ from balas_graph.language.tree import Expression
 
 # Functions that tell the time if they are called without arguments.
 CLOCKS = ("date", "time", "datetime", "localtime", "localdatetime")
+# Kinds of values that have nothing behind a dot.
+WITHOUT_PROPERTIES = ("edges", "path", "list", "number", "string", "boolean")
 WRITES = (tree.Create, tree.Merge, tree.Set, tree.Delete, tree.IndexChange)
 
 
@@ -154,9 +156,9 @@ class Checker:
         elif isinstance(node, tree.Binary) and node.operator in ("AND", "OR", "XOR"):
             self.truth(node.left, scope)
             self.truth(node.right, scope)
-        literal = node.of if isinstance(node, tree.Property) else None
-        if isinstance(literal, tree.Literal) and literal.value is not None:
-            raise MeaningMistake("Type mismatch: expected Map or Node")
+        if isinstance(node, tree.Property) and kind_of(node.of, scope) in WITHOUT_PROPERTIES:
+            of = called(node.of, kind_of(node.of, scope))
+            raise type_mismatch("Node, Edge, Map, Point or Null", of)
         if isinstance(node, (tree.ListComprehension, tree.Quantifier)):
             self.expression(node.source, scope, aggregates)
             inner = {**scope, node.variable: "any"}
