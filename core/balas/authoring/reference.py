@@ -1,6 +1,7 @@
 """Makes docs/api.md, the reference of `balas.api`, from the code.
 
-Run it by `python -m balas.authoring.reference > docs/api.md`. A test compares the page with what this makes, so the public surface cannot change unnoticed.
+Run it by `python -m balas.authoring.reference > docs/api.md`. A test compares the page with what
+this makes, so the public surface cannot change unnoticed.
 """
 
 from __future__ import annotations
