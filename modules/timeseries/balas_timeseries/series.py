@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Self
 
-from balas.api import BadData, Digest, LoadStream, SaveStream, Value, dump_payload
+from balas.api import BadData, Digest, LoadStream, NotUnderstood, SaveStream, Value, dump_payload
 from balas_timeseries._chunk import decoded
 from balas_timeseries._samples import Samples
 from balas_timeseries.rule import Rule
@@ -141,7 +141,7 @@ class Series(Value):
     def rdb_load(cls, source: LoadStream, version: int) -> Self:
         """Read what `rdb_save` writes; BadData for anything else."""
         if version != cls.rdb_version:
-            raise BadData(f"time series of a version not known: {version}")
+            raise NotUnderstood(f"time series of a version not known: {version}")
         keeps_rules, retention_ms, chunk_bytes, plain = (source.load_unsigned() for _ in range(4))
         policy = source.load_string().decode("latin-1")
         ignore = source.load_unsigned(), source.load_double()
