@@ -107,8 +107,8 @@ cdef class Sketch:
     def increase_all(self, tuple words not None, overflow) -> list:
         """Count items: `words` are the key, and then items and how often, in turn.
 
-        A list of their counts, with what `overflow()` gives in place of one too high. Raises TypeError
-        if a number cannot be read, ValueError if it is negative; nothing is counted then.
+        A list of their counts, with what `overflow()` gives in place of one too high. Raises
+        TypeError if a number cannot be read, ValueError if it is negative; nothing is counted then.
         """
         cdef list counts = []
         cdef bytes word
