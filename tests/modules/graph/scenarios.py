@@ -149,6 +149,11 @@ VALUES: tuple[Scenario, ...] = (
     ),
     (
         "",
+        "RETURN toInteger('9007199254740993'), toInteger('9223372036854775808'), toInteger('1 ')",
+        "9007199254740993 | null | null",
+    ),
+    (
+        "",
         "RETURN toFloat('1.5'), toFloat(1), toFloat('x'), toFloat('nan'), toFloat('')",
         "1.5 | 1.0 | null | null | null",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 
 from balas_graph.errors import QueryError, type_mismatch
@@ -10,6 +11,9 @@ from balas_graph.evaluation.operators import text
 from balas_graph.evaluation.registry import function
 from balas_graph.evaluation.run import Run
 from balas_graph.evaluation.values import is_number, type_name
+
+# Longer numerals cannot be integers of 64 bits; they are read as floats.
+INTEGER = re.compile(r"\s*[+-]?[0-9]{1,30}")
 
 
 def real(of: Callable[..., float], *values: float) -> float:
@@ -186,6 +190,9 @@ def to_integer(run: Run, value: object) -> object:
     """A number or a numeral as an integer; null if it is none."""
     if isinstance(value, int):
         return int(value)
+    if isinstance(value, str) and INTEGER.fullmatch(value):
+        whole = int(value)
+        return whole if -(2**63) <= whole < 2**63 else None
     number = to_float(run, value)
     if not isinstance(number, float) or not math.isfinite(number):
         return None
@@ -200,7 +207,7 @@ def to_float(run: Run, value: object) -> object:
     if not isinstance(value, str):
         raise type_mismatch("String, Integer, Float, or Null", type_name(value))
     try:
-        number = float(value) if "_" not in value else None
+        number = float(value) if "_" not in value and value == value.rstrip() else None
     except ValueError:
         return None
     return None if number is None or math.isnan(number) else number
