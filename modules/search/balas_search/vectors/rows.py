@@ -17,6 +17,8 @@ GONE = 0xFFFFFFFF
 ROWS_MIN = 64
 # Numbers of 16 bits are widened in such blocks of rows.
 BLOCK = 2048
+# Reading a row out of order costs as much as comparing so many in order.
+GATHER_COST = 3
 # By which share of the numbers involved a product in BLAS may be wrong.
 ERROR_SHARE = 8.0
 
@@ -148,9 +150,12 @@ class VectorRows:
 
         Of L2 the square of the query is left out of all of them.
         """
-        matrix = self.matrix[: self.used] if rows is None else self.matrix[rows]
+        if rows is None or len(rows) * GATHER_COST > self.used:
+            products = self._products(self.matrix[: self.used], query)
+            products = products if rows is None else products[rows]
+        else:
+            products = self._products(self.matrix[rows], query)
         squares = self.squares[: self.used] if rows is None else self.squares[rows]
-        products = self._products(matrix, query)
         epsilon = float(np.finfo(np.float32).eps) * ERROR_SHARE * np.sqrt(self.kind.dimension)
         length = float(query.astype(np.float64) @ query)
         if self.kind.metric == L2:
@@ -167,7 +172,9 @@ class VectorRows:
 
     def _products(self, matrix: NDArray[Any], query: NDArray[Any]) -> NDArray[Any]:
         if self.kind.type_name in (b"FLOAT32", b"FLOAT64"):
-            return np.asarray(matrix @ query)
+            # Row by row: BLAS would share a product of the whole among threads, at many times the
+            # cost, since the rows are read from memory only once.
+            return np.asarray(np.vecdot(matrix, query))
         found = np.empty(len(matrix), np.float32)
         for begin in range(0, len(matrix), BLOCK):
             block = self.kind.widened(matrix[begin : begin + BLOCK])
