@@ -281,6 +281,9 @@ class Matcher:
         self.run = run
         self.graph = run.graph
         self.store = run.graph.store
+        # What an index has found last, and for which test.
+        self.answer: Ids | None = None
+        self.answered: Test | None = None
 
     def match(self, wanted: Recipe) -> Batch:
         """The bindings of all clauses of a recipe but for the rest of the last WHERE."""
@@ -299,7 +302,7 @@ class Matcher:
             choices = [(self.entrance(path, batch, step.tests), path) for path in left]
             (_, place, ids), path = min(choices, key=lambda choice: choice[0][0])
             left.remove(path)
-            batch = self.enter(path.nodes[place], ids, batch)
+            batch = self.enter(self.unanswered(path.nodes[place], ids), ids, batch)
             batch = self.filter(batch, step, done)
             if ends is not None and batch.count == 1 and place == 0:
                 found = self.ends(path, batch)
@@ -364,12 +367,19 @@ class Matcher:
                 if index is not None:
                     value = self.constant(test.value)
                     if isinstance(value, (str, int)):
-                        ids = index.find(value)
-                        return len(ids), np.array(ids, np.int32)
+                        self.answer = np.array(index.find(value), np.int32)
+                        self.answered = test
+                        return len(self.answer), self.answer
             with_label = self.store.label_count(label)
             if with_label <= count:
                 count, chosen = with_label, label
         return count, chosen
+
+    def unanswered(self, node: Node, ids: Ids | None) -> Node:
+        """A node without the label and the properties that an index has answered for."""
+        if ids is None or ids is not self.answer or len(node.labels) != 1:
+            return node
+        return Node(node.name, (), tuple(test for test in node.tests if test is not self.answered))
 
     def enter(self, node: Node, ids: Ids | None, batch: Batch) -> Batch:
         """Bind the node a path begins with, for every binding there is."""
