@@ -10,7 +10,7 @@ from balas.testing import Both, Client, InProcessServer, RealRedis
 
 # Where Balas differs on purpose: MODULE AVAILABLE, ORPHANS and RELOAD are its own, and UNLOAD has
 # an option.
-OWN = {"module|available", "module|info", "module|info", "module|orphans", "module|reload", "module|unload"}
+OWN = {"module|available", "module|info", "module|orphans", "module|reload", "module|unload"}
 
 
 def entries(client: Client) -> dict[str, list[Any]]:
