@@ -4,12 +4,12 @@ import pytest
 
 from balas.testing import BalasProcess
 
-falkordb = pytest.importorskip("falkordb")
-
 pytestmark = pytest.mark.clients
 
 
 def test_falkordb_py_reads_every_reply() -> None:
+    import falkordb
+
     with BalasProcess({"save": ""}) as server:
         database = falkordb.FalkorDB(port=server.port)
         graph = database.select_graph("social")
