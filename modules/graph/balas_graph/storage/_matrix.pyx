@@ -74,7 +74,7 @@ def page_rank(
 
     `there` tells which places hold nodes; what nodes without neighbours have goes to all nodes.
     """
-    cdef Py_ssize_t limit = starts.shape[0] - 1, i, j, turn, count = 0
+    cdef Py_ssize_t limit = starts.shape[0] - 1, i, j, _turn, count = 0
     for i in range(limit):
         count += there[i]
     ranks_array = np.full(limit, 1.0 / max(1, count), np.float32)
@@ -82,7 +82,7 @@ def page_rank(
     cdef float[:] ranks = ranks_array, following = next_array, swap
     cdef double sinks, base, change
     cdef float share
-    for turn in range(rounds):
+    for _turn in range(rounds):
         look(0)
         sinks = 0
         for i in range(limit):
@@ -136,13 +136,13 @@ def propagate(const int64_t[:] starts, const int32_t[:] cells, Py_ssize_t rounds
     """For every node the label that most of its neighbours have, the least of several, again and
     again until nothing changes or `rounds` are over. At first each node is its own label.
     """
-    cdef Py_ssize_t limit = starts.shape[0] - 1, i, j, turn, best, size
+    cdef Py_ssize_t limit = starts.shape[0] - 1, i, j, _turn, best
     labels_array, next_array = np.arange(limit, dtype=np.int32), np.empty(limit, np.int32)
     cdef int32_t[:] labels = labels_array, following = next_array, swap
     cdef int32_t[:] counts = np.zeros(limit + 1, np.int32)
     cdef int32_t label, chosen
     cdef bint changed
-    for turn in range(rounds):
+    for _turn in range(rounds):
         look(0)
         changed = False
         for i in range(limit):

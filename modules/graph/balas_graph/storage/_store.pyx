@@ -773,7 +773,6 @@ cdef class Store:
 
     def memory_parts(self):
         """Bytes of each kind of part."""
-        cdef Column column
         cdef Relation relation
         cdef dict sizes = {
             "nodes": self.nodes_size * sizeof(NodeRecord) + LIST_BYTES * len(self.free_nodes),
