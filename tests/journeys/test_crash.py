@@ -13,7 +13,7 @@ from random import Random
 
 import pytest
 
-from balas.testing import BalasProcess, RealRedis, ServerProcess
+from balas.testing import BalasProcess, Client, RealRedis, ServerProcess, wait_until
 
 WRITERS = 4
 DURABLE = {"appendonly": "yes", "appendfsync": "always"}
@@ -81,6 +81,70 @@ class Writer(threading.Thread):
         return lost
 
 
+class ModuleWriter(Writer):
+    """Writes values of the bundled modules: in turn a document, a hash that an index `words` holds,
+    an item of a filter, a sample of a series, and a node of a graph.
+    """
+
+    def commands(self, number: int) -> list[tuple[object, ...]]:
+        return [
+            (
+                ("JSON.SET", f"{self.name}:document:{number}", "$", f'{{"number":{number}}}'),
+                ("HSET", f"{self.name}:hash:{number}", "writer", self.tag, "number", number),
+                ("BF.ADD", f"{self.name}:filter", number),
+                ("TS.ADD", f"{self.name}:series", number, number),
+                ("GRAPH.QUERY", f"{self.name}:graph", f"CREATE (:Node {{number: {number}}})"),
+            )[number % 5]
+        ]
+
+    @property
+    def tag(self) -> str:
+        """The name as one word of a tag field."""
+        return self.name.replace("-", "_")
+
+    def lost(self, server: ServerProcess) -> list[str]:
+        done = range(self.acknowledged)
+        with server.client() as client:
+            series = f"{self.name}:series"
+            samples = client("TS.RANGE", series, "-", "+") if client("EXISTS", series) else []
+            stored = {
+                "document": client.pipeline(
+                    *(["JSON.GET", f"{self.name}:document:{n}", "$.number"] for n in done[::5])
+                )
+                == [b"[%d]" % n for n in done[::5]],
+                "filter": all(
+                    client.pipeline(*(["BF.EXISTS", f"{self.name}:filter", n] for n in done[2::5]))
+                ),
+                "series": self.holds([sample[0] for sample in samples], 3),
+                "graph": self.holds(self.nodes(client), 4),
+                "hash": self.holds(self.found(client), 1),
+            }
+        return [f"{self.name}'s {kind}" for kind, whole in stored.items() if not whole]
+
+    def holds(self, numbers: list[int], remainder: int) -> bool:
+        """Whether these are the numbers that were acknowledged, and some that were on their way."""
+        acknowledged, sent = range(self.acknowledged)[remainder::5], range(self.sent)[remainder::5]
+        return numbers == list(sent[: len(numbers)]) and len(numbers) >= len(acknowledged)
+
+    def nodes(self, client: Client) -> list[int]:
+        if not client("EXISTS", f"{self.name}:graph"):
+            return []
+        query = "MATCH (n:Node) RETURN n.number ORDER BY n.number"
+        return [row[0] for row in client("GRAPH.QUERY", f"{self.name}:graph", query)[1]]
+
+    def found(self, client: Client) -> list[int]:
+        """What the index has of this writer's hashes, once it is complete."""
+
+        def complete() -> bool:
+            fields = client("FT.INFO", "words")
+            return not int(dict(zip(fields[::2], fields[1::2], strict=True))[b"indexing"])
+
+        wait_until(complete)
+        query = ["words", f"@writer:{{{self.tag}}}", "SORTBY", "number", "RETURN", 1, "number"]
+        rows = client("FT.SEARCH", *query, "LIMIT", 0, 1_000_000)[2::2]
+        return [int(fields[1]) for fields in rows]
+
+
 class Rewriter(threading.Thread):
     """Has the log rewritten again and again until the server is gone."""
 
@@ -99,12 +163,17 @@ class Rewriter(threading.Thread):
             self._client.close()
 
 
-def writers_of(server: ServerProcess, seed: int, life: int) -> list[Writer]:
-    return [Writer(server, f"writer-{life}-{n}", Random(seed + n)) for n in range(WRITERS)]
+def writers_of(kind: type[Writer], server: ServerProcess, seed: int, life: int) -> list[Writer]:
+    return [kind(server, f"writer-{life}-{n}", Random(seed + n)) for n in range(WRITERS)]
 
 
 def lost_writes(
-    server: ServerProcess, seed: int, *, rewrites: bool = False, lives: int = 1
+    server: ServerProcess,
+    seed: int,
+    kind: type[Writer] = Writer,
+    *,
+    rewrites: bool = False,
+    lives: int = 1,
 ) -> list[str]:
     """Kill the server under load and restart it, again and again, and list what it has lost of the
     writes that were acknowledged in any of its lives.
@@ -112,7 +181,7 @@ def lost_writes(
     lived: list[Writer] = []
     for life in range(lives):
         chance = Random(seed + 1000 * life)
-        writers = writers_of(server, seed + 1000 * life, life)
+        writers = writers_of(kind, server, seed + 1000 * life, life)
         live_and_die(server, writers, chance, rewrites=rewrites)
         lived += writers
         server.start()
@@ -140,8 +209,9 @@ def live_and_die(
         assert not thread.is_alive()
 
 
-# Of each of the three kinds of lives a third, plain or with rewrites or under another policy.
-SEEDS = [pytest.param(seed, marks=pytest.mark.long) for seed in range(1, KILLS // (3 * LIVES) + 2)]
+# Of each of the four kinds of lives a quarter: plain, with rewrites, under other policies, with
+# values of modules.
+SEEDS = [pytest.param(seed, marks=pytest.mark.long) for seed in range(1, KILLS // (4 * LIVES) + 2)]
 
 
 @pytest.mark.parametrize("seed", [0, *SEEDS])
@@ -169,6 +239,18 @@ def test_a_process_that_is_killed_loses_nothing_under_any_policy(
     """Only a machine that stops would: what was written is the system's to bring to disk."""
     server = balas_process({**DURABLE, "appendfsync": ("everysec", "no")[seed % 2]})
     assert lost_writes(server, seed, rewrites=seed % 3 == 0, lives=LIVES) == []
+
+
+@pytest.mark.parametrize("seed", [0, *SEEDS])
+def test_no_acknowledged_write_to_a_module_is_lost(
+    balas_process: Callable[..., BalasProcess], seed: int
+) -> None:
+    server = balas_process(DURABLE)
+    with server.client() as client:
+        fields = ["writer", "TAG", "number", "NUMERIC", "SORTABLE"]
+        client("FT.CREATE", "words", "PREFIX", 1, "writer", "SCHEMA", *fields)
+    lives = LIVES if seed else 2
+    assert lost_writes(server, seed, ModuleWriter, rewrites=seed % 2 == 1, lives=lives) == []
 
 
 def test_the_test_notices_lost_writes(real_redis: RealRedis) -> None:
