@@ -184,6 +184,19 @@ cdef void leave_name(uint32_t number) noexcept nogil:
     pool.free_next[number] = pool.free_number
     pool.free_number = number
     free(name)
+    if pool.held == 0 and pool.capacity > BUCKETS_FIRST:
+        drop_tables()
+
+
+cdef void drop_tables() noexcept nogil:
+    """Give back what found the names of a time when there were many, now that there are none."""
+    free(pool.names)
+    free(pool.buckets)
+    free(pool.free_next)
+    pool.names = NULL
+    pool.buckets = pool.free_next = NULL
+    pool.size = pool.capacity = pool.mask = 0
+    pool.free_number = NO_NAME
 
 
 cdef uint64_t new_mark() noexcept nogil:
@@ -198,7 +211,10 @@ def names_held() -> int:
 
 
 def names_bytes() -> int:
-    """What the names take, with the tables that find them."""
+    """What the names take, with the tables that find them.
+
+    A process that embeds several servers has one pool for them, and each of them counts it.
+    """
     cdef uint64_t tables = pool.capacity * (sizeof(Name *) + sizeof(uint32_t))
     if pool.buckets != NULL:
         tables += (pool.mask + 1) * sizeof(uint32_t)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from balas.testing import Client, InProcessServer, RealRedis, Typed
+from balas.testing import BalasProcess, Client, InProcessServer, RealRedis, Typed, wait_until
 
 COMMANDS = [
     "JSON.ARRAPPEND",
@@ -39,6 +39,11 @@ DOCUMENT = (
     '{"a":[1,2.5,"x\\u00e9\\n",null,true,18446744073709551615],"b":{"c":{}},"d":-0.0,"e":1e100}'
 )
 WIDE = '{"list":[' + ",".join(str(i) for i in range(5000)) + '],"text":"' + "long " * 5000 + '"}'
+
+
+def used_memory(client: Client) -> int:
+    lines = client("INFO", "memory").splitlines()
+    return int(dict(line.split(b":", 1) for line in lines if b":" in line)[b"used_memory"])
 
 
 @pytest.fixture
@@ -157,12 +162,18 @@ def test_names_count_as_used_memory(balas_server: InProcessServer, client: Clien
     assert balas_server.engine.account.other - before < 30_000
 
 
+def test_the_memory_of_names_comes_back_with_the_last_document() -> None:
+    with BalasProcess() as server, server.client() as client:
+        empty = used_memory(client)
+        names = ",".join(f'"a name that is used once {i}":1' for i in range(50_000))
+        client("JSON.SET", "k", "$", "{" + names + "}")
+        wait_until(lambda: used_memory(client) > empty + 3_000_000)
+        client("DEL", "k")
+        wait_until(lambda: used_memory(client) < empty + 200_000)
+
+
 def test_documents_are_evicted(balas_server: InProcessServer, client: Client) -> None:
-    used = int(
-        dict(line.split(b":", 1) for line in client("INFO", "memory").splitlines() if b":" in line)[
-            b"used_memory"
-        ]
-    )
+    used = used_memory(client)
     client("CONFIG", "SET", "maxmemory-policy", "allkeys-lru", "maxmemory", used + 500_000)
     for number in range(100):
         client("JSON.SET", f"k{number}", "$", '["' + "x" * 20_000 + '"]')
