@@ -342,7 +342,7 @@ cdef class Context:
         if entry != NULL and entry.expire_ms >= 0 and expire_at < 0 and not keep_ttl:
             if PyBytes_CheckExact(value):
                 db.set_expire(entry, -1)  # before: whether a string is "raw" depends on it
-        entry = db.put(entry, name, size, db.keys.hash_of(name, size), value, form)
+        entry = db.put(entry, name, size, db.hash_key(key), value, form)
         if entry.expire_ms != expire_at and not keep_ttl:
             db.set_expire(entry, expire_at)
         db.stir(entry)
@@ -415,7 +415,7 @@ cdef class Context:
         cdef const char *name = PyBytes_AS_STRING(key)
         cdef size_t size = PyBytes_GET_SIZE(key)
         cdef Database db = self.db
-        cdef uint64_t hashed = db.keys.hash_of(name, size)
+        cdef uint64_t hashed = db.hash_key(key)
         db.remove(name, size, hashed, db.lazy_overwrite)
         if self.changes.tells_stores:
             self.changes.notify(db.index, key, "new")
@@ -428,7 +428,7 @@ cdef class Context:
         cdef size_t size = PyBytes_GET_SIZE(key)
         if self.live(key) == NULL:
             return False
-        return self.db.remove(text, size, self.db.keys.hash_of(text, size), lazy)
+        return self.db.remove(text, size, self.db.hash_key(key), lazy)
 
     cpdef bint discard(self, bytes key) except -1:
         """The same for a command whose empty result takes the place of what is there: a key whose
@@ -436,7 +436,7 @@ cdef class Context:
         """
         cdef const char *text = PyBytes_AS_STRING(key)
         cdef size_t size = PyBytes_GET_SIZE(key)
-        return self.db.remove(text, size, self.db.keys.hash_of(text, size), False)
+        return self.db.remove(text, size, self.db.hash_key(key), False)
 
     cpdef int changed(self, bytes key, str event) except -1:
         """Report a change: for WATCH, the memory account, listeners, blocked clients, and the log.

@@ -17,7 +17,7 @@ from random import Random
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItem
-from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
+from cpython.ref cimport Py_XDECREF, Py_XINCREF, PyObject
 from libc.stdint cimport INT64_MAX, int64_t
 from libc.stdlib cimport free, malloc
 
@@ -242,51 +242,66 @@ cdef class Engine(Reception):
         cdef Request *request
         cdef Request *requests = client.parser.requests
         cdef PyObject **argv
-        cdef PyObject *found
+        cdef PyObject *found = NULL
+        cdef PyObject *name = NULL
         cdef CommandSpec spec
         cdef Database db = client.db
         cdef int i
         for i in range(count):
             request = &requests[i]
             argv = client.parser.args + request.first
-            found = PyDict_GetItem(self.by_name, <object> argv[0])
+            # The parser gives a name that comes again as the same object.
+            if argv[0] != name:
+                name = argv[0]
+                found = PyDict_GetItem(self.by_name, <object> name)
             if found == NULL:
                 continue
-            Py_INCREF(<object> found)
+            Py_XINCREF(found)
             request.spec = found
             spec = <CommandSpec> <object> found
             if 0 < spec.first_key < request.count:
+                request.key = argv[spec.first_key]
                 request.hashed = db.keys.hash_of(
-                    PyBytes_AS_STRING(<object> argv[spec.first_key]),
-                    PyBytes_GET_SIZE(<object> argv[spec.first_key]),
+                    PyBytes_AS_STRING(<object> request.key),
+                    PyBytes_GET_SIZE(<object> request.key),
                 )
                 db.keys.prefetch_bucket(request.hashed)
-            else:
-                request.hashed = 0
         for i in range(count):
-            if requests[i].hashed:
+            if requests[i].key != NULL:
                 db.keys.prefetch_entry(requests[i].hashed)
         return 0
 
     cdef int run_batch(self, Client client, int count) except -1:
         cdef Request *request
+        cdef Database db = client.db
         cdef int i
         if count > 1:
             self.prefetch(client, count)
-        for i in range(count):
-            request = &client.parser.requests[i]
-            if not client.hold():
-                self.request(
-                    client, client.parser.args + request.first, request.count, request.spec
-                )
-                if client.writer.size > FLUSH_AT:
-                    self.send(client)
-            elif not client.closing and not client.closed:
-                client.pending.append([
-                    <object> client.parser.args[request.first + j] for j in range(request.count)
-                ])
-            if request.spec != NULL:
-                Py_DECREF(<object> request.spec)
+        else:
+            request = client.parser.requests
+            request.spec = PyDict_GetItem(self.by_name, <object> client.parser.args[request.first])
+            Py_XINCREF(request.spec)
+        try:
+            for i in range(count):
+                request = &client.parser.requests[i]
+                if not client.hold():
+                    db = client.db
+                    db.hinted_key = request.key
+                    db.hinted_hash = request.hashed
+                    self.request(
+                        client, client.parser.args + request.first, request.count, request.spec
+                    )
+                    db.hinted_key = NULL
+                    if client.writer.size > FLUSH_AT:
+                        self.send(client)
+                elif not client.closing and not client.closed:
+                    client.pending.append([
+                        <object> client.parser.args[request.first + j]
+                        for j in range(request.count)
+                    ])
+                Py_XDECREF(request.spec)
+        finally:
+            db.hinted_key = NULL
         client.parser.drop_batch()
         return 0
 

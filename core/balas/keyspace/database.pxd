@@ -35,6 +35,9 @@ cdef class Database:
     cdef public list retired            # values and tables that wait to be freed in slices
     cdef Entry *last                    # the entry used last, for the key object `last_key`
     cdef PyObject *last_key
+    # The key object of the request that runs, and its hash: all databases of a server hash alike.
+    cdef PyObject *hinted_key
+    cdef uint64_t hinted_hash
     cdef uint64_t settle_cursor
     cdef public int64_t expired_average_ttl_ms
     # Overwritten values are freed in slices (lazyfree-lazy-server-del).
@@ -43,6 +46,7 @@ cdef class Database:
     cdef readonly Deadlines deadlines   # keys of hashes with fields that expire
 
     cdef Entry *find(self, const char *key, size_t size, uint64_t hashed) noexcept
+    cdef uint64_t hash_key(self, bytes key) noexcept
     cdef Entry *find_key(self, bytes key) noexcept
     cdef Entry *assign(
         self, const char *key, size_t size, uint64_t hashed, object value, bint raw

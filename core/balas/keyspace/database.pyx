@@ -372,6 +372,11 @@ cdef class Database:
         cdef void **slot = self.keys.find(key, size, hashed)
         return <Entry *> slot[0] if slot != NULL else NULL
 
+    cdef uint64_t hash_key(self, bytes key) noexcept:
+        if self.hinted_key == <PyObject *> key:
+            return self.hinted_hash
+        return self.keys.hash_of(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
+
     cdef Entry *find_key(self, bytes key) noexcept:
         """The entry of a key, expired or not, or NULL."""
         cdef const char *text = PyBytes_AS_STRING(key)
@@ -379,7 +384,7 @@ cdef class Database:
         # The same object, or another one at the address of a key that is gone: the bytes decide.
         if self.last_key == <PyObject *> key and self.keys.same(self.last, text, size):
             return self.last
-        return self.find(text, size, self.keys.hash_of(text, size))
+        return self.find(text, size, self.hash_key(key))
 
     cdef Entry *place(
         self, Entry *entry, const char *key, size_t size, uint64_t hashed, Kind kind,

@@ -14,7 +14,8 @@ cdef struct Request:
     Py_ssize_t bytes        # its size on the wire
     bint inline             # a line of words, not an array
     PyObject *spec          # borrowed; filled by dispatch
-    uint64_t hashed         # of its first key; filled by dispatch
+    PyObject *key           # its first, borrowed, or NULL; filled by dispatch
+    uint64_t hashed         # of `key`
 
 cdef class ParserSettings:
     cdef public int64_t max_bulk

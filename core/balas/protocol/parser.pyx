@@ -18,7 +18,7 @@ one of a few: the cached object's hash is known, so that dispatch finds the comm
 again.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdint cimport INT32_MAX, int64_t, uint64_t
 from libc.stdlib cimport free, realloc
@@ -26,6 +26,10 @@ from libc.string cimport memchr, memcmp, memcpy, memmove
 
 from balas.errors import printable
 from balas.structures.numbers cimport string_to_int64
+
+cdef extern from "Python.h":
+    # A new reference: the arguments are held as they are, without Cython counting them.
+    PyObject *PyBytes_FromStringAndSize(const char *, Py_ssize_t) except NULL
 
 cdef enum:
     # A line longer than this is no line (Redis's PROTO_INLINE_MAX_SIZE).
@@ -52,11 +56,8 @@ cdef class ParserSettings:
         """A new reference to these bytes as an object, if possible to one that is known already."""
         cdef uint64_t slot
         cdef PyObject *known
-        cdef bytes made
         if not 0 < size <= NAME_LENGTH_MAX:
-            made = PyBytes_FromStringAndSize(text, size)
-            Py_INCREF(made)
-            return <PyObject *> made
+            return PyBytes_FromStringAndSize(text, size)
         slot = (<unsigned char> text[0] * 7 + <unsigned char> text[size - 1] * 31
                 + <unsigned char> text[size >> 1] * 131 + size * 17) % NAME_SLOTS
         known = self.names[slot]
@@ -67,11 +68,10 @@ cdef class ParserSettings:
                     return known
             Py_DECREF(<object> known)
             self.names[slot] = NULL
-        made = PyBytes_FromStringAndSize(text, size)
-        Py_INCREF(made)
-        Py_INCREF(made)
-        self.names[slot] = <PyObject *> made
-        return <PyObject *> made
+        known = PyBytes_FromStringAndSize(text, size)
+        Py_INCREF(<object> known)
+        self.names[slot] = known
+        return known
 
 
 cdef class RequestParser:
@@ -231,6 +231,7 @@ cdef class RequestParser:
         request.count = self.arg_count - self.request_first
         request.bytes = self.position - self.request_start
         request.spec = NULL
+        request.key = NULL
         request.inline = inline
         self.request_first = self.arg_count
         self.count += 1
@@ -266,6 +267,18 @@ cdef class RequestParser:
         cdef Py_ssize_t i = 0
         cdef int64_t value = 0
         cdef const char *line_end
+        if left > 4 and b"1" <= text[0] <= b"9":
+            # Nearly always there are one or two digits.
+            value = text[0] - 48
+            if text[1] == b"\r":
+                number[0] = value
+                self.position += 4
+                return True
+            if text[2] == b"\r" and b"0" <= text[1] <= b"9":
+                number[0] = value * 10 + (text[1] - 48)
+                self.position += 5
+                return True
+            value = 0
         while i < left and i < 10 and b"0" <= text[i] <= b"9":
             value = value * 10 + (text[i] - 48)
             i += 1
@@ -301,7 +314,6 @@ cdef class RequestParser:
         """The line `$<length>` and the argument; False when it is not all there."""
         cdef int64_t length = self.bulk_length
         cdef Py_ssize_t left
-        cdef bytes made
         if length < 0:
             if self.position >= self.end:
                 return False
@@ -325,9 +337,7 @@ cdef class RequestParser:
         if self.arg_count == self.request_first:
             self.push(self.settings.name(self.source + self.position, length))
         else:
-            made = PyBytes_FromStringAndSize(self.source + self.position, length)
-            Py_INCREF(made)
-            self.push(<PyObject *> made)
+            self.push(PyBytes_FromStringAndSize(self.source + self.position, length))
         self.position += length + 2
         self.bulk_length = -1
         self.args_left -= 1
@@ -362,7 +372,6 @@ cdef class RequestParser:
     cdef int push_words(self, const char *text, Py_ssize_t size) except -1:
         """Add the words of a line that has no quotes."""
         cdef Py_ssize_t start, i = 0
-        cdef bytes made
         while True:
             while i < size and is_blank(text[i]):
                 i += 1
@@ -374,9 +383,7 @@ cdef class RequestParser:
             if self.arg_count == self.request_first:
                 self.push(self.settings.name(text + start, i - start))
             else:
-                made = PyBytes_FromStringAndSize(text + start, i - start)
-                Py_INCREF(made)
-                self.push(<PyObject *> made)
+                self.push(PyBytes_FromStringAndSize(text + start, i - start))
 
     def split(self, data: bytes) -> list:
         """Feed `data`; the requests it completes, for logs.

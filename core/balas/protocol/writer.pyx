@@ -27,6 +27,8 @@ cdef enum:
     KEEP_MAX = 256 * 1024
     # What a bulk string takes beside its text: a mark, a number of 20 digits, two line ends.
     BULK_MARKS = 25
+    # A type byte, a number of 20 digits, a line end.
+    NUMBER_MAX = 23
 
 cdef object ok = OK
 cdef object null_array = NULL_ARRAY
@@ -62,23 +64,18 @@ cdef class ReplyWriter:
 
     cdef int put_number(self, char kind, int64_t number) except -1:
         """A type byte, a decimal number and a line end."""
-        cdef char text[32]
-        cdef int at = 30
-        cdef uint64_t rest = <uint64_t> number if number >= 0 else 0 - <uint64_t> number
-        text[30] = b"\r"
-        text[31] = b"\n"
-        while True:
-            at -= 1
-            text[at] = <char> (48 + rest % 10)
-            rest //= 10
-            if not rest:
-                break
-        if number < 0:
-            at -= 1
-            text[at] = b"-"
-        at -= 1
-        text[at] = kind
-        return self.put(text + at, 32 - at)
+        cdef char *place = self.room(NUMBER_MAX)
+        cdef Py_ssize_t length = 1
+        place[0] = kind
+        if 0 <= number < 10:
+            place[1] = <char> (48 + number)
+            length = 2
+        else:
+            length += int64_to_string(number, place + 1)
+        place[length] = b"\r"
+        place[length + 1] = b"\n"
+        self.size += length + 2
+        return 0
 
     cdef int put_bulk(self, const char *data, Py_ssize_t size) except -1:
         """A bulk string. Replies of many short ones are frequent: room is asked for once."""

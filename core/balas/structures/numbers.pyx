@@ -36,6 +36,13 @@ cdef double[23] EXACT_POWERS = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
     1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 ]
+# The numbers 00 to 99.
+cdef const char *PAIRS = (
+    b"00010203040506070809101112131415161718192021222324"
+    b"25262728293031323334353637383940414243444546474849"
+    b"50515253545556575859606162636465666768697071727374"
+    b"75767778798081828384858687888990919293949596979899"
+)
 
 
 # Integers
@@ -71,21 +78,27 @@ cdef bint string_to_int64(const char *text, size_t n, int64_t *value) noexcept n
 
 cdef size_t int64_to_string(int64_t value, char *text) noexcept nogil:
     """Write the decimal text (at most 20 bytes, no closing zero); returns its size."""
-    cdef uint64_t magnitude = <uint64_t>value if value >= 0 else 0 - <uint64_t>value
-    cdef uint64_t left = magnitude
-    cdef size_t n = 1 if value >= 0 else 2
-    cdef size_t i
-    while left > 9:
-        left //= 10
-        n += 1
-    i = n
-    while i > 0:
-        i -= 1
-        text[i] = <char>(c"0" + magnitude % 10)
-        magnitude //= 10
+    cdef char digits[20]
+    cdef uint64_t rest = <uint64_t>value if value >= 0 else 0 - <uint64_t>value
+    cdef uint64_t pair
+    cdef size_t at = sizeof(digits)
+    # Two digits at a time, from the last.
+    while rest > 99:
+        pair = rest % 100 * 2
+        rest //= 100
+        at -= 2
+        memcpy(digits + at, PAIRS + pair, 2)
+    if rest > 9:
+        at -= 2
+        memcpy(digits + at, PAIRS + rest * 2, 2)
+    else:
+        at -= 1
+        digits[at] = <char>(c"0" + rest)
     if value < 0:
-        text[0] = c"-"
-    return n
+        at -= 1
+        digits[at] = c"-"
+    memcpy(text, digits + at, sizeof(digits) - at)
+    return sizeof(digits) - at
 
 
 def parse_int(bytes data not None):
