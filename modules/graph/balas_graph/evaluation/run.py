@@ -13,7 +13,7 @@ from balas_graph.storage.graph import Graph
 
 if TYPE_CHECKING:
     from balas_graph.evaluation.compiler import Compiler
-    from balas_graph.language.tree import Expression
+    from balas_graph.execution.access import Wanted
 
 Row = dict[str, object]
 
@@ -55,8 +55,8 @@ class Run:
     steps: int = 0
     # Where LOAD CSV finds its files.
     import_folder: str = ""
-    # Properties that WHERE wants of names, for the search of an index: {name: ((key, value),)}.
-    hints: dict[str, tuple[tuple[str, Expression], ...]] = field(default_factory=dict)
+    # What indexes can be asked about names, by WHERE.
+    hints: dict[str, tuple[Wanted, ...]] = field(default_factory=dict)
 
     def look(self, rows: int) -> None:
         """Raise if time or room is used up; for loops that call this now and then."""

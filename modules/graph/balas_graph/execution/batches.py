@@ -7,8 +7,9 @@ the columns itself (`columnar`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import numpy.typing
@@ -16,15 +17,37 @@ import numpy.typing
 from balas_graph.evaluation import operators
 from balas_graph.evaluation.compiler import truth
 from balas_graph.evaluation.run import Row, Run
+from balas_graph.evaluation.values import equals
+from balas_graph.execution.access import (
+    FLIPPED,
+    ID,
+    Wanted,
+    Wish,
+    answer,
+    conjuncts,
+    constant,
+    of_map,
+    place_of,
+    settled,
+    wanted,
+)
 from balas_graph.language import tree
 from balas_graph.language.tree import Expression
 from balas_graph.storage import _walk
 
 Ids = np.typing.NDArray[np.int32]
 
-FLIPPED = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 # No more edges on a path are walked by `third_ends`.
 HOPS_MAX = 3
+# Values that a dict tells apart as "=" does, but for truths.
+PLAIN = (type(None), bool, int, float, str)
+# Tests of a property and a constant that are no comparison.
+BINARY_TESTS = {
+    "IN": operators.contains,
+    "STARTS WITH": partial(operators.string_test, "STARTS WITH"),
+    "ENDS WITH": partial(operators.string_test, "ENDS WITH"),
+    "CONTAINS": partial(operators.string_test, "CONTAINS"),
+}
 
 
 @dataclass(slots=True)
@@ -68,12 +91,26 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """variable.key compared with a value that is the same for all rows."""
+    """name.key, or id(name), compared with a value that is the same for all rows."""
 
     name: str
     key: str
     operator: str
     value: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """name.key = name.key, for two names."""
+
+    sides: tuple[tuple[str, str], tuple[str, str]]
+
+    def other(self, name: str) -> tuple[str, tuple[str, str]] | None:
+        """The key of a name, and the other side; None if it is of other names."""
+        for one, other in (self.sides, self.sides[::-1]):
+            if one[0] == name:
+                return one[1], other
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +134,16 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One MATCH clause: paths, tests of WHERE, labels of WHERE, and what is left of it."""
+    """One MATCH clause: paths; tests, joins and labels of WHERE, and what is left of it; and what
+    indexes can be asked about names.
+    """
 
     paths: tuple[Path, ...]
     tests: tuple[Test, ...]
+    joins: tuple[Join, ...]
     labels: tuple[tuple[str, str], ...]
     rest: tuple[Expression, ...]
+    wishes: dict[str, tuple[Wanted, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,47 +154,30 @@ class Recipe:
     ends: str | None
 
 
-def constant(node: Expression | None) -> bool:
-    """Whether a value is the same for all rows and takes no search."""
-    return isinstance(node, (tree.Literal, tree.Parameter))
-
-
-def conjuncts(where: Expression | None) -> Iterator[Expression]:
-    """The parts that AND joins."""
-    if isinstance(where, tree.Binary) and where.operator == "AND":
-        yield from conjuncts(where.left)
-        yield from conjuncts(where.right)
-    elif where is not None:
-        yield where
-
-
-def wanted_values(where: Expression | None) -> dict[str, tuple[tuple[str, Expression], ...]]:
-    """The properties that have to be equal to something, by names: what an index can be asked."""
-    found: dict[str, tuple[tuple[str, Expression], ...]] = {}
-    for part in conjuncts(where):
-        if isinstance(part, tree.Chain) and len(part.rest) == 1 and part.rest[0][0] == "=":
-            for one, other in ((part.first, part.rest[0][1]), (part.rest[0][1], part.first)):
-                if isinstance(one, tree.Property) and isinstance(one.of, tree.Variable):
-                    name = one.of.name
-                    found[name] = (*found.get(name, ()), (one.key, other))
-    return found
-
-
 def test_of(node: Expression) -> Test | None:
-    """A comparison of a property with a constant."""
-    if not isinstance(node, tree.Chain) or len(node.rest) != 1:
+    """A comparison of a property, or of an id, with a constant."""
+    if isinstance(node, tree.Binary) and node.operator in BINARY_TESTS:
+        left, operator, right = node.left, node.operator, node.right
+    elif isinstance(node, tree.Chain) and len(node.rest) == 1:
+        left, (operator, right) = node.first, node.rest[0]
+        if constant(left):
+            left, right, operator = right, left, FLIPPED.get(operator, "")
+        if operator not in FLIPPED:
+            return None
+    else:
         return None
-    left, (operator, right) = node.first, node.rest[0]
-    if constant(left):
-        left, right, operator = right, left, FLIPPED.get(operator, "")
-    if (
-        isinstance(left, tree.Property)
-        and isinstance(left.of, tree.Variable)
-        and constant(right)
-        and operator in FLIPPED
-    ):
-        return Test(left.of.name, left.key, operator, right)
-    return None
+    place = place_of(left)
+    return Test(*place, operator, right) if place is not None and constant(right) else None
+
+
+def join_of(node: Expression, names: set[str]) -> Join | None:
+    """An equation of properties of two names."""
+    if not isinstance(node, tree.Chain) or len(node.rest) != 1 or node.rest[0][0] != "=":
+        return None
+    one, other = place_of(node.first), place_of(node.rest[0][1])
+    if one is None or other is None or one[0] == other[0] or ID in (one[1], other[1]):
+        return None
+    return Join((one, other)) if {one[0], other[0]} <= names else None
 
 
 def tests_of(name: str, properties: Expression | None) -> tuple[Test, ...] | None:
@@ -201,11 +225,20 @@ def step_of(clause: tree.Match, number: int, nodes: set[str], edges: set[str]) -
         paths.append(path)
         edges.update(path.names)
         nodes.update(node.name for node in path.nodes)
-    tests, labels, rest = [], [], []
+    tests, joins, labels, rest = [], [], [], []
+    wishes = {
+        name: tuple(filter(settled, found)) for name, found in wanted(clause.where).items()
+    }
+    for path, pattern in zip(paths, clause.patterns, strict=True):
+        named = zip((*(node.name for node in path.nodes), *path.names), pattern.parts, strict=True)
+        for name, part in named:
+            wishes[name] = (*of_map(name, part.properties), *wishes.get(name, ()))
     for part in conjuncts(clause.where):
-        test = test_of(part)
+        test, join = test_of(part), join_of(part, nodes | edges)
         if test is not None and (test.name in nodes or test.name in edges):
             tests.append(test)
+        elif join is not None:
+            joins.append(join)
         elif (
             isinstance(part, tree.HasLabels)
             and isinstance(part.of, tree.Variable)
@@ -214,7 +247,9 @@ def step_of(clause: tree.Match, number: int, nodes: set[str], edges: set[str]) -
             labels += [(part.of.name, label) for label in part.labels]
         else:
             rest.append(part)
-    return Step(tuple(paths), tuple(tests), tuple(labels), tuple(rest))
+    return Step(
+        tuple(paths), tuple(tests), tuple(joins), tuple(labels), tuple(rest), wishes
+    )
 
 
 def recipe(clauses: Sequence[tree.Clause]) -> Recipe | None:
@@ -258,6 +293,7 @@ def only_ends(steps: list[Step], behind: tree.Clause | None) -> str | None:
         or len(set(names)) != len(names)
         or any(node.labels or node.tests for node in inner)
         or any(path.tests)
+        or steps[0].joins
         or any(test.name not in (names[0], names[-1]) for test in steps[0].tests)
         or any(name not in (names[0], names[-1]) for name, _ in steps[0].labels)
     ):
@@ -274,6 +310,11 @@ def hops_of(path: Path) -> bool:
     )
 
 
+def joined_by(value: object) -> object:
+    """What equal values share."""
+    return ("bool", value) if isinstance(value, bool) else value
+
+
 class Matcher:
     """Runs a recipe on a graph."""
 
@@ -281,9 +322,9 @@ class Matcher:
         self.run = run
         self.graph = run.graph
         self.store = run.graph.store
-        # What an index has found last, and for which test.
+        # What an index has found last, and for which wish.
         self.answer: Ids | None = None
-        self.answered: Test | None = None
+        self.answered: Wanted | None = None
 
     def match(self, wanted: Recipe) -> Batch:
         """The bindings of all clauses of a recipe but for the rest of the last WHERE."""
@@ -297,18 +338,23 @@ class Matcher:
         """Bind the paths of one clause, the one with the fewest beginnings first."""
         left = list(step.paths)
         used: list[tuple[str, frozenset[str]]] = []
-        done: set[str] = set()
+        done: set[str | Join] = set()
         while left:
-            choices = [(self.entrance(path, batch, step.tests), path) for path in left]
-            (_, place, ids), path = min(choices, key=lambda choice: choice[0][0])
+            choices = [(self.entrance(path, batch, step), path) for path in left]
+            (_, place, ids, by_edge), path = min(choices, key=lambda choice: choice[0][0])
             left.remove(path)
-            batch = self.enter(self.unanswered(path.nodes[place], ids), ids, batch)
+            if by_edge:
+                assert ids is not None
+                batch = self.enter_edge(path, place, ids, batch, used)
+            else:
+                node = self.unanswered(path.nodes[place], ids)
+                batch = self.enter(node, ids, batch, step.joins)
             batch = self.filter(batch, step, done)
             if ends is not None and batch.count == 1 and place == 0:
                 found = self.ends(path, batch)
                 if found is not None:
                     return self.filter(self.check(path.nodes[-1], found), step, done)
-            for at in range(place, len(path.edges)):
+            for at in range(place + by_edge, len(path.edges)):
                 batch = self.walk(path, at, True, batch, used)
                 batch = self.filter(batch, step, done)
             for at in range(place - 1, -1, -1):
@@ -316,8 +362,13 @@ class Matcher:
                 batch = self.filter(batch, step, done)
         return batch
 
-    def filter(self, batch: Batch, step: Step, done: set[str]) -> Batch:
+    def filter(self, batch: Batch, step: Step, done: set[str | Join]) -> Batch:
         """Apply the tests of WHERE on names that have just been bound."""
+        for join in step.joins:
+            names = [name for name, _ in join.sides]
+            if join not in done and all(n in batch.nodes or n in batch.edges for n in names):
+                done.add(join)
+                batch = self.join(join, batch)
         for name in [*batch.nodes, *batch.edges]:
             if name in done:
                 continue
@@ -335,64 +386,166 @@ class Matcher:
         return self.run.compiler.compile(value)({}, self.run)
 
     def entrance(
-        self, path: Path, batch: Batch, tests: tuple[Test, ...]
-    ) -> tuple[int, int, Ids | None]:
-        """How many nodes a path could begin with, at which place, and their ids.
+        self, path: Path, batch: Batch, step: Step
+    ) -> tuple[int, int, Ids | None, bool]:
+        """How many beginnings a path could have, at which place, their ids, and whether these
+        are of edges.
 
         The ids are None for a place that is bound; that is the best one.
         """
-        best: tuple[int, int, int | Ids] | None = None
+        best: tuple[int, int, int | Ids, bool] | None = None
         for place, node in enumerate(path.nodes):
             if node.name in batch.nodes:
-                return -1, place, None
-            own = [*node.tests, *(test for test in tests if test.name == node.name)]
-            count, found = self.candidates(node, own)
+                return -1, place, None, False
+            count, found = self.candidates(node, step.wishes[node.name])
             if best is None or count < best[0]:
-                best = count, place, found
+                best = count, place, found, False
         assert best is not None
-        count, place, found = best
-        return count, place, self.store.nodes_with(found) if isinstance(found, int) else found
+        for place, edge in enumerate(path.edges if self.store.indexes else ()):
+            if edge.length is None and len(edge.types) == 1:
+                label = self.graph.types.get(edge.types[0])
+                for wish in step.wishes[path.names[place]]:
+                    ids = answer(self.graph, True, label, wish, self.constant)
+                    if ids is not None and len(ids) < best[0]:
+                        best = len(ids), place, ids, True
+        count, place, found, by_edge = best
+        if isinstance(found, int):
+            found = self.store.nodes_with(found)
+        return count, place, found, by_edge
 
-    def candidates(self, node: Node, tests: list[Test]) -> tuple[int, int | Ids]:
+    def candidates(self, node: Node, wishes: tuple[Wanted, ...]) -> tuple[int, int | Ids]:
         """How many nodes a pattern's node could be, and the label or the ids to look at."""
-        chosen, count = -1, self.store.node_count
+        chosen: int | Ids = -1
+        count = self.store.node_count
+        labels = []
         for name in node.labels:
             label = self.graph.labels.get(name)
             if label < 0:
                 return 0, np.empty(0, np.int32)
-            for test in tests if self.store.indexes else ():
-                if test.operator != "=":
-                    continue
-                index = self.store.index_of(False, label, self.graph.attributes.get(test.key))
-                if index is not None:
-                    value = self.constant(test.value)
-                    if isinstance(value, (str, int)):
-                        self.answer = np.array(index.find(value), np.int32)
-                        self.answered = test
-                        return len(self.answer), self.answer
+            labels.append(label)
             with_label = self.store.label_count(label)
             if with_label <= count:
                 count, chosen = with_label, label
+        for wish in wishes:
+            for label in labels if self.store.indexes else labels[:1] or (-1,):
+                ids = answer(self.graph, False, label, wish, self.constant)
+                if ids is not None and len(ids) <= count:
+                    count, chosen = len(ids), ids
+                    self.answer, self.answered = ids, wish
         return count, chosen
 
     def unanswered(self, node: Node, ids: Ids | None) -> Node:
         """A node without the label and the properties that an index has answered for."""
         if ids is None or ids is not self.answer or len(node.labels) != 1:
             return node
-        return Node(node.name, (), tuple(test for test in node.tests if test is not self.answered))
+        wish = self.answered
+        if not isinstance(wish, Wish) or wish.operator != "=" or wish.key == ID:
+            return node
+        tests = tuple(
+            test
+            for test in node.tests
+            if test.operator != "=" or (test.key, test.value) != (wish.key, wish.value)
+        )
+        return Node(node.name, (), tests)
 
-    def enter(self, node: Node, ids: Ids | None, batch: Batch) -> Batch:
+    def enter(
+        self, node: Node, ids: Ids | None, batch: Batch, joins: tuple[Join, ...] = ()
+    ) -> Batch:
         """Bind the node a path begins with, for every binding there is."""
         if ids is not None:
-            self.run.look(batch.count * len(ids))
             if batch.count == 1 and not batch.nodes:
-                batch = Batch(len(ids), {node.name: ids})
-            else:
-                rows = np.repeat(np.arange(batch.count), len(ids))
-                count = batch.count
-                batch = batch.take(rows)
-                batch.nodes[node.name] = np.tile(ids, count)
+                self.run.look(len(ids))
+                return self.check(node, Batch(len(ids), {node.name: ids}))
+            pairs = self.pairs(node.name, ids, batch, joins)
+            rows, places = self.product(batch, ids) if pairs is None else pairs
+            batch = batch.take(rows)
+            batch.nodes[node.name] = ids[places]
         return self.check(node, batch)
+
+    def product(self, batch: Batch, ids: Ids) -> tuple[Ids, Ids]:
+        """Every binding with every id: the places of both."""
+        self.run.look(batch.count * len(ids))
+        rows = np.repeat(np.arange(batch.count, dtype=np.int32), len(ids))
+        return rows, np.tile(np.arange(len(ids), dtype=np.int32), batch.count)
+
+    def pairs(
+        self, name: str, ids: Ids, batch: Batch, joins: tuple[Join, ...]
+    ) -> tuple[Ids, Ids] | None:
+        """The bindings and the ids that an equation brings together; None if there is none."""
+        for join in joins:
+            found = join.other(name)
+            if found is None or not (found[1][0] in batch.nodes or found[1][0] in batch.edges):
+                continue
+            places: dict[object, list[int]] = {}
+            own = self.values(False, ids, found[0])
+            others = self.place(batch, found[1])
+            if not all(type(one) in PLAIN for one in (*own, *others)):
+                return None
+            for at, value in enumerate(own):
+                if value is not None:
+                    places.setdefault(joined_by(value), []).append(at)
+            rows: list[int] = []
+            chosen: list[int] = []
+            for row, value in enumerate(others):
+                for at in places.get(joined_by(value), ()) if value is not None else ():
+                    rows.append(row)
+                    chosen.append(at)
+                self.run.step(len(rows))
+            return np.array(rows, np.int32), np.array(chosen, np.int32)
+        return None
+
+    def values(self, edges: bool, ids: Ids, name: str) -> list[object]:
+        """The values of a property."""
+        columns = self.store.edge_columns if edges else self.store.node_columns
+        key = self.graph.attributes.get(name)
+        return columns[key].values(ids) if 0 <= key < len(columns) else [None] * len(ids)
+
+    def place(self, batch: Batch, side: tuple[str, str]) -> list[object]:
+        """The values of one side of an equation."""
+        name, key = side
+        of_edges = name in batch.edges
+        return self.values(of_edges, batch.edges[name] if of_edges else batch.nodes[name], key)
+
+    def join(self, join: Join, batch: Batch) -> Batch:
+        """Keep the bindings for which an equation holds."""
+        left, right = (self.place(batch, side) for side in join.sides)
+        mask = np.fromiter(
+            (equals(a, b) is True for a, b in zip(left, right, strict=True)), np.bool_, batch.count
+        )
+        return batch if mask.all() else batch.take(mask)
+
+    def enter_edge(
+        self, path: Path, at: int, ids: Ids, batch: Batch, used: list[tuple[str, frozenset[str]]]
+    ) -> Batch:
+        """Bind an edge of a path and its ends, for every binding there is."""
+        left, right = self.store.ends_of(ids)
+        direction = path.edges[at].direction
+        if direction < 0:
+            left, right = right, left
+        elif direction == 0:
+            both = left != right
+            ids = np.concatenate((ids, ids[both]))
+            left, right = (
+                np.concatenate((left, right[both])), np.concatenate((right, left[both]))
+            )  # fmt: skip
+        rows, places = self.product(batch, ids)
+        kinds = frozenset(path.edges[at].types)
+        taken = [batch.edges[name] for name, others in used if not others or kinds & others]
+        batch = batch.take(rows)
+        mask = np.ones(batch.count, np.bool_)
+        for other in taken:
+            mask &= other[rows] != ids[places]
+        here, there = path.nodes[at], path.nodes[at + 1]
+        if here.name == there.name:
+            mask &= (left == right)[places]
+        batch.edges[path.names[at]] = ids[places]
+        batch.nodes[here.name] = left[places]
+        batch.nodes[there.name] = right[places]
+        used.append((path.names[at], kinds))
+        batch = self.check(there, self.check(here, batch.take(mask)))
+        for test in path.tests[at]:
+            batch = self.test(test, batch)
+        return batch
 
     def check(self, node: Node, batch: Batch) -> Batch:
         """Keep the bindings whose node has the labels and properties of a pattern."""
@@ -426,18 +579,19 @@ class Matcher:
         """Keep the bindings that pass a test."""
         of_edges = test.name in batch.edges
         ids = batch.edges[test.name] if of_edges else batch.nodes[test.name]
-        key = self.graph.attributes.get(test.key)
-        columns = self.store.edge_columns if of_edges else self.store.node_columns
-        if not 0 <= key < len(columns):
-            return batch.take(np.zeros(batch.count, np.bool_))
-        wanted = self.constant(test.value)
-        mask = columns[key].test(ids, test.operator, wanted)
+        wanted_value = self.constant(test.value)
+        mask = None
+        if test.key != ID and test.operator in FLIPPED:
+            key = self.graph.attributes.get(test.key)
+            columns = self.store.edge_columns if of_edges else self.store.node_columns
+            if not 0 <= key < len(columns):
+                return batch.take(np.zeros(batch.count, np.bool_))
+            mask = columns[key].test(ids, test.operator, wanted_value)
         if mask is None:
+            compare = BINARY_TESTS.get(test.operator) or partial(operators.compared, test.operator)
+            values = ids.tolist() if test.key == ID else self.values(of_edges, ids, test.key)
             mask = np.fromiter(
-                (
-                    truth(operators.compared(test.operator, value, wanted)) is True
-                    for value in columns[key].values(ids)
-                ),
+                (truth(compare(value, wanted_value)) is True for value in values),
                 np.bool_,
                 batch.count,
             )

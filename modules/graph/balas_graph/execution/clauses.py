@@ -12,7 +12,8 @@ from balas_graph.evaluation.registry import Registry
 from balas_graph.evaluation.run import Row, Run
 from balas_graph.evaluation.values import group_key, type_name
 from balas_graph.execution import loading, schema, writing
-from balas_graph.execution.batches import Batch, Matcher, Recipe, recipe, wanted_values
+from balas_graph.execution.access import wanted
+from balas_graph.execution.batches import Batch, Matcher, Recipe, recipe
 from balas_graph.execution.matching import match, path_of
 from balas_graph.execution.projection import Projector
 from balas_graph.language import checks, tree
@@ -148,7 +149,7 @@ class Executor:
         result: list[Row] = []
         where = run.compiler.maybe(clause.where)
         names = checks.pattern_names(clause.patterns) if clause.optional else ()
-        outer, run.hints = run.hints, wanted_values(clause.where)
+        outer, run.hints = run.hints, wanted(clause.where)
         for row in rows:
             found = False
             for inner in match(clause.patterns, row, run):

@@ -261,6 +261,7 @@ class Explainer:
 
     def of_callprocedure(self, clause: tree.CallProcedure, below: Operation | None) -> Operation:
         """CALL of a procedure."""
+        self.bound.update(name for _, name in clause.columns or ())
         return self.above("ProcedureCall", below, clause)
 
     def of_callsubquery(self, clause: tree.CallSubquery, below: Operation | None) -> Operation:

@@ -13,6 +13,7 @@ from functools import partial
 from balas_graph.errors import QueryError, type_mismatch
 from balas_graph.evaluation.run import Row, Run
 from balas_graph.evaluation.values import equals, type_name
+from balas_graph.execution.access import answer, of_map
 from balas_graph.language import tree
 from balas_graph.storage import _walk
 from balas_graph.storage.entities import Edge, Node, Path
@@ -176,29 +177,29 @@ def scan(node: tree.NodePattern, row: Row, run: Run) -> tuple[int, Candidates]:
         label = run.graph.labels.get(name)
         if label < 0:
             return 0, lambda: ()
-        found = by_index(node, label, row, run) if store.indexes else None
+        found = by_index(node, label, row, run)
         if found is not None:
             return len(found), partial(tuple, found)
         with_label = store.label_count(label)
         if with_label <= count:
             count, chosen = with_label, label
+    found = by_index(node, -1, row, run)
+    if found is not None:
+        return len(found), partial(tuple, found)
     return count, lambda: store.nodes_with(chosen).tolist()
 
 
 def by_index(node: tree.NodePattern, label: int, row: Row, run: Run) -> Sequence[int] | None:
-    """The ids of the nodes that an index has for a property of a pattern."""
-    pairs = node.properties.pairs if isinstance(node.properties, tree.MapOf) else ()
+    """The ids of the nodes that an index has for a property of a pattern, or WHERE for an id."""
     hints = run.hints.get(node.variable, ()) if node.variable else ()
-    for key, value in (*pairs, *hints):
-        index = run.graph.store.index_of(False, label, run.graph.attributes.get(key))
-        if index is not None:
-            try:
-                wanted = run.compiler.compile(value)(row, run)
-            except KeyError:
-                # It needs a name that another part of the pattern binds.
-                continue
-            if isinstance(wanted, (str, int)):
-                return index.find(wanted)
+
+    def evaluate(value: tree.Expression) -> object:
+        return run.compiler.compile(value)(row, run)
+
+    for wish in (*of_map("", node.properties), *hints):
+        found = answer(run.graph, False, label, wish, evaluate)
+        if found is not None:
+            return found.tolist()  # type: ignore[no-any-return]
     return None
 
 

@@ -478,4 +478,5 @@ class Checker:
         self.declare(clause.variable, scope, "map" if clause.headers else "list")
 
     def check_indexchange(self, clause: tree.IndexChange, scope: Scope) -> None:
-        """Names of an index need no check."""
+        """The options of an index know no names."""
+        self.expression(clause.options, {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from balas_graph.errors import MeaningMistake
 from balas_graph.language import tree
 from balas_graph.language.expressions import ExpressionParser
 from balas_graph.language.tree import Clause, Expression
@@ -82,7 +83,7 @@ class Parser(ExpressionParser):
 
     def read_create(self) -> Clause:
         """CREATE patterns, or an index."""
-        if self.is_word("INDEX"):
+        if self.is_word("INDEX", "FULLTEXT", "VECTOR"):
             return self.index(True)
         return tree.Create(self.patterns())
 
@@ -91,23 +92,33 @@ class Parser(ExpressionParser):
         return self.index(False)
 
     def index(self, create: bool) -> Clause:
-        """INDEX FOR (n:L) ON (n.p), or the old ON :L(p)."""
+        """[FULLTEXT | VECTOR] INDEX FOR (n:L) ON (n.p) [OPTIONS map], or the old ON :L(p)."""
+        kind = "RANGE"
+        if self.is_word("FULLTEXT", "VECTOR"):
+            kind = self.next().text.upper()
         self.expect_words("INDEX")
-        if self.eat_words("FOR"):
+        if kind != "RANGE" or not self.is_word("ON"):
+            self.expect_words("FOR")
             pattern = self.path()
             edges = bool(pattern.edges)
             labels = pattern.edges[0].types if edges else pattern.nodes[0].labels
             self.expect_words("ON")
             self.expect("(")
+            variable = (pattern.edges if edges else pattern.nodes)[0].variable
             keys = []
-            while not self.eat(")"):
-                self.name()
+            while not keys or self.eat(","):
+                name = self.name()
+                if name != variable:
+                    raise MeaningMistake(f"'{name}' not defined")
                 self.expect(".")
                 keys.append(self.name())
-                self.eat(",")
-            if len(labels) != 1:
+            self.expect(")")
+            if len(labels) != 1 or any(part.properties for part in pattern.parts):
                 self.fail()
-            return tree.IndexChange(create, edges, labels[0], tuple(keys))
+            options = None
+            if create and kind != "RANGE" and self.eat_words("OPTIONS"):
+                options = self.expression()
+            return tree.IndexChange(create, edges, labels[0], tuple(keys), kind, options)
         self.expect_words("ON")
         self.expect(":")
         label = self.name()

@@ -340,12 +340,14 @@ class LoadCsv(Clause):
 
 @dataclass(frozen=True)
 class IndexChange(Clause):
-    """CREATE INDEX and DROP INDEX, of nodes or relationships."""
+    """CREATE INDEX and DROP INDEX, of nodes or relationships: RANGE, FULLTEXT or VECTOR."""
 
     create: bool
     edges: bool
     label: str
     keys: tuple[str, ...]
+    kind: str = "RANGE"
+    options: Expression | None = None
 
 
 @dataclass(frozen=True)

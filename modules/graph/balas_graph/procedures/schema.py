@@ -6,6 +6,10 @@ from collections.abc import Iterator
 
 from balas_graph.evaluation.registry import procedure
 from balas_graph.evaluation.run import Run
+from balas_graph.storage._index import Index
+from balas_graph.storage.texts import TextIndex
+from balas_graph.storage.vectors import VectorIndex
+from balas_graph.storage.words import Words
 
 Rows = Iterator[tuple[object, ...]]
 
@@ -56,32 +60,54 @@ def procedures(run: Run) -> Rows:
     "info",
 )
 def indexes(run: Run) -> Rows:
-    """Every label and type with indexes, and the properties they are of."""
+    """Every type and label with indexes, the newest first, and the properties they are of."""
     graph = run.graph
-    found: dict[tuple[bool, int], list[int]] = {}
-    for edges, label, key in graph.store.indexes:
-        found.setdefault((edges, label), []).append(key)
-    for (edges, label), keys in found.items():
-        names = [graph.attributes.names[key] for key in keys]
-        counts = [graph.store.indexes[edges, label, key].count for key in keys]
+    found: dict[tuple[bool, int], dict[int, list[Index]]] = {}
+    for index in (*graph.store.indexes.values(), *graph.store.searches.values()):
+        by_key = found.setdefault((index.edges, index.label), {})
+        by_key.setdefault(index.key, []).append(index)
+    names = graph.attributes.names
+    for (edges, label), by_key in sorted(found.items(), reverse=True):
+        every = [index for inner in by_key.values() for index in inner]
+        texts = [index for index in every if isinstance(index, TextIndex)]
+        words = texts[0].words if texts else Words()
         yield (
             (graph.types if edges else graph.labels).names[label],
-            names,
-            {name: ["RANGE"] for name in names},
-            {name: {} for name in names},
-            "english",
-            [],
+            [names[key] for key in by_key],
+            {names[key]: [index.kind for index in inner] for key, inner in by_key.items()},
+            {names[key]: options(inner) for key, inner in by_key.items()},
+            words.language,
+            list(words.stop_words),
             "RELATIONSHIP" if edges else "NODE",
             "OPERATIONAL",
-            {"numDocuments": max(counts)},
+            {
+                "numDocuments": max(index.count for index in every),
+                "memoryBytes": sum(index.memory() for index in every),
+            },
         )
+
+
+def options(indexes: list[Index]) -> dict[str, object]:
+    """What the indexes of a property were told."""
+    for index in indexes:
+        if isinstance(index, VectorIndex):
+            space = index.space
+            return {
+                "dimension": space.dimension,
+                "similarityFunction": space.similarity,
+                "M": space.m,
+                "efConstruction": space.ef_construction,
+                "efRuntime": space.ef_runtime,
+            }
+    return {}
 
 
 @procedure("db.constraints", "type", "label", "properties", "entitytype", "status")
 def constraints(run: Run) -> Rows:
-    """Every constraint, and whether the data kept it when it was made."""
+    """Every constraint, the newest first, and whether the data kept it when it was made."""
     graph = run.graph
-    for one, holds in graph.constraints.all.items():
+    newest = reversed(graph.constraints.all.items())
+    for one, holds in sorted(newest, key=lambda pair: not pair[0].edges):
         yield (
             "UNIQUE" if one.unique else "MANDATORY",
             (graph.types if one.edges else graph.labels).names[one.label],

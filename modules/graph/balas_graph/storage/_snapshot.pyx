@@ -130,7 +130,7 @@ cdef int restore_names(Store store, head, n_labels, n_keys) except -1:
 cdef int restore_lists(Store store, bytes first, bytes second) except -1:
     """The lists of edges, from their order in a file."""
     cdef const int32_t[:] ids
-    cdef int32_t id, head
+    cdef int32_t id
     cdef Py_ssize_t i, there = 0
     cdef Relation relation
     cdef EdgeRecord *edges = store.edges
@@ -145,26 +145,10 @@ cdef int restore_lists(Store store, bytes first, bytes second) except -1:
             check(store.has_edge(id))
             relation = store.relation(edges[id].type)
             if incoming:
-                head = relation.incoming.get(edges[id].target)
-                edges[id].next_in = -1
-                if head < 0:
-                    edges[id].before_in = id
-                    relation.incoming.put(edges[id].target, id, store.node_limit)
-                else:
-                    edges[id].before_in = edges[head].before_in
-                    edges[edges[id].before_in].next_in = id
-                    edges[head].before_in = id
-                continue
-            head = relation.outgoing.get(edges[id].source)
-            edges[id].next_out = -1
-            relation.count += 1
-            if head < 0:
-                edges[id].before_out = id
-                relation.outgoing.put(edges[id].source, id, store.node_limit)
+                store.append(relation.incoming, edges[id].target, id, True)
             else:
-                edges[id].before_out = edges[head].before_out
-                edges[edges[id].before_out].next_out = id
-                edges[head].before_out = id
+                store.append(relation.outgoing, edges[id].source, id, False)
+                relation.count += 1
     store.edge_count = there
 
 

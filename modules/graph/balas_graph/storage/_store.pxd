@@ -77,7 +77,9 @@ cdef class Store:
     cdef dict moves
     cdef readonly list node_columns, edge_columns
     cdef readonly list relations
+    # Those of values by (edges, label, key), the others with their kind before.
     cdef readonly dict indexes
+    cdef readonly dict searches
     cdef list node_indexes, edge_indexes
     cdef Change *changes
     cdef Py_ssize_t changes_size
@@ -93,6 +95,11 @@ cdef class Store:
     cdef int32_t take_edge(self) except -1
     cdef int join(self, int32_t id) except -1
     cdef int part(self, int32_t id) except -1
+    cdef int append(self, Heads heads, int32_t node, int32_t id, bint incoming) except -1
+    cdef int remove(self, Heads heads, int32_t node, int32_t id, bint incoming) except -1
+    cdef int insert(
+        self, Heads heads, int32_t node, int32_t id, bint first, bint incoming
+    ) except -1
     cdef int rejoin(self, int32_t id, EdgeRecord *old, bint first_out, bint first_in) except -1
     cpdef object get(self, bint edge, int32_t id, int32_t key)
     cdef int write(self, bint edge, int32_t id, int32_t key, object value) except -1

@@ -16,7 +16,7 @@ from libc.string cimport memcpy, memset
 import numpy as np
 
 from balas_graph.storage._columns cimport Column
-from balas_graph.storage._index cimport Index
+from balas_graph.storage._index cimport Index, RangeIndex
 
 cdef enum:
     NEW_NODE = 0
@@ -30,6 +30,28 @@ cdef enum:
 # Measured by sys.getsizeof: an entry of a dict with its key, and an id in a list.
 cdef Py_ssize_t ENTRY_BYTES = 150
 cdef Py_ssize_t LIST_BYTES = 40
+
+
+cdef void *grown(void *cells, Py_ssize_t *size, Py_ssize_t share, Py_ssize_t width) except NULL:
+    """An array with room for one part in `share` more records, `width` bytes each."""
+    if size[0] >= 2**31 - 2**29:
+        raise OverflowError("too many nodes or relationships")
+    cdef Py_ssize_t wanted = size[0] + size[0] // share + 16
+    cells = realloc(cells, wanted * width)
+    if cells == NULL:
+        raise MemoryError
+    size[0] = wanted
+    return cells
+
+
+cdef inline int32_t *next_of(EdgeRecord *record, bint incoming) noexcept nogil:
+    """Where a record tells of the edge behind it, on one side."""
+    return &record.next_in if incoming else &record.next_out
+
+
+cdef inline int32_t *before_of(EdgeRecord *record, bint incoming) noexcept nogil:
+    """Where a record tells of the edge before it, on one side; of the first one: of the last."""
+    return &record.before_in if incoming else &record.before_out
 
 
 cdef class Heads:
@@ -150,7 +172,7 @@ cdef class Store:
         self.shapes, self.shape_ids, self.moves = [()], {(): 0}, {}
         self.node_columns, self.edge_columns = [], []
         self.relations = []
-        self.indexes = {}
+        self.indexes, self.searches = {}, {}
         self.node_indexes, self.edge_indexes = [], []
         self.olds = []
         self.node_handles, self.edge_handles = {}, {}
@@ -325,18 +347,10 @@ cdef class Store:
 
     cdef int32_t take_node(self) except -1:
         """A free id of a node, with room for it."""
-        cdef Py_ssize_t size
-        cdef NodeRecord *nodes
         if self.free_nodes:
             return self.free_nodes.pop()
         if self.node_limit == self.nodes_size:
-            if self.nodes_size >= 2**31 - 2**29:
-                raise OverflowError("too many nodes")
-            size = self.nodes_size + (self.nodes_size >> 2) + 16
-            nodes = <NodeRecord *> realloc(self.nodes, size * sizeof(NodeRecord))
-            if nodes == NULL:
-                raise MemoryError
-            self.nodes, self.nodes_size = nodes, size
+            self.nodes = <NodeRecord *> grown(self.nodes, &self.nodes_size, 4, sizeof(NodeRecord))
         self.node_limit += 1
         return <int32_t> (self.node_limit - 1)
 
@@ -398,7 +412,7 @@ cdef class Store:
         """The same without a note."""
         cdef int32_t old = self.nodes[id].labels
         cdef Index index
-        if self.indexes:
+        if self.node_indexes:
             before, after = self.label_sets[old], self.label_sets[labels]
             for key, value in self.properties(False, id).items():
                 for index in self.node_indexes[key] if key < len(self.node_indexes) else ():
@@ -460,18 +474,10 @@ cdef class Store:
 
     cdef int32_t take_edge(self) except -1:
         """A free id of an edge, with room for it."""
-        cdef Py_ssize_t size
-        cdef EdgeRecord *edges
         if self.free_edges:
             return self.free_edges.pop()
         if self.edge_limit == self.edges_size:
-            if self.edges_size >= 2**31 - 2**29:
-                raise OverflowError("too many relationships")
-            size = self.edges_size + (self.edges_size >> 3) + 16
-            edges = <EdgeRecord *> realloc(self.edges, size * sizeof(EdgeRecord))
-            if edges == NULL:
-                raise MemoryError
-            self.edges, self.edges_size = edges, size
+            self.edges = <EdgeRecord *> grown(self.edges, &self.edges_size, 8, sizeof(EdgeRecord))
         self.edge_limit += 1
         return <int32_t> (self.edge_limit - 1)
 
@@ -489,96 +495,85 @@ cdef class Store:
 
     cdef int join(self, int32_t id) except -1:
         """Put an edge at the end of the lists of its nodes."""
-        cdef EdgeRecord *edges = self.edges
-        cdef EdgeRecord *record = &edges[id]
+        cdef EdgeRecord *record = &self.edges[id]
         cdef Relation relation = self.relation(record.type)
-        cdef int32_t head = relation.outgoing.get(record.source)
-        record.next_out = -1
-        if head < 0:
-            record.before_out = id
-            relation.outgoing.put(record.source, id, self.node_limit)
-        else:
-            record.before_out = edges[head].before_out
-            edges[record.before_out].next_out = id
-            edges[head].before_out = id
-        head = relation.incoming.get(record.target)
-        record.next_in = -1
-        if head < 0:
-            record.before_in = id
-            relation.incoming.put(record.target, id, self.node_limit)
-        else:
-            record.before_in = edges[head].before_in
-            edges[record.before_in].next_in = id
-            edges[head].before_in = id
+        self.append(relation.outgoing, record.source, id, False)
+        self.append(relation.incoming, record.target, id, True)
         relation.count += 1
         self.edge_count += 1
         return 0
 
+    cdef int append(self, Heads heads, int32_t node, int32_t id, bint incoming) except -1:
+        """Put an edge at the end of one list of a node."""
+        cdef EdgeRecord *edges = self.edges
+        cdef int32_t head = heads.get(node), last
+        next_of(&edges[id], incoming)[0] = -1
+        if head < 0:
+            before_of(&edges[id], incoming)[0] = id
+            heads.put(node, id, self.node_limit)
+            return 0
+        last = before_of(&edges[head], incoming)[0]
+        before_of(&edges[id], incoming)[0] = last
+        next_of(&edges[last], incoming)[0] = id
+        before_of(&edges[head], incoming)[0] = id
+        return 0
+
     cdef int part(self, int32_t id) except -1:
         """Take an edge out of the lists of its nodes; its record stays but for the type."""
-        cdef EdgeRecord *edges = self.edges
-        cdef EdgeRecord *record = &edges[id]
+        cdef EdgeRecord *record = &self.edges[id]
         cdef Relation relation = self.relation(record.type)
-        cdef int32_t head = relation.outgoing.get(record.source)
-        if head == id:
-            if record.next_out >= 0:
-                edges[record.next_out].before_out = record.before_out
-            relation.outgoing.put(record.source, record.next_out, self.node_limit)
-        else:
-            edges[record.before_out].next_out = record.next_out
-            if record.next_out >= 0:
-                edges[record.next_out].before_out = record.before_out
-            else:
-                edges[head].before_out = record.before_out
-        head = relation.incoming.get(record.target)
-        if head == id:
-            if record.next_in >= 0:
-                edges[record.next_in].before_in = record.before_in
-            relation.incoming.put(record.target, record.next_in, self.node_limit)
-        else:
-            edges[record.before_in].next_in = record.next_in
-            if record.next_in >= 0:
-                edges[record.next_in].before_in = record.before_in
-            else:
-                edges[head].before_in = record.before_in
+        self.remove(relation.outgoing, record.source, id, False)
+        self.remove(relation.incoming, record.target, id, True)
         relation.count -= 1
         self.edge_count -= 1
         record.type = -1
+        return 0
+
+    cdef int remove(self, Heads heads, int32_t node, int32_t id, bint incoming) except -1:
+        """Take an edge out of one list of a node."""
+        cdef EdgeRecord *edges = self.edges
+        cdef int32_t head = heads.get(node)
+        cdef int32_t following = next_of(&edges[id], incoming)[0]
+        cdef int32_t before = before_of(&edges[id], incoming)[0]
+        if head == id:
+            heads.put(node, following, self.node_limit)
+        else:
+            next_of(&edges[before], incoming)[0] = following
+        if following >= 0:
+            before_of(&edges[following], incoming)[0] = before
+        elif head != id:
+            before_of(&edges[head], incoming)[0] = before
         return 0
 
     cdef int rejoin(
         self, int32_t id, EdgeRecord *old, bint first_out, bint first_in
     ) except -1:
         """Put an edge back where it was when it was taken out last."""
-        cdef EdgeRecord *edges = self.edges
-        cdef EdgeRecord *record = &edges[id]
+        cdef EdgeRecord *record = &self.edges[id]
         record[0] = old[0]
         record.shape = 0
         cdef Relation relation = self.relation(record.type)
-        cdef int32_t head = relation.outgoing.get(record.source)
-        if first_out:
-            if head >= 0:
-                edges[head].before_out = id
-            relation.outgoing.put(record.source, id, self.node_limit)
-        else:
-            edges[record.before_out].next_out = id
-            if record.next_out >= 0:
-                edges[record.next_out].before_out = id
-            else:
-                edges[head].before_out = id
-        head = relation.incoming.get(record.target)
-        if first_in:
-            if head >= 0:
-                edges[head].before_in = id
-            relation.incoming.put(record.target, id, self.node_limit)
-        else:
-            edges[record.before_in].next_in = id
-            if record.next_in >= 0:
-                edges[record.next_in].before_in = id
-            else:
-                edges[head].before_in = id
+        self.insert(relation.outgoing, record.source, id, first_out, False)
+        self.insert(relation.incoming, record.target, id, first_in, True)
         relation.count += 1
         self.edge_count += 1
+        return 0
+
+    cdef int insert(
+        self, Heads heads, int32_t node, int32_t id, bint first, bint incoming
+    ) except -1:
+        """Put an edge back into one list, between those its record tells of."""
+        cdef EdgeRecord *edges = self.edges
+        cdef int32_t head = heads.get(node)
+        cdef int32_t following = next_of(&edges[id], incoming)[0]
+        if first:
+            heads.put(node, id, self.node_limit)
+        else:
+            next_of(&edges[before_of(&edges[id], incoming)[0]], incoming)[0] = id
+        if following >= 0:
+            before_of(&edges[following], incoming)[0] = id
+        elif not first:
+            before_of(&edges[head], incoming)[0] = id
         return 0
 
     def delete_edge(self, int32_t id):
@@ -654,7 +649,7 @@ cdef class Store:
             columns.append(Column())
         cdef Column column = <Column> columns[key]
         old = column.get(id)
-        if self.indexes:
+        if self.edge_indexes if edge else self.node_indexes:
             self.reindex(edge, id, key, old, value)
         cdef int32_t *shape = &self.edges[id].shape if edge else &self.nodes[id].shape
         if value is None:
@@ -719,34 +714,51 @@ cdef class Store:
         return 0
 
     def index_of(self, bint edges, int32_t label, int32_t key):
-        """An index, or None."""
+        """An index of values, or None."""
         return self.indexes.get((edges, label, key))
 
-    def create_index(self, bint edges, int32_t label, int32_t key):
-        """Make an index and fill it; False if there is one."""
-        place = (edges, label, key)
-        if place in self.indexes:
-            return False
-        cdef Index made = Index(edges, label, key)
-        by_key = self.edge_indexes if edges else self.node_indexes
-        while len(by_key) <= key:
+    def attach(self, Index made, bint filled=False):
+        """Fill an index with what is there, unless it is, and keep it in step from now on."""
+        by_key = self.edge_indexes if made.edges else self.node_indexes
+        while len(by_key) <= made.key:
             by_key.append([])
         cdef int32_t id
-        for found in self.edges_of(label) if edges else self.nodes_with(label):
-            id = found
-            value = self.get(edges, id, key)
+        for id in () if filled else (
+            self.edges_of(made.label) if made.edges else self.nodes_with(made.label)
+        ):
+            value = self.get(made.edges, id, made.key)
             if value is not None:
                 made.add(id, value)
-        self.indexes[place] = made
-        by_key[key].append(made)
+        by_key[made.key].append(made)
+        if type(made) is RangeIndex:
+            self.indexes[made.edges, made.label, made.key] = made
+        else:
+            self.searches[made.kind, made.edges, made.label, made.key] = made
+
+    def detach(self, Index found):
+        """Let go of an index."""
+        if type(found) is RangeIndex:
+            del self.indexes[found.edges, found.label, found.key]
+        else:
+            del self.searches[found.kind, found.edges, found.label, found.key]
+        by_key = self.edge_indexes if found.edges else self.node_indexes
+        by_key[found.key].remove(found)
+        if not any(by_key):
+            by_key.clear()
+
+    def create_index(self, bint edges, int32_t label, int32_t key):
+        """Make an index of values and fill it; False if there is one."""
+        if (edges, label, key) in self.indexes:
+            return False
+        self.attach(RangeIndex(edges, label, key))
         return True
 
     def drop_index(self, bint edges, int32_t label, int32_t key):
-        """Remove an index; False if there is none."""
-        found = self.indexes.pop((edges, label, key), None)
+        """Remove an index of values; False if there is none."""
+        found = self.indexes.get((edges, label, key))
         if found is None:
             return False
-        (self.edge_indexes if edges else self.node_indexes)[key].remove(found)
+        self.detach(found)
         return True
 
     def edges_of(self, int32_t type):
@@ -784,6 +796,8 @@ cdef class Store:
         sizes["relations"] = 0
         for relation in self.relations:
             sizes["relations"] += relation.outgoing.memory() + relation.incoming.memory()
-        sizes["indexes"] = sum([index.memory() for index in self.indexes.values()])
+        sizes["indexes"] = sum([
+            index.memory() for found in (self.indexes, self.searches) for index in found.values()
+        ])
         sizes["labels"] = sum([array.nbytes for array in self.label_arrays.values()])
         return sizes

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from balas.api import BadData
 from balas_graph.errors import QueryError
 from balas_graph.storage import _snapshot
+from balas_graph.storage._index import Index
 from balas_graph.storage.constraints import Constraint
+from balas_graph.storage.definitions import defined, definition
 from balas_graph.storage.entities import Point, Vector
 from balas_graph.temporal.durations import Duration
 from balas_graph.temporal.making import from_text
@@ -37,6 +39,7 @@ def encode(graph: Graph) -> bytes:
         [one.unique, one.edges, one.label, list(one.keys), holds]
         for one, holds in graph.constraints.all.items()
     ]
+    head["searches"] = [definition(index) for index in graph.store.searches.values()]
     head["columns"] = [[len(column) for column in side] for side in columns]
     text = json.dumps(head, separators=(",", ":")).encode()
     blocks = [text, *parts, *(block for side in columns for column in side for block in column)]
@@ -67,9 +70,21 @@ def decode(graph: Graph, data: bytes) -> None:
         counts = len(graph.labels.names), len(graph.types.names), len(graph.attributes.names)
         _snapshot.restore(graph.store, head, blocks[1:6], columns, unpack, counts)
         restore_constraints(graph, head["constraints"])
+        for made in head.get("searches", ()):
+            graph.add_index(checked(defined(made), graph))
     except (LookupError, ValueError, TypeError, OverflowError, QueryError) as error:
         raise BadData(f"a graph that cannot be read: {error}") from error
     graph.keep()
+
+
+def checked(index: Index, graph: Graph) -> Index:
+    """An index of a file, if its label and its property have names."""
+    names = graph.types if index.edges else graph.labels
+    if not (
+        0 <= index.label < len(names.names) and 0 <= index.key < len(graph.attributes.names)
+    ):
+        raise ValueError("an index of nothing")
+    return index
 
 
 def divided(data: bytes) -> list[bytes]:

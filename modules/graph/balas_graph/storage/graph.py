@@ -13,6 +13,7 @@ from typing import Self
 
 from balas.api import Digest, LoadStream, NotUnderstood, SaveStream, Value
 from balas_graph.storage import files
+from balas_graph.storage._index import Index, RangeIndex
 from balas_graph.storage._store import Edge, Node, Store
 from balas_graph.storage.constraints import Constraints
 from balas_graph.storage.names import Names
@@ -112,26 +113,55 @@ class Graph(Value):
         return self.store.set_property(isinstance(entity, Edge), entity.id, key, value)
 
     def create_index(self, edges: bool, label: int, key: int) -> bool:
-        """Index the nodes of a label, or the edges of a type, by a property; False if it is."""
-        made = self.store.create_index(edges, label, key)
-        if made:
-            self.store.log_call(lambda: self.store.drop_index(edges, label, key))
-        return made
+        """Index the nodes of a label, or the edges of a type, by the values of a property; False if
+        they are.
+        """
+        if self.store.index_of(edges, label, key) is not None:
+            return False
+        self.add_index(RangeIndex(edges, label, key))
+        return True
 
     def drop_index(self, edges: bool, label: int, key: int) -> bool:
         """Drop such an index; False if there is none."""
-        gone = self.store.drop_index(edges, label, key)
-        if gone:
-            self.store.log_call(lambda: self.store.create_index(edges, label, key))
-        return gone
+        found = self.store.index_of(edges, label, key)
+        if found is None:
+            return False
+        self.remove_index(found)
+        return True
+
+    def add_index(self, made: Index) -> None:
+        """Add an index of any kind."""
+        self.store.attach(made)
+        self.store.log_call(lambda: self.store.detach(made))
+
+    def remove_index(self, found: Index) -> None:
+        """Remove an index of any kind."""
+        self.store.detach(found)
+        self.store.log_call(lambda: self.store.attach(found, True))
+
+    def searches(self, kind: str, edges: bool, label: int) -> list[Index]:
+        """The indexes of one kind, other than of values, of a label or a type."""
+        return [
+            found
+            for (of_kind, of_edges, of_label, _), found in self.store.searches.items()
+            if (of_kind, of_edges, of_label) == (kind, edges, label)
+        ]
 
     def roll_back(self) -> None:
         """Undo everything since the changes were last kept."""
         self.store.roll_back()
+        self.forget_names()
+
+    def forget_names(self) -> None:
+        """Forget the names that came with changes that were not kept."""
+        for names in (self.labels, self.types, self.attributes):
+            names.forget()
 
     def keep(self) -> None:
         """The changes stay."""
         self.store.keep()
+        for names in (self.labels, self.types, self.attributes):
+            names.keep()
 
     # The contract of values
 

@@ -9,6 +9,8 @@ class Names:
     def __init__(self) -> None:
         self.names: list[str] = []
         self.ids: dict[str, int] = {}
+        # So many of them stay if a query fails.
+        self.kept = 0
 
     def get(self, name: str) -> int:
         """The id of a name, or -1."""
@@ -21,3 +23,13 @@ class Names:
             found = self.ids[name] = len(self.names)
             self.names.append(name)
         return found
+
+    def keep(self) -> None:
+        """The names that have come stay."""
+        self.kept = len(self.names)
+
+    def forget(self) -> None:
+        """Forget the names that have come since they were last kept."""
+        for name in self.names[self.kept :]:
+            del self.ids[name]
+        del self.names[self.kept :]

@@ -1,0 +1,63 @@
+"""From a text to words that are looked for: tokens, stop words, stems, and how words sound."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+import snowballstemmer
+from whoosh.lang import porter2
+from whoosh.lang.dmetaphone import double_metaphone
+
+# Letters, digits, the underscore, and all beyond ASCII; a backslash keeps what is behind it.
+TOKEN = re.compile(r"(?:\\[^\s\w]|[\w\u0080-\U0010ffff])+")
+ESCAPE = re.compile(r"\\(.)")
+# Shorter words have no stem, and no sound.
+STEM_LENGTH_MIN, SOUND_LENGTH_MIN = 4, 3
+# What stands before stems and sounds among the words of an index.
+STEM, SOUND = "+", "<"
+LANGUAGES = frozenset((*snowballstemmer.algorithms(), "chinese"))
+
+
+@cache
+def stem_word(language: str) -> Callable[[str], str]:
+    """The function from a word of a language to its stem."""
+    if language == "english":
+        english: Callable[[str], str] = porter2.stem
+        return english
+    if language == "chinese":
+        return lambda word: word
+    found: Callable[[str], str] = snowballstemmer.stemmer(language).stemWord
+    return found
+
+
+@lru_cache(10_000)
+def stem_of(word: str, language: str) -> str:
+    """The stem of a word, maybe the word itself."""
+    return word if len(word) < STEM_LENGTH_MIN else stem_word(language)(word)
+
+
+def sound_of(word: str) -> str:
+    """What a word sounds like; empty for short ones."""
+    return str(double_metaphone(word)[0]) if len(word) >= SOUND_LENGTH_MIN else ""
+
+
+@dataclass(frozen=True)
+class Words:
+    """How the texts of a label or a type are read: the language, and words left out."""
+
+    language: str = "english"
+    stop_words: tuple[str, ...] = ()
+
+    def tokens(self, text: str) -> Iterator[str]:
+        """The words of a text in small letters, without stop words."""
+        for found in TOKEN.finditer(text):
+            word = ESCAPE.sub(r"\1", found.group()).lower()
+            if word not in self.stop_words:
+                yield word
+
+    def stem(self, word: str) -> str:
+        """The stem of a word, maybe the word itself."""
+        return stem_of(word, self.language)
