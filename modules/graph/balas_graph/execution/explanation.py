@@ -11,6 +11,18 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from balas_graph.evaluation.run import Row, Run
+from balas_graph.execution.access import (
+    ID,
+    Either,
+    Wanted,
+    Wish,
+    conjuncts,
+    has_index,
+    of_map,
+    wanted,
+    wishes,
+)
+from balas_graph.execution.batches import join_of
 from balas_graph.execution.clauses import Executor, Plan
 from balas_graph.execution.projection import is_aggregate
 from balas_graph.language import tree
@@ -83,6 +95,12 @@ class Explainer:
         self.graph = graph
         self.bound: set[str] = set()
         self.made_up = 0
+        # What indexes can be asked by the clause at hand, and the names they have answered for.
+        self.wishes: dict[str, tuple[Wanted, ...]] = {}
+        self.answered: set[str] = set()
+        self.before: set[str] = set()
+        # Of each name whether it is an edge's, and its labels or types.
+        self.labels_of: dict[str, tuple[bool, tuple[str, ...]]] = {}
 
     def query(self, query: tree.Query, outer: bool) -> Operation:
         """All parts of a query."""
@@ -119,17 +137,61 @@ class Explainer:
 
     def paths(self, clause: tree.Match, below: Operation | None) -> Operation:
         """The patterns of a clause."""
+        self.wishes = wanted(clause.where)
+        self.answered, self.before = set(), set(self.bound)
         streams: list[Operation] = [] if below is None else [below]
         for pattern in clause.patterns:
             names = {node.variable for node in pattern.nodes if node.variable}
-            if streams and names & self.bound:
+            if streams and (names & self.bound or self.fed(pattern)):
                 streams[-1] = self.path(pattern, streams[-1], clause)
             else:
                 streams.append(self.path(pattern, None, clause))
+        left = [part for part in conjuncts(clause.where) if not self.is_answered(part)]
         found = streams[0]
-        if len(streams) > 1:
+        joins = [part for part in left if join_of(part, self.bound) is not None]
+        if len(streams) == 2 and below is None and joins:
+            join = join_of(joins[0], self.bound)
+            assert join is not None
+            left.remove(joins[0])
+            sides = " = ".join(f"property({name},{key},0)" for name, key in join.sides)
+            found = Operation(f"Value Hash Join | {sides}", streams[::-1], clause)
+        elif len(streams) > 1:
             found = Operation("Cartesian Product", streams, clause)
-        return Operation("Filter", [found], clause) if clause.where is not None else found
+        return Operation("Filter", [found], clause) if left else found
+
+    def fed(self, pattern: tree.PathPattern) -> bool:
+        """Whether an index is asked about a path by what is bound before it."""
+        return any(
+            isinstance(wish, Wish)
+            and self.knows(wish, (False, node.labels))
+            and any(isinstance(one, tree.Variable) for one in parts(wish.value))
+            for node in pattern.nodes
+            for wish in self.wishes_of(node)
+        )
+
+    def is_answered(self, part: tree.Expression) -> bool:
+        """Whether the search of an index leaves nothing of a part of WHERE to be tested."""
+        return any(
+            wish.name in self.answered and self.knows(wish, self.labels_of[wish.name])
+            for wish in wishes(part)
+        )
+
+    def knows(self, wish: Wanted, place: tuple[bool, tuple[str, ...]]) -> bool:
+        """Whether an index can be put a wish about a node with labels, or an edge of a type."""
+        if not self.askable(wish):
+            return False
+        edges, names = place
+        ids = self.graph.types if edges else self.graph.labels
+        return any(has_index(self.graph, edges, ids.get(name), wish) for name in names) or (
+            isinstance(wish, Wish) and wish.key == ID and not edges
+        )
+
+    def askable(self, wish: Wanted) -> bool:
+        """Whether the names that a wish needs are bound when it is put."""
+        if isinstance(wish, Either):
+            return all(map(self.askable, wish.choices))
+        needed = {one.name for one in parts(wish.value) if isinstance(one, tree.Variable)}
+        return needed <= self.before
 
     def named(self, variable: str | None, mark: str = "anon_") -> str:
         """The name of a part of a pattern, made up if it has none."""
@@ -145,20 +207,36 @@ class Explainer:
         names = [self.named(node.variable) for node in pattern.nodes]
         start = next((i for i, name in enumerate(names) if name in self.bound), None)
         found, tested = below, [part for part in pattern.parts if part.properties is not None]
-        if start is None:
+        for node, name in zip(pattern.nodes, names, strict=True):
+            self.labels_of[name] = False, node.labels
+        by_edge = None if start is not None else self.edge_to_scan(pattern)
+        if by_edge is not None:
+            edge = pattern.edges[by_edge]
+            label = self.named(edge.variable)
+            if edge in tested:
+                tested.remove(edge)
+            self.answered.add(edge.variable or "")
+            self.labels_of[edge.variable or ""] = True, edge.types
+            here, there = pattern.nodes[by_edge : by_edge + 2]
+            below = self.start(here, names[by_edge], tested, clause) if here.labels else None
+            inputs = [] if below is None else [below]
+            found = Operation(f"Edge By Index Scan | [{label}:{edge.types[0]}]", inputs, clause)
+            if there.labels:
+                found = Operation("Filter", [found], clause)
+            self.bound.update(names[by_edge : by_edge + 2])
+            start = by_edge
+        elif start is None:
             ranks = [self.rank(node) for node in pattern.nodes]
             start = ranks.index(min(ranks))
-            first = pattern.nodes[start]
-            if self.index_of(first):
-                tested.remove(first)
-            found = Operation(self.scan(first, names[start]), [], clause)
-            self.bound.add(names[start])
+            found = self.start(pattern.nodes[start], names[start], tested, clause, below)
         for place in [*range(start, len(pattern.edges)), *range(start - 1, -1, -1)]:
-            here, there = (place, place + 1) if place >= start else (place + 1, place)
-            text = self.traversal(pattern.edges[place], names[here], names[there], place >= start)
+            if place == by_edge:
+                continue
+            from_, to = (place, place + 1) if place >= start else (place + 1, place)
+            text = self.traversal(pattern.edges[place], names[from_], names[to], place >= start)
             assert found is not None
             found = Operation(text, [found], clause)
-            self.bound.add(names[there])
+            self.bound.add(names[to])
         if tested and found is not None:
             found = Operation("Filter", [found], clause)
         return found or Operation("Argument", [], clause)
@@ -172,24 +250,53 @@ class Explainer:
         ]
         return 1 + min(counts, default=self.graph.store.node_count)
 
+    def start(
+        self,
+        node: tree.NodePattern,
+        name: str,
+        tested: list[tree.NodePattern | tree.EdgePattern],
+        clause: tree.Clause,
+        below: Operation | None = None,
+    ) -> Operation:
+        """The scan a path begins with; what an index answers is not tested behind it."""
+        if self.index_of(node):
+            self.answered.add(name)
+            if node in tested:
+                tested.remove(node)
+        self.bound.add(name)
+        return Operation(self.scan(node, name), [] if below is None else [below], clause)
+
+    def edge_to_scan(self, pattern: tree.PathPattern) -> int | None:
+        """The place of an edge that an index can find."""
+        for place, edge in enumerate(pattern.edges):
+            name = edge.variable or ""
+            if edge.length is None and len(edge.types) == 1 and not pattern.shortest:
+                found = (*of_map(name, edge.properties), *self.wishes.get(name, ()))
+                if any(
+                    self.knows(wish, (True, edge.types))
+                    for wish in found
+                    if not isinstance(wish, Wish) or wish.key != ID
+                ):
+                    return place
+        return None
+
     def index_of(self, node: tree.NodePattern) -> bool:
         """Whether an index knows a property of a pattern."""
-        keys = [key for key, _ in node.properties.pairs] if isinstance(
-            node.properties, tree.MapOf
-        ) else []  # fmt: skip
-        return any(
-            self.graph.store.index_of(
-                False, self.graph.labels.get(label), self.graph.attributes.get(key)
-            )
-            for label in node.labels
-            for key in keys
-        )
+        return any(self.knows(wish, (False, node.labels)) for wish in self.wishes_of(node))
+
+    def wishes_of(self, node: tree.NodePattern) -> tuple[Wanted, ...]:
+        """What a pattern and WHERE want of a node."""
+        name = node.variable or ""
+        return *of_map(name, node.properties), *self.wishes.get(name, ())
 
     def scan(self, node: tree.NodePattern, name: str) -> str:
         """How the nodes to begin with are found."""
+        by_id = any(isinstance(one, Wish) and one.key == ID for one in self.wishes_of(node))
         if not node.labels:
-            return f"All Node Scan | ({name})"
+            return f"NodeByIdSeek | ({name})" if by_id else f"All Node Scan | ({name})"
         kind = "Index" if self.index_of(node) else "Label"
+        if by_id:
+            kind = "Label and ID"
         return f"Node By {kind} Scan | ({name}:{node.labels[0]})"
 
     def traversal(self, edge: tree.EdgePattern, here: str, there: str, forward: bool) -> str:
