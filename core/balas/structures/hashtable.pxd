@@ -19,6 +19,7 @@ cdef class HashTable:
     cdef readonly uint64_t used
     cdef uint64_t children         # overflow buckets
     cdef readonly uint64_t seed
+    cdef uint64_t chance_ahead     # what the next draw by `random` goes by; 0: none yet
     cdef uint32_t key_offset
     cdef public bint may_resize    # False while a snapshot child shares our pages
 

@@ -601,8 +601,12 @@ cdef class HashTable:
         A bucket is drawn and taken with a probability that grows with its entries, so that all
         entries of buckets with up to eight are equally likely. After many draws in vain (a table
         that is not allowed to shrink) the next bucket that holds entries is taken.
+
+        A draw goes by the chance of the call before, so that the memory where it begins to look has
+        been asked for by then: who draws once draws again (SPOP, eviction).
         """
-        cdef uint64_t state = chance
+        cdef uint64_t state = self.chance_ahead or chance
+        cdef uint64_t ahead = chance
         cdef Bucket *drawn[DRAWN_AT_ONCE]
         cdef Bucket *bucket
         cdef Bucket *part
@@ -613,6 +617,10 @@ cdef class HashTable:
             return NULL
         # In a sparse table most draws are in vain: the lines of several are fetched together.
         count = min(1 + self.buckets() * 8 // self.used, <uint64_t> DRAWN_AT_ONCE)
+        self.chance_ahead = ahead
+        for at in range(count):
+            prefetch(self.random_bucket(&ahead))
+        at = 0
         while True:
             if at % count == 0:
                 for at in range(count):

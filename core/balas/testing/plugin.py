@@ -35,6 +35,11 @@ if TYPE_CHECKING:
     from balas.testing.server_process import BalasProcess
 
 REAL_FIXTURES = {"real_redis", "real_servers", "both"}
+# What a server decides the encodings of values by.
+ENCODING_SETTINGS = (
+    *("hash-max-listpack-*", "list-max-listpack-size", "list-compress-depth", "set-max-*"),
+    *("zset-max-listpack-*", "stream-node-max-*", "hll-sparse-max-bytes", "rdbcompression"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -71,12 +76,22 @@ def real_servers() -> Iterator[Callable[..., "RealRedis"]]:
         yield get
 
 
+@pytest.fixture(scope="session")
+def real_encoding(real_servers: Callable[..., "RealRedis"]) -> list[bytes]:
+    """What the real server decides encodings by, as CONFIG GET lists it before any test."""
+    with real_servers().client() as client:
+        settings: list[bytes] = client("CONFIG", "GET", *ENCODING_SETTINGS)
+        return settings
+
+
 @pytest.fixture
-def real_redis(real_servers: Callable[..., "RealRedis"]) -> "RealRedis":
-    """The real server without modules, emptied."""
+def real_redis(real_servers: Callable[..., "RealRedis"], real_encoding: list[bytes]) -> "RealRedis":
+    """The real server without modules, emptied, with the encodings it began with."""
     server = real_servers()
     with server.client() as client:
         client("FLUSHALL")
+        client("CONFIG", "SET", *real_encoding)
+        client("DEBUG", "QUICKLIST-PACKED-THRESHOLD", "0")
         client("SCRIPT", "FLUSH")
         client("FUNCTION", "FLUSH")
         client("ACL", "LOG", "RESET")
