@@ -241,6 +241,7 @@ def constraint(
         if one.unique and any(made.store.index_of(edges, found, key) is None for key in keys):
             raise ReplyError("missing supporting exact-match index")
         constraints.add(made, one)
+        made.keep_names()
         made.keep()
     if graph is None:
         ctx.store(graph_key, made)

@@ -114,19 +114,12 @@ def run_query(
         query = text.decode()
     except UnicodeDecodeError as error:
         raise ReplyError("ERR query is not valid UTF-8") from error
-    run = Run(
-        graph or Graph(),
-        shared.registry,
-        shared.blank,
-        {},
-        ctx.now_ms,
-        ctx.rng,
-    )
+    run = Run(graph or Graph(), shared.registry, shared.blank, {}, ctx.now_ms, ctx.rng)
     limit_ms = shared.settings.timeout_ms(given.timeout_ms, read_only)
     if limit_ms:
         run.deadline_s = begun + limit_ms / 1000
     run.rows_max = shared.settings.rows_max(run.rows_max)
-    if given.version not in (None, schema_version(run.graph)):
+    if given.version is not None and given.version != schema_version(run.graph):
         return [ReplyError("version mismatch"), schema_version(run.graph)]
     try:
         plan, cached = shared.read(query, run)
@@ -137,8 +130,9 @@ def run_query(
             run.import_folder = ctx.service(Config).get(IMPORT_FOLDER)
         rows = Executor(plan).query(plan.query, [{}], run)
         run.graph.constraints.check_changes(run.graph)
-        if shared.settings["RESULTSET_SIZE"] >= 0:
-            rows = rows[: shared.settings["RESULTSET_SIZE"]]
+        most = shared.settings["RESULTSET_SIZE"]
+        if most >= 0:
+            rows = rows[:most]
         spent_ms = (perf_counter() - begun) * 1000
         reply = replies.result(plan.columns, rows, run, given.compact, cached, spent_ms)
     except RecursionError as error:

@@ -131,6 +131,11 @@ class Path:
     names: tuple[str, ...]
     tests: tuple[tuple[Test, ...], ...]
 
+    @property
+    def last(self) -> Node:
+        """The node it ends with."""
+        return self.nodes[len(self.nodes) - 1]
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -286,16 +291,17 @@ def only_ends(steps: list[Step], behind: tree.Clause | None) -> str | None:
         return None
     if not isinstance(value, tree.Variable) or not path.edges or behind.order:
         return None
-    inner = path.nodes[1:-1]
     names = [node.name for node in path.nodes]
+    both = path.nodes[0].name, path.last.name
+    inner = path.nodes[1 : len(path.nodes) - 1]
     if (
-        value.name != names[-1]
+        value.name != path.last.name
         or len(set(names)) != len(names)
         or any(node.labels or node.tests for node in inner)
         or any(path.tests)
         or steps[0].joins
-        or any(test.name not in (names[0], names[-1]) for test in steps[0].tests)
-        or any(name not in (names[0], names[-1]) for name, _ in steps[0].labels)
+        or any(test.name not in both for test in steps[0].tests)
+        or any(name not in both for name, _ in steps[0].labels)
     ):
         return None
     return value.name if hops_of(path) or path.edges[0].length else None
@@ -353,7 +359,7 @@ class Matcher:
             if ends is not None and batch.count == 1 and place == 0:
                 found = self.ends(path, batch)
                 if found is not None:
-                    return self.filter(self.check(path.nodes[-1], found), step, done)
+                    return self.filter(self.check(path.last, found), step, done)
             for at in range(place + by_edge, len(path.edges)):
                 batch = self.walk(path, at, True, batch, used)
                 batch = self.filter(batch, step, done)
@@ -679,7 +685,7 @@ class Matcher:
             if len(hops) == HOPS_MAX and self.loops(int(start[0]), hops[0][0]) > 1:
                 return None
             found = _walk.third_ends(self.store, int(start[0]), hops, look)
-        return Batch(len(found), {path.nodes[-1].name: found})
+        return Batch(len(found), {path.last.name: found})
 
     def loops(self, node: int, types: Sequence[int] | None) -> int:
         """How many edges lead from a node to itself."""

@@ -91,7 +91,7 @@ class Executor:
         for clause in clauses[place:]:
             rows = getattr(self, "run_" + type(clause).__name__.lower())(clause, rows, run)
             run.step(len(rows))
-        last = clauses[-1]
+        last = clauses[len(clauses) - 1]
         if isinstance(last, tree.Projection) or (
             isinstance(last, tree.CallProcedure) and len(clauses) == 1
         ):
@@ -107,7 +107,7 @@ class Executor:
             return rows, 0
         batch = Matcher(run).match(recipe)
         place = len(recipe.steps)
-        rest = recipe.steps[-1].rest
+        rest = recipe.steps[place - 1].rest
         if place < len(clauses) and not rest:
             found = self.project(clauses[place], batch, run)
             if found is not None:
@@ -248,7 +248,8 @@ class Executor:
 
     def run_callsubquery(self, clause: tree.CallSubquery, rows: list[Row], run: Run) -> list[Row]:
         """CALL { }: the rows of the query within; the row itself if it only writes."""
-        last = clause.query.parts[0][-1]
+        clauses = clause.query.parts[0]
+        last = clauses[len(clauses) - 1]
         result: list[Row] = []
         for row in rows:
             found = self.query(clause.query, [dict(row)], run, True)
@@ -278,7 +279,7 @@ class Executor:
                 where is None or truth(where(inner, run))
                 for inner in match(clauses[0].patterns, row, run)
             )
-        if isinstance(clauses[-1], tree.Projection):
+        if isinstance(clauses[len(clauses) - 1], tree.Projection):
             rows = self.query(node.query, [dict(row)], run)
         else:
             rows = [dict(row)]

@@ -74,6 +74,7 @@ def decode(graph: Graph, data: bytes) -> None:
             graph.add_index(checked(defined(made), graph))
     except (LookupError, ValueError, TypeError, OverflowError, QueryError) as error:
         raise BadData(f"a graph that cannot be read: {error}") from error
+    graph.keep_names()
     graph.keep()
 
 

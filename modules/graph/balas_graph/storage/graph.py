@@ -158,8 +158,15 @@ class Graph(Value):
             names.forget()
 
     def keep(self) -> None:
-        """The changes stay."""
+        """The changes stay, and the names that came with them."""
+        if self.store.change_count:
+            self.keep_names()
+        else:
+            self.forget_names()
         self.store.keep()
+
+    def keep_names(self) -> None:
+        """The names stay."""
         for names in (self.labels, self.types, self.attributes):
             names.keep()
 

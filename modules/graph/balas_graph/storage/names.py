@@ -30,6 +30,8 @@ class Names:
 
     def forget(self) -> None:
         """Forget the names that have come since they were last kept."""
+        if len(self.names) == self.kept:
+            return
         for name in self.names[self.kept :]:
             del self.ids[name]
         del self.names[self.kept :]

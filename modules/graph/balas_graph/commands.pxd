@@ -1,0 +1,1 @@
+# Its presence has commands.py compiled, text unchanged.

@@ -1,0 +1,1 @@
+# Its presence has access.py compiled, text unchanged.

@@ -1,0 +1,1 @@
+# Its presence has batches.py compiled, text unchanged.

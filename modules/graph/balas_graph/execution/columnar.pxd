@@ -1,0 +1,1 @@
+# Its presence has columnar.py compiled, text unchanged.

@@ -1,0 +1,1 @@
+# Its presence has projection.py compiled, text unchanged.

@@ -1,0 +1,1 @@
+# Its presence has replies.py compiled, text unchanged.
