@@ -13,6 +13,7 @@ from balas_graph.execution._groups import grouped
 from balas_graph.language import tree
 from balas_graph.language.tree import Expression
 from balas_graph.storage import _walk
+from balas_graph.storage._columns import Column
 
 if TYPE_CHECKING:
     from balas_graph.execution.batches import Batch
@@ -45,17 +46,19 @@ class Columns:
         found = self.batch.nodes.get(name)
         return self.batch.edges[name] if found is None else found
 
+    def column(self, value: tree.Property) -> tuple[Column | None, np.typing.NDArray[np.int32]]:
+        """The column of a property, if there is any, and whose values are wanted of it."""
+        assert isinstance(value.of, tree.Variable)
+        name = value.of.name
+        columns = self.store.edge_columns if name in self.batch.edges else self.store.node_columns
+        key = self.run.graph.attributes.get(value.key)
+        return columns[key] if 0 <= key < len(columns) else None, self.ids(name)
+
     def values(self, value: Expression) -> list[object]:
         """The values of an expression that is covered, one for each binding."""
         if isinstance(value, tree.Property):
-            assert isinstance(value.of, tree.Variable)
-            name = value.of.name
-            of_edges = name in self.batch.edges
-            columns = self.store.edge_columns if of_edges else self.store.node_columns
-            key = self.run.graph.attributes.get(value.key)
-            if not 0 <= key < len(columns):
-                return [None] * self.batch.count
-            return columns[key].values(self.ids(name))
+            column, ids = self.column(value)
+            return [None] * self.batch.count if column is None else column.values(ids)
         assert isinstance(value, tree.Variable)
         if value.name in self.batch.values:
             return list(self.batch.values[value.name].tolist())
@@ -73,6 +76,11 @@ class Columns:
         """The number of each binding's group, and the first binding of each."""
         if not keys:
             return np.zeros(self.batch.count, np.int64), [0] if self.batch.count else []
+        if len(keys) == 1 and isinstance(keys[0], tree.Property):
+            column, ids = self.column(keys[0])
+            found = None if column is None else column.groups(ids)
+            if found is not None:
+                return found
         return grouped([self.keys(key) for key in keys], group_key)
 
     def at(self, keys: list[Expression], places: list[int]) -> list[list[object]]:
@@ -122,13 +130,8 @@ class Columns:
     ) -> list[object] | None:
         """An aggregate of integers; None if the values are others."""
         assert isinstance(value, tree.Property)
-        assert isinstance(value.of, tree.Variable)
-        of_edges = value.of.name in self.batch.edges
-        columns = self.store.edge_columns if of_edges else self.store.node_columns
-        key = self.run.graph.attributes.get(value.key)
-        if not 0 <= key < len(columns):
-            return None
-        found = columns[key].numbers(self.ids(value.of.name))
+        column, ids = self.column(value)
+        found = None if column is None else column.numbers(ids)
         if found is None or not found[2]:
             return None
         values, there, _ = found

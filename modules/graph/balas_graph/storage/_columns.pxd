@@ -1,4 +1,4 @@
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 
 cdef union Cell:
@@ -28,4 +28,6 @@ cdef class Column:
     cdef int widen(self, Py_ssize_t wanted) except -1
     cdef int keep_object(self, int32_t id, object value) except -1
     cdef int forget_cell(self, int32_t id) except -1
+    cdef uint64_t code(self, int32_t id) noexcept
+    cdef bint same(self, int32_t one, int32_t other) noexcept
     cpdef Py_ssize_t memory(self)

@@ -7,7 +7,7 @@ A property that few entities have is a dict.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
@@ -27,6 +27,8 @@ cdef enum:
 # The lower bits of a long string's cell are its length, the upper its place.
 cdef int LENGTH_BITS = 24
 cdef int64_t LENGTH_MASK = (1 << 24) - 1
+# More groups than so many are left to a dict, which grows.
+cdef Py_ssize_t GROUPS_MAX = 1 << 20
 # A dict of fewer entries stays one.
 cdef Py_ssize_t SPARSE_MAX = 32
 # A dict entry with its key, in bytes, as sys.getsizeof has it; a value is about as large.
@@ -258,6 +260,81 @@ cdef class Column:
             else:
                 return None
         return values, there, whole
+
+    def groups(self, const int32_t[:] ids):
+        """The number of each entity's group, of those with the same value, in the order they come,
+        and where the first of each group stands; None if there are others than integers, truths
+        and strings, of which different ones may be the same.
+        """
+        if self.sparse is not None:
+            return None
+        cdef Py_ssize_t count = ids.shape[0], size = 64, i, slot, n_groups = 0
+        while size < count * 2 and size < GROUPS_MAX * 2:
+            size *= 2
+        made, first = np.empty(count, np.int64), []
+        cdef int64_t[:] numbers = made
+        cdef int32_t *table = <int32_t *> malloc(size * sizeof(int32_t))
+        cdef int32_t *owners = <int32_t *> malloc(size * sizeof(int32_t))
+        cdef int32_t id
+        cdef uint64_t code
+        try:
+            if table == NULL or owners == NULL:
+                raise MemoryError
+            memset(table, 0xFF, size * sizeof(int32_t))
+            for i in range(count):
+                id = ids[i]
+                if id < self.size and (self.tags[id] == FLOAT or self.tags[id] == OBJECT):
+                    return None
+                code = self.code(id)
+                slot = <Py_ssize_t> (code & <uint64_t> (size - 1))
+                while table[slot] >= 0 and not self.same(owners[table[slot]], id):
+                    slot = (slot + 1) & (size - 1)
+                if table[slot] < 0:
+                    if n_groups * 2 >= size:
+                        return None
+                    table[slot] = <int32_t> n_groups
+                    owners[n_groups] = id
+                    first.append(i)
+                    n_groups += 1
+                numbers[i] = table[slot]
+        finally:
+            free(table)
+            free(owners)
+        return made, first
+
+    cdef uint64_t code(self, int32_t id) noexcept:
+        """A number that equal values share, mixed well."""
+        if id >= self.size or self.tags[id] == ABSENT:
+            return 0
+        cdef Cell *cell = &self.cells[id]
+        cdef uint64_t code = <uint64_t> cell.whole
+        cdef Py_ssize_t length, i
+        cdef char *text
+        if self.tags[id] == LONG_TEXT:
+            length = cell.whole & LENGTH_MASK
+            text = self.arena + (cell.whole >> LENGTH_BITS)
+            code = <uint64_t> length
+            for i in range(length):
+                code = code * 31 + <uint8_t> text[i]
+        code = (code + self.tags[id]) * <uint64_t> 0x9E3779B97F4A7C15
+        return code ^ (code >> 29)
+
+    cdef bint same(self, int32_t one, int32_t other) noexcept:
+        """Whether two values of these kinds are equal."""
+        cdef int tag = self.tags[one] if one < self.size else ABSENT
+        if tag != (self.tags[other] if other < self.size else ABSENT):
+            return False
+        if tag == ABSENT:
+            return True
+        if tag != LONG_TEXT:
+            return self.cells[one].whole == self.cells[other].whole
+        cdef int64_t left = self.cells[one].whole, right = self.cells[other].whole
+        if left & LENGTH_MASK != right & LENGTH_MASK:
+            return False
+        return memcmp(
+            self.arena + (left >> LENGTH_BITS), self.arena + (right >> LENGTH_BITS),
+            left & LENGTH_MASK,
+        ) == 0
 
     def test(self, const int32_t[:] ids, str operator, object wanted):
         """A mask of the entities whose value compares so with a constant.
