@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from balas.api import Reply
 from balas_graph.evaluation.run import Row, Run, Statistics
+from balas_graph.execution.table import Table
 from balas_graph.storage.entities import Edge, Node, Path, Point
 from balas_graph.storage.graph import Graph
 
+# Values that go into a reply as they are.
+PLAIN = {int, str, type(None)}
 # Each line of the statistics, in the order the lines stand.
 LINES = (
     ("labels_added", "Labels added"),
@@ -23,20 +28,28 @@ LINES = (
 
 
 def result(
-    columns: list[str], rows: list[Row], run: Run, compact: bool, cached: bool, spent_ms: float
+    columns: list[str], rows: Sequence[Row], run: Run, compact: bool, cached: bool, spent_ms: float
 ) -> Reply:
     """The whole reply of a query."""
     lines: Reply = statistics(run.statistics, cached, spent_ms)
     if not columns:
         return [lines]
     graph = run.graph
+    header: Reply = [[1, name] for name in columns] if compact else list(columns)
+    if isinstance(rows, Table) and rows.names == columns:
+        shown = [column_shown(column, graph, compact) for column in rows.columns]
+        return [header, list(map(list, zip(*shown, strict=True))), lines]
+    show = compact_value if compact else verbose
+    return [header, [[show(row[name], graph) for name in columns] for row in rows], lines]
+
+
+def column_shown(values: list[object], graph: Graph, compact: bool) -> list[Reply]:
+    """The values of a column as they stand in a reply."""
     if compact:
-        return [
-            [[1, name] for name in columns],
-            [[compact_value(row[name], graph) for name in columns] for row in rows],
-            lines,
-        ]
-    return [columns, [[verbose(row[name], graph) for name in columns] for row in rows], lines]
+        return [compact_value(value, graph) for value in values]
+    if set(map(type, values)) <= PLAIN:
+        return values  # type: ignore[return-value]
+    return [verbose(value, graph) for value in values]
 
 
 def statistics(found: Statistics, cached: bool, spent_ms: float) -> list[str]:

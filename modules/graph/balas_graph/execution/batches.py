@@ -7,7 +7,7 @@ the columns itself (`columnar`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -31,7 +31,7 @@ from balas_graph.execution.access import (
     settled,
     wanted,
 )
-from balas_graph.language import tree
+from balas_graph.language import checks, tree
 from balas_graph.language.tree import Expression
 from balas_graph.storage import _walk
 
@@ -66,6 +66,13 @@ class Batch:
         count = int(np.count_nonzero(chosen)) if chosen.dtype == np.bool_ else len(chosen)
         values = {name: found[chosen] for name, found in self.values.items()}
         return Batch(count, nodes, edges, values)
+
+    def without(self, names: Iterable[str]) -> Batch:
+        """The same bindings without some names."""
+        for name in names:
+            self.nodes.pop(name, None)
+            self.edges.pop(name, None)
+        return self
 
     def rows(self, run: Run) -> list[Row]:
         """The bindings as rows, without the names that were made up."""
@@ -153,10 +160,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """The clauses that are matched in columns; `ends` is a name only whose values matter."""
+    """The clauses that are matched in columns; `ends` is a name only whose values matter, and
+    `needed` are the names that anything asks for behind the walk that binds them; None for all.
+    """
 
     steps: tuple[Step, ...]
     ends: str | None
+    needed: frozenset[str] | None
 
 
 def test_of(node: Expression) -> Test | None:
@@ -275,7 +285,29 @@ def recipe(clauses: Sequence[tree.Clause]) -> Recipe | None:
         return None
     behind = clauses[len(steps)] if len(steps) < len(clauses) else None
     ends = only_ends(steps, behind)
-    return Recipe(tuple(steps), ends)
+    return Recipe(tuple(steps), ends, needed_names(steps, behind))
+
+
+def needed_names(steps: list[Step], behind: tree.Clause | None) -> frozenset[str] | None:
+    """The names that have to stay: those of WHERE, of what is behind, and those in two patterns."""
+    if not isinstance(behind, tree.Projection) or behind.star:
+        return None
+    asked = (behind.items, behind.order, behind.where, *(step.rest for step in steps))
+    found = set()
+    for one in checks.parts(asked):
+        if isinstance(one, tree.Variable):
+            found.add(one.name)
+        elif isinstance(one, (tree.MapProjection, tree.NodePattern, tree.EdgePattern)):
+            found.add(one.variable or "")
+    seen: set[str] = set()
+    for step in steps:
+        found.update(test.name for test in step.tests)
+        found.update(name for join in step.joins for name, _ in join.sides)
+        found.update(name for name, _ in step.labels)
+        for path in step.paths:
+            for node in path.nodes:
+                (found if node.name in seen else seen).add(node.name)
+    return frozenset(found)
 
 
 def only_ends(steps: list[Step], behind: tree.Clause | None) -> str | None:
@@ -331,10 +363,13 @@ class Matcher:
         # What an index has found last, and for which wish.
         self.answer: Ids | None = None
         self.answered: Wanted | None = None
+        # The names that have to stay bound; None for all.
+        self.needed: frozenset[str] | None = None
 
     def match(self, wanted: Recipe) -> Batch:
         """The bindings of all clauses of a recipe but for the rest of the last WHERE."""
         batch = Batch(1)
+        self.needed = wanted.needed
         for step in wanted.steps:
             batch = self.clause(step, batch, wanted.ends)
             self.run.look(batch.count)
@@ -361,11 +396,14 @@ class Matcher:
                 if found is not None:
                     return self.filter(self.check(path.last, found), step, done)
             for at in range(place + by_edge, len(path.edges)):
-                batch = self.walk(path, at, True, batch, used)
+                # The node to walk back from stays.
+                batch = self.walk(path, at, True, batch, used, at > place or not place)
                 batch = self.filter(batch, step, done)
             for at in range(place - 1, -1, -1):
-                batch = self.walk(path, at, False, batch, used)
+                batch = self.walk(path, at, False, batch, used, True)
                 batch = self.filter(batch, step, done)
+        if self.needed is not None:
+            batch = batch.without([name for name in batch.edges if name not in self.needed])
         return batch
 
     def filter(self, batch: Batch, step: Step, done: set[str | Join]) -> Batch:
@@ -616,8 +654,11 @@ class Matcher:
         forward: bool,
         batch: Batch,
         used: list[tuple[str, frozenset[str]]],
+        leave: bool,
     ) -> Batch:
-        """Go along one edge of a path from the node that is bound."""
+        """Go along one edge of a path from the node that is bound; it may be forgotten if `leave`
+        and nothing else asks for it.
+        """
         edge, name = path.edges[at], path.names[at]
         here, there = path.nodes[at if forward else at + 1], path.nodes[at + 1 if forward else at]
         direction = edge.direction if forward else -edge.direction
@@ -649,6 +690,8 @@ class Matcher:
             same = bound[rows] == ends
             rows, ends = rows[same], ends[same]
             walked = None if walked is None else walked[same]
+        if leave and self.needed is not None and here.name not in self.needed:
+            batch = batch.without((here.name,))
         batch = batch.take(rows)
         if walked is not None:
             batch.edges[name] = walked

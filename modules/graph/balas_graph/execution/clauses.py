@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from balas_graph.algorithms.settings import Scores
@@ -16,6 +16,7 @@ from balas_graph.execution.access import wanted
 from balas_graph.execution.batches import Batch, Matcher, Recipe, recipe
 from balas_graph.execution.matching import match, path_of
 from balas_graph.execution.projection import Projector
+from balas_graph.execution.table import Table
 from balas_graph.language import checks, tree
 from balas_graph.language.parser import Parser
 
@@ -66,8 +67,12 @@ class Executor:
         if plan is not None:
             self.plan = plan
 
-    def query(self, query: tree.Query, rows: list[Row], run: Run, inner: bool = False) -> list[Row]:
+    def query(
+        self, query: tree.Query, rows: list[Row], run: Run, inner: bool = False
+    ) -> Sequence[Row]:
         """The rows of all parts of a query; one in CALL {} sees only the names it imports."""
+        if len(query.parts) == 1 and not inner:
+            return self.part(query.parts[0], rows, run)
         result: list[Row] = []
         for part in query.parts:
             known = rows if not inner or checks.imports(part) else [{} for _ in rows]
@@ -80,7 +85,9 @@ class Executor:
             return list(distinct.values())
         return result
 
-    def part(self, clauses: tuple[tree.Clause, ...], rows: list[Row], run: Run) -> list[Row]:
+    def part(
+        self, clauses: tuple[tree.Clause, ...], rows: Sequence[Row], run: Run
+    ) -> Sequence[Row]:
         """The rows behind the last clause; none unless that is RETURN or a lone CALL."""
         place = 0
         if len(rows) == 1 and not rows[0]:
@@ -89,6 +96,8 @@ class Executor:
             elif isinstance(clauses[0], tree.CallProcedure) and len(clauses) > 1:
                 rows, place = self.front_call(clauses[0], clauses[1], rows, run)
         for clause in clauses[place:]:
+            if isinstance(rows, Table):
+                rows = list(rows)
             rows = getattr(self, "run_" + type(clause).__name__.lower())(clause, rows, run)
             run.step(len(rows))
         last = clauses[len(clauses) - 1]
@@ -99,8 +108,8 @@ class Executor:
         return []
 
     def front(
-        self, clauses: tuple[tree.Clause, ...], rows: list[Row], run: Run
-    ) -> tuple[list[Row], int]:
+        self, clauses: tuple[tree.Clause, ...], rows: Sequence[Row], run: Run
+    ) -> tuple[Sequence[Row], int]:
         """Run the clauses at the front in columns, if they can be: their rows, how many clauses."""
         recipe = self.plan.recipe(clauses)
         if recipe is None:
@@ -117,15 +126,15 @@ class Executor:
             result = [row for row in result if truth(test(row, run))]
         return result, place
 
-    def project(self, clause: tree.Clause, batch: Batch, run: Run) -> list[Row] | None:
+    def project(self, clause: tree.Clause, batch: Batch, run: Run) -> Sequence[Row] | None:
         """The rows of a projection of a batch; None if it is none, or needs rows."""
         if not isinstance(clause, tree.Projection):
             return None
         return self.plan.projector(clause, run.registry).run_batch(batch, run)
 
     def front_call(
-        self, clause: tree.CallProcedure, behind: tree.Clause, rows: list[Row], run: Run
-    ) -> tuple[list[Row], int]:
+        self, clause: tree.CallProcedure, behind: tree.Clause, rows: Sequence[Row], run: Run
+    ) -> tuple[Sequence[Row], int]:
         """Run a procedure at the front that yields columns: rows, and how many clauses."""
         found = run.registry.procedures[clause.name.lower()]
         if not found.name.startswith("algo.") or clause.where is not None or not clause.columns:
@@ -144,7 +153,7 @@ class Executor:
         result = self.project(behind, batch, run)
         return (batch.rows(run), 1) if result is None else (result, 2)
 
-    def run_match(self, clause: tree.Match, rows: list[Row], run: Run) -> list[Row]:
+    def run_match(self, clause: tree.Match, rows: Sequence[Row], run: Run) -> Sequence[Row]:
         """MATCH and OPTIONAL MATCH."""
         result: list[Row] = []
         where = run.compiler.maybe(clause.where)
@@ -162,7 +171,7 @@ class Executor:
         run.hints = outer
         return result
 
-    def run_unwind(self, clause: tree.Unwind, rows: list[Row], run: Run) -> list[Row]:
+    def run_unwind(self, clause: tree.Unwind, rows: Sequence[Row], run: Run) -> Sequence[Row]:
         """UNWIND: a row for each item; a value that is no list is one item."""
         source = run.compiler.compile(clause.source)
         result: list[Row] = []
@@ -175,35 +184,35 @@ class Executor:
                 result.append({**row, clause.variable: item})
         return result
 
-    def run_loadcsv(self, clause: tree.LoadCsv, rows: list[Row], run: Run) -> list[Row]:
+    def run_loadcsv(self, clause: tree.LoadCsv, rows: Sequence[Row], run: Run) -> Sequence[Row]:
         """LOAD CSV."""
         return loading.load(clause, rows, run)
 
-    def run_create(self, clause: tree.Create, rows: list[Row], run: Run) -> list[Row]:
+    def run_create(self, clause: tree.Create, rows: Sequence[Row], run: Run) -> Sequence[Row]:
         """CREATE."""
         return [writing.create(clause.patterns, row, run) for row in rows]
 
-    def run_merge(self, clause: tree.Merge, rows: list[Row], run: Run) -> list[Row]:
+    def run_merge(self, clause: tree.Merge, rows: Sequence[Row], run: Run) -> Sequence[Row]:
         """MERGE."""
         return writing.merge(clause, rows, run)
 
-    def run_set(self, clause: tree.Set, rows: list[Row], run: Run) -> list[Row]:
+    def run_set(self, clause: tree.Set, rows: Sequence[Row], run: Run) -> Sequence[Row]:
         """SET and REMOVE."""
         for row in rows:
             for item in clause.items:
                 writing.assign(item, row, run, clause.remove)
         return rows
 
-    def run_delete(self, clause: tree.Delete, rows: list[Row], run: Run) -> list[Row]:
+    def run_delete(self, clause: tree.Delete, rows: Sequence[Row], run: Run) -> Sequence[Row]:
         """DELETE."""
         writing.delete(clause, rows, run)
         return rows
 
-    def run_projection(self, clause: tree.Projection, rows: list[Row], run: Run) -> list[Row]:
+    def run_projection(self, clause: tree.Projection, rows: Sequence[Row], run: Run) -> Sequence[Row]:
         """WITH and RETURN."""
         return self.plan.projector(clause, run.registry).run(rows, run)
 
-    def run_foreach(self, clause: tree.ForEach, rows: list[Row], run: Run) -> list[Row]:
+    def run_foreach(self, clause: tree.ForEach, rows: Sequence[Row], run: Run) -> Sequence[Row]:
         """FOREACH: the clauses within for each item, without changing the rows."""
         source = run.compiler.compile(clause.source)
         for row in rows:
@@ -217,7 +226,7 @@ class Executor:
                 self.part(clause.clauses, [{**row, clause.variable: item}], run)
         return rows
 
-    def run_callprocedure(self, clause: tree.CallProcedure, rows: list[Row], run: Run) -> list[Row]:
+    def run_callprocedure(self, clause: tree.CallProcedure, rows: Sequence[Row], run: Run) -> Sequence[Row]:
         """CALL of a procedure, for each row."""
         found = run.registry.procedures[clause.name.lower()]
         arguments = [run.compiler.compile(argument) for argument in clause.arguments or ()]
@@ -246,7 +255,7 @@ class Executor:
                 result.append(inner)
         return result
 
-    def run_callsubquery(self, clause: tree.CallSubquery, rows: list[Row], run: Run) -> list[Row]:
+    def run_callsubquery(self, clause: tree.CallSubquery, rows: Sequence[Row], run: Run) -> Sequence[Row]:
         """CALL { }: the rows of the query within; the row itself if it only writes."""
         clauses = clause.query.parts[0]
         last = clauses[len(clauses) - 1]
@@ -260,7 +269,7 @@ class Executor:
             run.step(len(result))
         return result
 
-    def run_indexchange(self, clause: tree.IndexChange, rows: list[Row], run: Run) -> list[Row]:
+    def run_indexchange(self, clause: tree.IndexChange, rows: Sequence[Row], run: Run) -> Sequence[Row]:
         """CREATE INDEX and DROP INDEX."""
         schema.change(clause, run)
         return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,8 @@ from balas_graph.evaluation.compiler import truth
 from balas_graph.evaluation.registry import Registry
 from balas_graph.evaluation.run import Row, Run
 from balas_graph.evaluation.values import group_key, order_key, type_name
-from balas_graph.execution.columnar import Columns
+from balas_graph.execution.columnar import Columns, Groups
+from balas_graph.execution.table import Table
 from balas_graph.language import tree
 from balas_graph.language.tree import Expression, Variable
 
@@ -95,14 +97,23 @@ class Projector:
             and all(isinstance(value, Variable) and value.name in names for value, _ in self.order)
         )
 
-    def run_batch(self, batch: Batch, run: Run) -> list[Row] | None:
+    def run_batch(self, batch: Batch, run: Run) -> Sequence[Row] | None:
         """The rows behind the projection of a batch; None if it needs rows."""
         if self.clause.star:
             return None
         columns = Columns(batch, run)
         if self.found:
-            pairs = self.grouped_columns(columns, run)
-            return None if pairs is None else self.finish(pairs, run)
+            groups, first = self.groups(columns) or (None, [])
+            if groups is None:
+                return None
+            if not first and not self.keys:
+                return self.run([], run)
+            results = self.aggregates(columns, groups, len(first))
+            if results is None:
+                return None
+            if self.plain_groups:
+                return self.finish_table(self.grouped_table(columns, first, results), run)
+            return self.finish(self.grouped_columns(columns, first, results, run), run)
         if self.order or self.clause.where is not None:
             return None
         if not all(columns.covers(value) for value, _ in self.items):
@@ -115,38 +126,65 @@ class Projector:
                 columns.batch = batch.take(np.arange(start, max(start, min(end, batch.count))))
         names = [name for _, name in self.items]
         values = [columns.values(value) for value, _ in self.items]
-        rows = [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
-        return self.finish([(row, row) for row in rows], run) if self.clause.distinct else rows
+        table = Table(names, values)
+        return self.finish([(row, row) for row in table], run) if self.clause.distinct else table
 
-    def grouped_columns(self, columns: Columns, run: Run) -> list[tuple[Row, Row]] | None:
-        """One row for each group of a batch; None if its keys or aggregates need rows."""
+    def groups(self, columns: Columns) -> tuple[Groups, list[int]] | None:
+        """The number of each binding's group, and the first of each; None if keys need rows."""
         keys = [value for value, _ in self.keys]
-        if not all(columns.covers(key) for key in keys):
-            return None
-        groups, first = columns.groups(keys)
-        if not first and not keys:
-            return self.grouped([], run)
+        return columns.groups(keys) if all(map(columns.covers, keys)) else None
+
+    def aggregates(
+        self, columns: Columns, groups: Groups, count: int
+    ) -> dict[str, list[object]] | None:
+        """The aggregates of each group; None if one needs rows."""
         results = {}
         for name, call in self.found.items():
-            found = columns.aggregate(call, groups, len(first))
+            found = columns.aggregate(call, groups, count)
             if found is None:
                 return None
             results[name] = found
-        if self.plain_groups:
-            chosen = columns.at(keys, first)
-            parts = [
-                results[value.name]
-                if isinstance(value, Variable) and value.name in results
-                else chosen[keys.index(value)]
-                for value, _ in self.items
-            ]
-            names = [name for _, name in self.items]
-            made = [dict(zip(names, row, strict=True)) for row in zip(*parts, strict=True)]
-            return [(row, row) for row in made]
+        return results
+
+    def grouped_table(
+        self, columns: Columns, first: list[int], results: dict[str, list[object]]
+    ) -> Table:
+        """One row for each group, where every item is a key or an aggregate."""
+        keys = [value for value, _ in self.keys]
+        chosen = columns.at(keys, first)
+        parts = [
+            results[value.name]
+            if isinstance(value, Variable) and value.name in results
+            else chosen[keys.index(value)]
+            for value, _ in self.items
+        ]
+        return Table([name for _, name in self.items], parts)
+
+    def finish_table(self, table: Table, run: Run) -> Sequence[Row]:
+        """ORDER BY, SKIP and LIMIT, where ORDER BY names items only."""
+        if self.clause.distinct:
+            return self.finish([(row, row) for row in table], run)
+        places = None
+        for value, down in reversed(self.order):
+            assert isinstance(value, Variable)
+            column = table.columns[table.names.index(value.name)]
+            places = ordered(column, down, places)
+        start = amount(self.clause.skip, run, "SKIP") or 0
+        limit = amount(self.clause.limit, run, "LIMIT")
+        end = None if limit is None else start + limit
+        if places is not None:
+            return table.taken(places[start:end])
+        return table if not start and end is None else table[start:end]
+
+    def grouped_columns(
+        self, columns: Columns, first: list[int], results: dict[str, list[object]], run: Run
+    ) -> list[tuple[Row, Row]]:
+        """One row for each group of a batch."""
+        keys = [value for value, _ in self.keys]
         pairs = []
         for number, scope in enumerate(columns.scopes(keys, first)):
-            for name, found in results.items():
-                scope[name] = found[number]
+            for name, values in results.items():
+                scope[name] = values[number]
             projected = {}
             for value, name in self.items:
                 projected[name] = run.compiler.compile(value)(scope, run)
@@ -167,7 +205,8 @@ class Projector:
             pairs = list(seen.values())
         for value, down in reversed(self.order):
             evaluate = run.compiler.compile(value)
-            pairs = ordered(pairs, [evaluate(scope, run) for _, scope in pairs], down)
+            places = ordered([evaluate(scope, run) for _, scope in pairs], down)
+            pairs = [pairs[place] for place in places]
         start = amount(self.clause.skip, run, "SKIP") or 0
         limit = amount(self.clause.limit, run, "LIMIT")
         pairs = pairs[start : None if limit is None else start + limit]
@@ -210,10 +249,11 @@ class Projector:
         return pairs
 
 
-def ordered(
-    pairs: list[tuple[Row, Row]], values: list[object], down: bool
-) -> list[tuple[Row, Row]]:
-    """The rows in the order of a value of each, the last first if `down`; null is the last."""
+def ordered(values: list[object], down: bool, places: list[int] | None = None) -> list[int]:
+    """The places of rows in the order of a value of each, the last first if `down`; null is last.
+
+    `places` is an order they have already, which stays where values are equal.
+    """
     kinds = set(map(type, values))
     kinds.discard(type(None))
     plain = kinds <= {str} or (
@@ -223,8 +263,8 @@ def ordered(
         keys: list[Any] = [(value is None, value) for value in values]
     else:
         keys = values if plain else [order_key(value) for value in values]
-    places = sorted(range(len(pairs)), key=keys.__getitem__, reverse=down)
-    return [pairs[place] for place in places]
+    known = range(len(values)) if places is None else places
+    return sorted(known, key=keys.__getitem__, reverse=down)
 
 
 def aggregate(call: tree.Call, rows: list[Row], run: Run) -> object:
