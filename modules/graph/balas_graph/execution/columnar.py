@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from balas_graph.execution.batches import Batch
 
 Groups = np.typing.NDArray[np.int64]
-# A float holds integers up to here exactly, and so does their sum.
-EXACT_MAX = 2.0**53
 
 
 class Columns:
@@ -128,29 +126,23 @@ class Columns:
     def numbers(
         self, name: str, value: Expression, groups: Groups, count: int
     ) -> list[object] | None:
-        """An aggregate of integers; None if the values are others."""
+        """An aggregate of integers, or of floats; None if the values are others."""
         assert isinstance(value, tree.Property)
         column, ids = self.column(value)
-        found = None if column is None else column.numbers(ids)
-        if found is None or not found[2]:
+        found = None if column is None else column.totals(ids, groups, count)
+        if found is None:
             return None
-        values, there, _ = found
-        if not there.all():
-            values, groups = values[there], groups[there]
-        if len(values) and float(np.abs(values).max()) * len(values) > EXACT_MAX:
+        counts, sums, least, greatest = found
+        if name in ("sum", "avg") and sums.dtype == np.float64:
+            # The functions add floats up more exactly.
             return None
-        counts = np.bincount(groups, minlength=count)
-        if name == "count":
-            return list(counts.tolist())
-        if name in ("sum", "avg"):
-            sums = np.bincount(groups, weights=values, minlength=count)
-            if name == "sum":
-                return list(sums.astype(np.int64).tolist())
-            return [s / n if n else None for s, n in zip(sums, counts, strict=True)]
-        least = name == "min"
-        bounds = np.full(count, np.inf if least else -np.inf)
-        (np.minimum if least else np.maximum).at(bounds, groups, values)
-        return [int(b) if n else None for b, n in zip(bounds, counts, strict=True)]
+        if name in ("count", "sum"):
+            return list((counts if name == "count" else sums).tolist())
+        if name == "avg":
+            pairs = zip(sums.tolist(), counts.tolist(), strict=True)
+            return [total / n if n else None for total, n in pairs]
+        bounds = (least if name == "min" else greatest).tolist()
+        return [b if n else None for b, n in zip(bounds, counts.tolist(), strict=True)]
 
     def listed(
         self, call: tree.Call, values: list[object], groups: Groups, count: int

@@ -7,7 +7,7 @@ A property that few entities have is a dict.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
@@ -231,35 +231,52 @@ cdef class Column:
         cdef Py_ssize_t i
         return [self.get(ids[i]) for i in range(ids.shape[0])]
 
-    def numbers(self, const int32_t[:] ids):
-        """The values as float64 with whether each is there, and whether all are integers.
+    def totals(self, const int32_t[:] ids, const int64_t[:] groups, Py_ssize_t count):
+        """For each of `count` groups how many values it has, their sum, the least and the greatest.
 
-        None if one of them is no number, or an integer that a float cannot hold.
+        None unless all values are integers, or all floats, whose sums a cell can hold.
         """
         if self.sparse is not None:
             return None
-        values, there = np.zeros(ids.shape[0]), np.zeros(ids.shape[0], np.bool_)
-        cdef double[:] numbers = values
-        cdef uint8_t[:] known = there.view(np.uint8)
-        cdef Py_ssize_t i
+        found = np.zeros((4, count), np.int64)
+        cdef int64_t[:, :] whole = found
+        cdef double[:, :] real = found.view(np.float64)
+        cdef Py_ssize_t i, group
         cdef int32_t id
-        cdef int tag
-        cdef bint whole = True
-        cdef int64_t limit = 1 << 53
+        cdef int tag, kind = ABSENT
+        cdef int64_t value, limit = INT64_MAX // max(1, ids.shape[0])
+        cdef double number
         for i in range(ids.shape[0]):
-            id = ids[i]
+            id, group = ids[i], groups[i]
             tag = self.tags[id] if id < self.size else ABSENT
             if tag == ABSENT:
                 continue
-            known[i] = 1
-            if tag == INTEGER and -limit < self.cells[id].whole < limit:
-                numbers[i] = <double> self.cells[id].whole
+            if kind == ABSENT:
+                kind = tag
+            if tag != kind:
+                return None
+            if tag == INTEGER:
+                value = self.cells[id].whole
+                if not -limit < value < limit:
+                    return None
+                whole[1, group] += value
+                if whole[0, group] == 0 or value < whole[2, group]:
+                    whole[2, group] = value
+                if whole[0, group] == 0 or value > whole[3, group]:
+                    whole[3, group] = value
             elif tag == FLOAT:
-                numbers[i] = self.cells[id].real
-                whole = False
+                number = self.cells[id].real
+                if number != number:
+                    return None
+                real[1, group] += number
+                if whole[0, group] == 0 or number < real[2, group]:
+                    real[2, group] = number
+                if whole[0, group] == 0 or number > real[3, group]:
+                    real[3, group] = number
             else:
                 return None
-        return values, there, whole
+            whole[0, group] += 1
+        return [found[0], *(found.view(np.float64) if kind == FLOAT else found)[1:]]
 
     def groups(self, const int32_t[:] ids):
         """The number of each entity's group, of those with the same value, in the order they come,
