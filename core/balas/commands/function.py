@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-
 from balas.engine.context import Context
 from balas.errors import ReplyError
 from balas.protocol.replies import OK, Pairs, Reply, SetReply, Status
@@ -92,7 +89,7 @@ HELP = (
 
 
 def run(
-    ctx: Context, name: bytes, numkeys: bytes, words: Sequence[bytes], *, read_only: bool
+    ctx: Context, name: bytes, numkeys: bytes, words: tuple[bytes, ...], *, read_only: bool
 ) -> Reply:
     """Run a function with the keys and arguments in `words`."""
     functions = ctx.service(Functions)
@@ -297,11 +294,14 @@ def function_stats(ctx: Context) -> Reply:
     if current is not None:
         if not current.script.is_function:
             raise ReplyError(BUSY_SCRIPT)
+        name = current.script.name
+        numkeys = b"%d" % len(current.keys)
+        now_s = ctx.engine.clock.monotonic_ns() / 1e9
         running = Pairs(
             [
-                ("name", current.script.name),
-                ("command", current.words),
-                ("duration_ms", int((time.monotonic() - current.started_s) * 1000)),
+                ("name", name),
+                ("command", [b"FCALL", name, numkeys, *current.keys, *current.arguments]),
+                ("duration_ms", int((now_s - current.started_s) * 1000)),
             ]
         )
     counts = Pairs(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from balas.engine.context import Context
 from balas.errors import ReplyError
 from balas.protocol.replies import OK, Reply, Status
@@ -63,13 +61,20 @@ HELP = (
 )
 
 
-def run(
-    ctx: Context, script: Script, numkeys: bytes, words: Sequence[bytes], *, read_only: bool
-) -> Reply:
-    """Run a script with the keys and arguments in `words`."""
-    check_count(numkeys, words)
-    count = int(numkeys)
-    return ctx.service(Scripting).call(ctx, script, words[:count], words[count:], read_only)
+def run(ctx: Context, script: Script, count: int, words: tuple[bytes, ...], only: bool) -> Reply:
+    """Run a script with `count` keys and the arguments in `words`; `only` to read."""
+    scripting = ctx.service(Scripting)
+    return scripting.call(ctx, script, words[:count], words[count:], only)
+
+
+def key_total(numkeys: bytes, words: tuple[bytes, ...]) -> int:
+    """How many keys there are. Complains before the script is even looked at."""
+    count = integer(numkeys)
+    if count > len(words):
+        raise ReplyError("ERR Number of keys can't be greater than number of args")
+    if count < 0:
+        raise ReplyError("ERR Number of keys can't be negative")
+    return count
 
 
 @command("EVAL", arity=-3, flags=RUNNING, keys=KEYS, group="scripting", since="2.6.0")
@@ -78,8 +83,8 @@ def eval_(ctx: Context, script: bytes, numkeys: bytes, *words: bytes) -> Reply:
 
     Run a script in Lua, with its keys in KEYS and its arguments in ARGV.
     """
-    check_count(numkeys, words)
-    return run(ctx, ctx.service(Scripting).load(script), numkeys, words, read_only=False)
+    count = key_total(numkeys, words)
+    return run(ctx, ctx.service(Scripting).load(script), count, words, False)
 
 
 @command(
@@ -90,8 +95,8 @@ def eval_ro(ctx: Context, script: bytes, numkeys: bytes, *words: bytes) -> Reply
 
     Run a script that may not change anything.
     """
-    check_count(numkeys, words)
-    return run(ctx, ctx.service(Scripting).load(script), numkeys, words, read_only=True)
+    count = key_total(numkeys, words)
+    return run(ctx, ctx.service(Scripting).load(script), count, words, True)
 
 
 @command("EVALSHA", arity=-3, flags=RUNNING, keys=EVALSHA_KEYS, group="scripting", since="2.6.0")
@@ -100,7 +105,8 @@ def evalsha(ctx: Context, sha1: bytes, numkeys: bytes, *words: bytes) -> Reply:
 
     Run a script that is known already, by the SHA-1 of its text.
     """
-    return run(ctx, ctx.service(Scripting).known(sha1), numkeys, words, read_only=False)
+    script = ctx.service(Scripting).known(sha1)
+    return run(ctx, script, key_total(numkeys, words), words, False)
 
 
 @command(
@@ -116,16 +122,8 @@ def evalsha_ro(ctx: Context, sha1: bytes, numkeys: bytes, *words: bytes) -> Repl
 
     Run a script that is known already, and that may not change anything.
     """
-    return run(ctx, ctx.service(Scripting).known(sha1), numkeys, words, read_only=True)
-
-
-def check_count(numkeys: bytes, words: Sequence[bytes]) -> None:
-    """Complain of the number of keys before the script is even looked at."""
-    count = integer(numkeys)
-    if count > len(words):
-        raise ReplyError("ERR Number of keys can't be greater than number of args")
-    if count < 0:
-        raise ReplyError("ERR Number of keys can't be negative")
+    script = ctx.service(Scripting).known(sha1)
+    return run(ctx, script, key_total(numkeys, words), words, True)
 
 
 @command("SCRIPT LOAD", arity=3, flags=NOSCRIPT | STALE, group="scripting", since="2.6.0")

@@ -22,6 +22,7 @@ class Context:
     limits: Limits
     may_block: bool
     no_touch: bool
+    def __init__(self, engine: Engine, changes: Changes, limits: Limits) -> None: ...
     @property
     def now_ms(self) -> int: ...
     @property

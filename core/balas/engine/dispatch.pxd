@@ -52,7 +52,9 @@ cdef class Engine(Reception):
     cdef int request_list(self, Client client, list argv) except -1
     cdef CommandSpec resolve(self, PyObject **argv, Py_ssize_t argc)
     cdef object invoke(self, Context ctx, CommandSpec spec, PyObject **argv, Py_ssize_t argc)
-    cdef object invoke_list(self, Context ctx, CommandSpec spec, list argv)
+    cdef object execute_words(
+        self, Context ctx, CommandSpec spec, PyObject **argv, Py_ssize_t argc
+    )
     cdef int run(self, Client client, CommandSpec spec, PyObject **argv, Py_ssize_t argc) except -1
     cdef int end_unit(self) except -1
     cpdef object execute(self, Context ctx, CommandSpec spec, list argv)

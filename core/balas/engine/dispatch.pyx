@@ -426,16 +426,6 @@ cdef class Engine(Reception):
         finally:
             argv[at] = name
 
-    cdef object invoke_list(self, Context ctx, CommandSpec spec, list argv):
-        """The same for a list of words."""
-        cdef PyObject *words[FEW_WORDS]
-        cdef Py_ssize_t count = len(argv), i
-        if count > FEW_WORDS:
-            return spec.handler(ctx, *argv[spec.shift:])
-        for i in range(count):
-            words[i] = <PyObject *> argv[i]
-        return self.invoke(ctx, spec, words, count)
-
     cdef int run(self, Client client, CommandSpec spec, PyObject **argv, Py_ssize_t argc) except -1:
         """Run a command as a unit of its own and write its reply."""
         cdef Changes changes = self.changes
@@ -597,6 +587,25 @@ cdef class Engine(Reception):
 
         Its changes get records of their own. Returns its value or raises its ReplyError.
         """
+        cdef PyObject *few[FEW_WORDS]
+        cdef PyObject **words = few
+        cdef Py_ssize_t count = len(argv), i
+        if count > FEW_WORDS:
+            words = <PyObject **> malloc(count * sizeof(PyObject *))
+            if words == NULL:
+                raise MemoryError
+        for i in range(count):
+            words[i] = <PyObject *> argv[i]
+        try:
+            return self.execute_words(ctx, spec, words, count)
+        finally:
+            if words != few:
+                free(words)
+
+    cdef object execute_words(
+        self, Context ctx, CommandSpec spec, PyObject **argv, Py_ssize_t argc
+    ):
+        """The same for words that the caller owns."""
         cdef Changes changes = self.changes
         cdef int64_t outer_dirty = changes.frame_dirty
         cdef list outer_overrides = changes.overrides
@@ -609,14 +618,14 @@ cdef class Engine(Reception):
                 f"ERR '{spec.name}' takes time and cannot run inside another command"
             )
         if spec.retired:
-            spec = self.resolve_list(argv)  # its module has gone, or come back with new code
+            spec = self.resolve(argv, argc)  # its module has gone, or come back with new code
         changes.frame_dirty = 0
         changes.overrides = None
         ctx.may_block = ctx.direct = False
         ctx.db.settle_last()
         self.depth += 1
         try:
-            return self.invoke_list(ctx, spec, argv)
+            return self.invoke(ctx, spec, argv, argc)
         except ReplyError as error:
             spec.failed_calls += 1
             self.stats.count_error(error.code)
@@ -630,9 +639,12 @@ cdef class Engine(Reception):
             spec.count_call(duration_ns)
             self.stats.commands += 1
             if duration_ns >= self.slow_ns:
-                self.on_slow(client, spec, argv, duration_ns)
+                self.on_slow(client, spec, [<object> argv[i] for i in range(argc)], duration_ns)
             if changes.frame_dirty or changes.overrides is not None:
-                changes.finish_command(db_index, tuple(argv) if changes.recording else None)
+                changes.finish_command(
+                    db_index,
+                    tuple([<object> argv[i] for i in range(argc)]) if changes.recording else None,
+                )
             if changes.pending:
                 changes.tell_listeners()
             ctx.may_block, ctx.direct = may_block, direct

@@ -10,12 +10,16 @@ error; so no exception of either language crosses the other's frames.
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.math cimport signbit
 from libc.stdint cimport INT64_MIN, int64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcmp
 
 from balas.errors import ReplyError
-from balas.protocol.replies import NULL_ARRAY, BigNumber, Pairs, Push, SetReply, Verbatim
+from balas.protocol.replies import NULL_ARRAY, OK, BigNumber, Pairs, Push, SetReply, Verbatim
 from balas.protocol.replies cimport Status
+from balas.registry.spec cimport CommandSpec
 from balas.services.scripting.execution cimport Execution
 from balas.services.scripting.lua51 cimport (
     BOOLEAN_TYPE, COUNT_KILOBYTES, COUNT_REST, FIRST_UPVALUE, NIL_TYPE, NUMBER_TYPE, REGISTRY,
@@ -24,9 +28,10 @@ from balas.services.scripting.lua51 cimport (
     pushlightuserdata, pushlstring, pushnil, pushnumber, pushvalue, rawget, rawgeti, rawset,
     rawseti, settop, toboolean, tolstring, tonumber, touserdata, type_at,
 )
-from balas.services.scripting.quick cimport (
-    decode_quickly, encode_quickly, prepare, unpack_quickly,
-)
+from balas.services.scripting.messagepack cimport pack_all, unpack_all
+from balas.services.scripting.messagepack cimport prepare as prepare_messagepack
+from balas.services.scripting.quick cimport decode_quickly, encode_quickly
+from balas.services.scripting.quick cimport prepare as prepare_json
 from balas.structures.numbers import format_double
 from balas.structures.numbers cimport double_to_string, int64_to_string
 
@@ -35,14 +40,30 @@ cdef extern from *:
     static int (*balas_opener)(lua_State *);
     /* What the interpreter's loader calls. */
     int luaopen_balas_bridge(lua_State *lua) { return balas_opener(lua); }
+
+    static int (*balas_dispatch)(lua_State *);
+    /* What scripts call. If the command fails, the second upvalue gets the text; it may raise an
+       error, which nothing of Python may be in the way of. */
+    static int balas_call(lua_State *lua) {
+        if (!balas_dispatch(lua)) {
+            balas_lua.pushvalue(lua, -10004);
+            balas_lua.pushvalue(lua, -2);
+            balas_lua.call(lua, 1, 1);
+        }
+        return 1;
+    }
     """
     lua_CFunction opener "balas_opener"
+    lua_CFunction dispatcher "balas_dispatch"
+    int call_command "balas_call"(lua_State *) noexcept
 
 cdef enum:
     # What one step of a conversion needs of the stack.
     ROOM = 8
-    # What a run leaves: whether it went well, and a value, or an error with its place.
-    RESULTS = 4
+    # Up to so many words of a command need no memory of their own.
+    FEW_WORDS = 16
+    # Of how many names of commands it is remembered what they name.
+    NAMES = 128
 
 # Numbers below are whole in a double, and their texts have no exponent.
 cdef double WHOLE_LIMIT = 4503599627370496.0        # 2**52
@@ -71,20 +92,20 @@ cdef class Chunk:
 
     Args:
         number: by which the interpreter knows it.
-        runner: the function that runs this one; None if this is a runner itself.
+        takes_words: it gets the keys and arguments; else it finds them in KEYS and ARGV.
     """
 
-    def __init__(self, Bridge bridge, int number, Chunk runner) -> None:
+    def __init__(self, Bridge bridge, int number, bint takes_words) -> None:
         self.bridge = bridge
         self.number = number
-        self.runner = runner
+        self.takes_words = takes_words
 
-    def run(self, Execution execution, list keys, list arguments) -> object:
+    cpdef object run(self, Execution execution):
         """Run it with tables of keys and arguments; the reply it comes to.
 
         Raises ScriptError, or the ReplyError that the script returned.
         """
-        return self.bridge.run(execution, self, keys, arguments)
+        return self.bridge.run(execution, self)
 
     def __dealloc__(self):
         if self.bridge is not None:
@@ -98,68 +119,161 @@ cdef class Bridge:
     Args:
         runtime: the interpreter, which lives as long as the bridge.
         library: the file of the library that it is in.
+
+    Attributes:
+        caller: makes a function that calls commands, of one that gets the text of an error.
     """
 
     def __init__(self, object runtime, str library) -> None:
         cdef const char *missing
         cdef bytes path = library.encode()
-        global connecting, opener
+        global connecting, opener, dispatcher
         missing = find_library(path)
         if missing == NULL:
-            missing = prepare(path)
+            missing = prepare_json(path)
+        if missing == NULL:
+            missing = prepare_messagepack(path)
         if missing != NULL:
             raise ImportError(f"the interpreter for scripts lacks {missing.decode()}")
         connecting = self
         opener = &connect
+        dispatcher = &dispatch
         try:
             load = runtime.execute(
                 b"return package.loadlib(...)", __file__.encode(), b"luaopen_balas_bridge"
             )
-            self.dispatch, self.keeper, self.unpack, self.decode, self.encode = load()
+            self.caller, self.keeper, self.unpack, self.pack, self.decode, self.encode = load()
         finally:
             connecting = None
         self.runtime = runtime
+        self.names = [None] * NAMES
+        self.specs = [None] * NAMES
 
-    def keep(self, function: object, Chunk runner=None) -> Chunk:
-        """Keep a function that the runtime has shown, which `runner` is to run."""
-        return Chunk(self, self.keeper(function), runner)
+    def settle(self, explain: object, globals: object) -> None:
+        """Before the first run: what makes a table of an error, and where KEYS and ARGV belong."""
+        self.explain = self.keeper(explain)
+        self.globals = self.keeper(globals)
 
-    cdef object run(self, Execution execution, Chunk chunk, list keys, list arguments):
+    def keep(self, function: object, takes_words: bool = False) -> Chunk:
+        """Keep a function that the runtime has shown."""
+        return Chunk(self, self.keeper(function), takes_words)
+
+    cdef object run(self, Execution execution, Chunk chunk):
         """See `Chunk.run`."""
         cdef lua_State *lua = self.state
         cdef int top = gettop(lua)
+        cdef int failed
         self.execution = execution
         try:
             if not checkstack(lua, ROOM):
                 raise ReplyError(TOO_DEEP)
-            rawgeti(lua, REGISTRY, chunk.runner.number)
+            rawgeti(lua, REGISTRY, self.explain)
             rawgeti(lua, REGISTRY, chunk.number)
-            push_words(lua, keys)
-            push_words(lua, arguments)
-            failed = pcall(lua, 3, RESULTS, 0)
+            if chunk.takes_words:
+                push_words(lua, execution.keys)
+                push_words(lua, execution.arguments)
+                failed = pcall(lua, 2, 1, top + 1)
+            else:
+                self.show_words(lua, execution)
+                failed = pcall(lua, 0, 1, top + 1)
             if self.escaped is not None:
                 escaped, self.escaped = self.escaped, None
                 raise escaped
             if failed:
-                raise ScriptError(text_at(lua, -1), None, None)
-            if toboolean(lua, -4):
-                return self.returned(lua, execution.resp)
-            raise ScriptError(
-                text_at(lua, -3),
-                text_at(lua, -2) if type_at(lua, -2) == STRING_TYPE else None,
-                tonumber(lua, -1) if type_at(lua, -1) == NUMBER_TYPE else None,
-            )
+                raise error_at_top(lua)
+            reply = reply_at_top(lua, execution.resp)
+            if type(reply) is ReplyError:
+                raise reply
+            return reply
         finally:
             settop(lua, top)
             self.execution = None
 
-    cdef object returned(self, lua_State *lua, int resp):
-        cdef object reply
-        pushvalue(lua, -3)
-        reply = reply_at_top(lua, resp)
-        if type(reply) is ReplyError:
-            raise reply
-        return reply
+    cdef int show_words(self, lua_State *lua, Execution execution) except -1:
+        """Set KEYS and ARGV."""
+        rawgeti(lua, REGISTRY, self.globals)
+        pushlstring(lua, "KEYS", 4)
+        push_words(lua, execution.keys)
+        rawset(lua, -3)
+        pushlstring(lua, "ARGV", 4)
+        push_words(lua, execution.arguments)
+        rawset(lua, -3)
+        settop(lua, -2)
+        return 0
+
+    cdef object perform(self, lua_State *lua, int count):
+        """Run the command that the whole stack is the words of."""
+        cdef PyObject *few[FEW_WORDS]
+        cdef PyObject **words = few
+        cdef CommandSpec spec = None
+        cdef int ready = 0
+        if not count:
+            raise ReplyError(NO_ARGUMENT)
+        if count > FEW_WORDS:
+            words = <PyObject **> malloc(count * sizeof(PyObject *))
+            if words == NULL:
+                raise MemoryError
+        try:
+            if type_at(lua, 1) == STRING_TYPE:
+                spec = self.take_name(lua, words)
+                ready = 1
+            while ready < count:
+                word = word_at(lua, ready + 1)
+                Py_INCREF(word)
+                words[ready] = <PyObject *> word
+                ready += 1
+            if spec is None:
+                spec = self.look_up(lua, words, count)
+            return self.execution.perform(spec, words, count)
+        finally:
+            while ready:
+                ready -= 1
+                Py_DECREF(<object> words[ready])
+            if words != few:
+                free(words)
+
+    cdef CommandSpec take_name(self, lua_State *lua, PyObject **words):
+        """Set the first word; the command that it names, if that is remembered."""
+        cdef size_t size = 0
+        cdef const char *name = tolstring(lua, 1, &size)
+        cdef Py_ssize_t place = place_of(name)
+        cdef object word = self.names[place]
+        cdef CommandSpec spec = None
+        if word is not None and <size_t> PyBytes_GET_SIZE(word) == size and (
+            memcmp(PyBytes_AS_STRING(word), name, size) == 0
+        ):
+            spec = self.specs[place]
+            if spec.retired:
+                spec = None
+        else:
+            word = PyBytes_FromStringAndSize(name, size)
+        Py_INCREF(word)
+        words[0] = <PyObject *> word
+        return spec
+
+    cdef CommandSpec look_up(self, lua_State *lua, PyObject **words, int count):
+        """The command that these words name, or None; remembered if the first is all of its name.
+        """
+        cdef bytes name = <bytes> words[0]
+        cdef dict by_name = self.execution.engine.by_name
+        cdef object found = by_name.get(name)
+        cdef CommandSpec spec
+        cdef Py_ssize_t place
+        if found is None:
+            found = by_name.get(name.lower())
+            if found is None:
+                return None
+        spec = found
+        if spec.subcommands is not None:
+            if count > 1:
+                found = spec.subcommands.get((<bytes> words[1]).lower())
+                if found is not None or spec.handler is None:
+                    spec = found
+        elif type_at(lua, 1) == STRING_TYPE:
+            place = place_of(tolstring(lua, 1, NULL))
+            self.names[place] = name
+            self.specs[place] = spec
+        return spec
 
     @property
     def memory_bytes(self) -> int:
@@ -173,62 +287,69 @@ cdef int connect(lua_State *lua) noexcept with gil:
     """Lua calls this when the bridge is loaded: gives what `__init__` takes, in its order."""
     connecting.state = lua
     pushlightuserdata(lua, <void *> connecting)
-    pushcclosure(lua, &dispatch, 1)
+    pushcclosure(lua, &make_caller, 1)
     pushcclosure(lua, &keep, 0)
-    pushcclosure(lua, unpack_quickly, 0)
+    pushcclosure(lua, unpack_all, 0)
+    pushcclosure(lua, pack_all, 0)
     pushcclosure(lua, decode_quickly, 0)
     pushcclosure(lua, encode_quickly, 0)
-    return 5
+    return 6
+
+
+cdef int make_caller(lua_State *lua) noexcept:
+    """caller(on_error): a function that runs a command and returns its reply, or what `on_error`
+    makes of the text of an error.
+    """
+    settop(lua, 1)
+    pushlightuserdata(lua, touserdata(lua, FIRST_UPVALUE))
+    pushvalue(lua, 1)
+    pushcclosure(lua, call_command, 2)
+    return 1
 
 
 cdef int keep(lua_State *lua) noexcept:
-    """keep(function): a number by which it can be run."""
+    """keep(value): a number by which the interpreter finds it again."""
     settop(lua, 1)
     pushnumber(lua, make_ref(lua, REGISTRY))
     return 1
 
 
 cdef int dispatch(lua_State *lua) noexcept:
-    """dispatch(word, ...): runs a command; true and its reply, or false and an error's text."""
+    """Run the command whose words are on the stack; 1 and its reply at the top, or 0 and an error's
+    text.
+    """
     cdef Bridge bridge = <Bridge> touserdata(lua, FIRST_UPVALUE)
-    cdef Execution execution = bridge.execution
     cdef int top = gettop(lua)
     cdef bytes text
     try:
-        value = execution.perform(words_at(lua, top))
-        pushboolean(lua, True)
-        push(lua, value, execution.resp)
-        return 2
+        push(lua, bridge.perform(lua, top), bridge.execution.resp)
+        return 1
     except ReplyError as error:
         text = encoded(error.text)
     except Exception as error:
-        text = encoded(execution.engine.explain(None, error).text)
+        text = encoded(bridge.execution.engine.explain(None, error).text)
     except BaseException as error:
         bridge.escaped = error
         text = b"ERR the server ends"
     settop(lua, top)
     checkstack(lua, ROOM)
-    pushboolean(lua, False)
     push_bytes(lua, text)
-    return 2
+    return 0
 
 
-cdef list words_at(lua_State *lua, int count):
-    """The words of a command, which are all that is on the stack."""
-    cdef list words
-    cdef int i, kind
-    if not count:
-        raise ReplyError(NO_ARGUMENT)
-    words = []
-    for i in range(1, count + 1):
-        kind = type_at(lua, i)
-        if kind == STRING_TYPE:
-            words.append(text_at(lua, i))
-        elif kind == NUMBER_TYPE:
-            words.append(number_text(tonumber(lua, i)))
-        else:
-            raise ReplyError(BAD_ARGUMENT)
-    return words
+cdef inline Py_ssize_t place_of(const char *name) noexcept:
+    """Where a name is remembered: by its address, as the interpreter has each string only once."""
+    return <Py_ssize_t> ((<size_t> name >> 4) & (NAMES - 1))
+
+
+cdef inline bytes word_at(lua_State *lua, int index):
+    """A word of a command: a string, or a number."""
+    cdef int kind = type_at(lua, index)
+    if kind == STRING_TYPE:
+        return text_at(lua, index)
+    if kind == NUMBER_TYPE:
+        return number_text(tonumber(lua, index))
+    raise ReplyError(BAD_ARGUMENT)
 
 
 # --- from Lua -------------------------------------------------------------------------------------
@@ -251,6 +372,26 @@ cdef bytes number_text(double value):
     else:
         size = double_to_string(value, text)
     return PyBytes_FromStringAndSize(text, size)
+
+
+cdef object error_at_top(lua_State *lua):
+    """What a run has failed with: a table with `err`, `source` and `line`, or a text if Lua itself
+    gave up.
+    """
+    cdef bytes text = b"ERR unknown error", source = None
+    cdef object line = None
+    if type_at(lua, -1) == STRING_TYPE:
+        return ScriptError(text_at(lua, -1), None, None)
+    if type_at(lua, -1) == TABLE_TYPE:
+        if member(lua, b"err", STRING_TYPE) or member(lua, b"err", NUMBER_TYPE):
+            text = text_at(lua, -1)
+            settop(lua, -2)
+        if member(lua, b"source", STRING_TYPE):
+            source = text_at(lua, -1)
+            settop(lua, -2)
+        if member(lua, b"line", NUMBER_TYPE):
+            line = tonumber(lua, -1)
+    return ScriptError(text, source, line)
 
 
 cdef object reply_at_top(lua_State *lua, int resp):
@@ -387,7 +528,7 @@ cdef int push_bytes(lua_State *lua, bytes text) except -1:
     return 0
 
 
-cdef int push_words(lua_State *lua, list words) except -1:
+cdef int push_words(lua_State *lua, tuple words) except -1:
     """Push a table of strings."""
     cdef int i
     createtable(lua, len(words), 0)
@@ -413,7 +554,7 @@ cdef int push(lua_State *lua, object value, int resp) except -1:
         else:
             pushboolean(lua, False)
     elif type(value) is Status:
-        push_tagged(lua, b"ok", encoded((<Status> value).text), resp)
+        push_status(lua, <Status> value)
     elif type(value) is bool:
         if resp == 3:
             pushboolean(lua, value)
@@ -421,6 +562,17 @@ cdef int push(lua_State *lua, object value, int resp) except -1:
             pushnumber(lua, value)
     else:
         push_rare(lua, value, resp)
+    return 0
+
+
+cdef int push_status(lua_State *lua, Status value) except -1:
+    createtable(lua, 0, 1)
+    pushlstring(lua, "ok", 2)
+    if value is OK:
+        pushlstring(lua, "OK", 2)
+    else:
+        push_bytes(lua, encoded(value.text))
+    rawset(lua, -3)
     return 0
 
 

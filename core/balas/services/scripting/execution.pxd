@@ -1,3 +1,5 @@
+from cpython.ref cimport PyObject
+
 from balas.engine.context cimport Context
 from balas.engine.dispatch cimport Engine
 from balas.registry.spec cimport CommandSpec
@@ -5,11 +7,12 @@ from balas.registry.spec cimport CommandSpec
 cdef class Execution:
     cdef readonly Context ctx
     cdef readonly object script
+    cdef readonly tuple keys
+    cdef readonly tuple arguments
     cdef Engine engine
     cdef object acl
     cdef bint read_only
     cdef bint out_of_memory
-    cdef public list words
     cdef public int resp
     cdef public bint wrote
     cdef public bint paused
@@ -18,5 +21,9 @@ cdef class Execution:
     cdef public double resumed_s
     cdef public object outcome
 
-    cdef object perform(self, list argv)
-    cdef CommandSpec find(self, list argv)
+    @staticmethod
+    cdef Execution begin(
+        Context own, Context ctx, object script, tuple keys, tuple arguments, object acl,
+        bint read_only, bint out_of_memory,
+    )
+    cdef object perform(self, CommandSpec spec, PyObject **argv, Py_ssize_t count)

@@ -6,7 +6,8 @@ from balas.services.acl.users import Acl
 class Execution:
     ctx: Context
     script: Any
-    words: list[bytes]
+    keys: tuple[bytes, ...]
+    arguments: tuple[bytes, ...]
     resp: int
     wrote: bool
     paused: bool
@@ -14,11 +15,14 @@ class Execution:
     started_s: float
     resumed_s: float
     outcome: Any
-    def __init__(
-        self,
+    @staticmethod
+    def begin(
+        own: Context,
         ctx: Context,
         script: Any,
+        keys: tuple[bytes, ...],
+        arguments: tuple[bytes, ...],
         acl: Acl,
         read_only: bool,
         out_of_memory: bool,
-    ) -> None: ...
+    ) -> Execution: ...

@@ -1,12 +1,12 @@
 """A script that runs, and the commands it calls."""
 
-import time
-
+from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
 
 from balas.engine import attention
 from balas.engine.client cimport Client
 from balas.engine.context cimport Context
+from balas.engine.dispatch cimport Engine
 from balas.errors import OOM, ReplyError
 from balas.registry import flags
 from balas.registry.spec cimport CommandSpec
@@ -22,36 +22,51 @@ cdef int64_t DENYOOM = flags.DENYOOM
 cdef class Execution:
     """A script that runs.
 
+    Args:
+        own: a context that nobody else uses while the script runs.
+        ctx: that of the command that runs the script.
+        acl: who is asked where the client's user may not do everything.
+        out_of_memory: commands that take memory are refused until one has changed something.
+
     Attributes:
         ctx: what its commands get.
         script: what runs.
-        words: the request that runs it, for FUNCTION STATS.
+        keys, arguments: with what.
         resp: the protocol in which it wants to see replies.
         wrote: it has changed data, and so cannot be ended.
         paused: it has been set aside at least once; its client waits.
         killed: it is to end.
+        started_s, resumed_s: when, by the engine's clock for durations.
         outcome: its reply, or the exception it has ended with.
     """
 
-    def __init__(
-        self, Context ctx, object script, object acl, bint read_only,
-        bint out_of_memory,
-    ) -> None:
-        self.ctx = ctx
-        self.script = script
-        self.engine = ctx.engine
-        self.acl = acl
-        self.read_only = read_only
-        self.out_of_memory = out_of_memory
-        self.words = []
-        self.resp = 2
-        self.started_s = self.resumed_s = time.monotonic()
+    @staticmethod
+    cdef Execution begin(
+        Context own, Context ctx, object script, tuple keys, tuple arguments, object acl,
+        bint read_only, bint out_of_memory,
+    ):
+        """What runs next; the arguments are those of the class."""
+        cdef Execution made = Execution.__new__(Execution)
+        own.begin(ctx.client)
+        own.may_block = ctx.may_block
+        made.ctx = own
+        made.script = script
+        made.keys = keys
+        made.arguments = arguments
+        made.engine = ctx.engine
+        made.acl = acl
+        made.read_only = read_only
+        made.out_of_memory = out_of_memory
+        made.resp = 2
+        made.started_s = made.resumed_s = made.engine.clock.stopwatch_ns() / 1e9
+        return made
 
-    cdef object perform(self, list argv):
-        """Run a command of the script; its value, or its ReplyError raised."""
-        cdef CommandSpec spec = self.find(argv)
+    cdef object perform(self, CommandSpec spec, PyObject **argv, Py_ssize_t count):
+        """Run a command of the script; its value, or its ReplyError raised.
+
+        `spec` is None if these words name no command.
+        """
         cdef Client client = self.ctx.client
-        cdef Py_ssize_t count = len(argv)
         if spec is None or spec.handler is None:
             raise ReplyError("ERR Unknown Redis command called from script")
         if count < -spec.arity or 0 < spec.arity != count:
@@ -59,36 +74,19 @@ cdef class Execution:
         if spec.flags & NOSCRIPT:
             raise ReplyError("ERR This Redis command is not allowed from script")
         if client.attention & RESTRICTED:
-            denial = self.acl.permit(client, spec, argv, "lua")
+            words = [<object> argv[i] for i in range(count)]
+            denial = self.acl.permit(client, spec, words, "lua")
             if denial is not None:
                 raise ReplyError(f"ERR ACL failure in script: {denial.hint}")
         if spec.flags & WRITE:
             if self.read_only:
                 raise ReplyError("ERR Write commands are not allowed from read-only scripts.")
             if self.engine.attention & NO_WRITES:
-                self.engine.gates.ask(self.engine.attention & NO_WRITES, client, spec, argv)
+                words = [<object> argv[i] for i in range(count)]
+                self.engine.gates.ask(self.engine.attention & NO_WRITES, client, spec, words)
         # What has begun to write may end.
         if self.out_of_memory and not self.wrote and spec.flags & DENYOOM:
             raise ReplyError(OOM)
         if spec.flags & WRITE:
             self.wrote = True
-        if self.ctx.db is not client.db:
-            self.ctx = self.ctx.in_database(client.db.index)
-        return self.engine.execute(self.ctx, spec, argv)
-
-    cdef CommandSpec find(self, list argv):
-        """The command that these words name, or None."""
-        cdef bytes name = argv[0]
-        cdef dict by_name = self.engine.by_name
-        cdef object found = by_name.get(name)
-        cdef CommandSpec spec
-        if found is None:
-            found = by_name.get(name.lower())
-            if found is None:
-                return None
-        spec = found
-        if spec.subcommands is not None and len(argv) > 1:
-            found = spec.subcommands.get((<bytes> argv[1]).lower())
-            if found is not None or spec.handler is None:
-                spec = found
-        return spec
+        return self.engine.execute_words(self.ctx, spec, argv, count)

@@ -70,7 +70,7 @@ class Interpreter:
         )
         self._bridge = Bridge(self._lua, lua51.__file__)
         server = {
-            b"dispatch": self._bridge.dispatch,
+            b"caller": self._bridge.caller,
             b"sha1": lambda text: hashlib.sha1(text).hexdigest().encode(),
             b"version": REDIS_VERSION.encode(),
             b"version_number": version_number(REDIS_VERSION),
@@ -80,11 +80,9 @@ class Interpreter:
             **{name.encode(): function for name, function in services.items()},
         }
         sandbox = self._chunk("sandbox.lua")(self._lua.table_from(server))
-        self._run = self._bridge.keep(sandbox[b"run"])
-        self._run_function = self._bridge.keep(sandbox[b"run_function"])
+        self._bridge.settle(sandbox[b"explain"], sandbox[b"globals"])
         self._compile = sandbox[b"compile"]
         self._load_library = sandbox[b"load_library"]
-        self.globals = sandbox[b"globals"]
         sandbox[b"watch"](tick, WATCH_INSTRUCTIONS)
 
     def _chunk(self, name: str) -> Any:
@@ -102,7 +100,9 @@ class Interpreter:
         return self._lua.table_from(
             {
                 b"cjson": self._chunk("cjson.lua")(null, self._bridge.decode, self._bridge.encode),
-                b"cmsgpack": self._chunk("cmsgpack.lua")(arguments, self._bridge.unpack, *floats),
+                b"cmsgpack": self._chunk("cmsgpack.lua")(
+                    arguments, self._bridge.unpack, self._bridge.pack, floats[1], floats[3]
+                ),
                 b"struct": self._chunk("struct.lua")(arguments, *floats),
                 b"bit": self._chunk("bit.lua")(
                     arguments,
@@ -123,11 +123,11 @@ class Interpreter:
 
     def keep_script(self, chunk: Any) -> Chunk:
         """A compiled script, ready to be run."""
-        return self._bridge.keep(chunk, self._run)
+        return self._bridge.keep(chunk)
 
     def keep_function(self, callback: Any) -> Chunk:
         """A registered function, ready to be run."""
-        return self._bridge.keep(callback, self._run_function)
+        return self._bridge.keep(callback, takes_words=True)
 
     def load_library(self, chunk: Any, register: Callable[..., bytes | None]) -> bytes | None:
         """Run a library, which tells `register` of its functions: name, function, description or

@@ -35,6 +35,7 @@ cdef extern from *:
         F(lua_, void, rawseti, (lua_State *, int, int)) \\
         F(lua_, int, next, (lua_State *, int)) \\
         F(lua_, int, pcall, (lua_State *, int, int, int)) \\
+        F(lua_, void, call, (lua_State *, int, int)) \\
         F(lua_, int, gc, (lua_State *, int, int)) \\
         F(luaL_, int, ref, (lua_State *, int)) \\
         F(luaL_, void, unref, (lua_State *, int, int))

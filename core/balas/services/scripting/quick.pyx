@@ -1,22 +1,23 @@
-"""The common cases of cmsgpack.unpack, cjson.decode and cjson.encode, in C.
+"""The common cases of cjson.decode and cjson.encode, in C.
 
-Job queues hand all their arguments to scripts in these forms. Each function here gives its result
-only where there is nothing peculiar about the text; for all else, errors above all, it gives
-nothing and the library in lua/ begins anew. Nothing here touches an object of Python, so an error
-of Lua's own may pass through.
+Job queues keep what belongs to a job in this form. Each function here gives its result only where
+there is nothing peculiar about the text; for all else, errors above all, it gives nothing and the
+library in lua/ begins anew. Nothing here touches an object of Python, so an error of Lua's own may
+pass through.
 """
 
-from libc.stdint cimport int16_t, int32_t, int64_t, int8_t, uint32_t, uint64_t
 from libc.math cimport signbit
+from libc.stdint cimport int64_t
 from libc.stdio cimport snprintf
-from libc.stdlib cimport free, realloc, strtod
+from libc.stdlib cimport free, strtod
 from libc.string cimport memcmp, memcpy
 
 from balas.services.scripting.lua51 cimport (
     BOOLEAN_TYPE, NIL_TYPE, NUMBER_TYPE, STRING_TYPE, TABLE_TYPE, checkstack, createtable,
-    find_library, gettop, lua_State, next_pair, pushboolean, pushlstring, pushnil, pushnumber,
+    find_library, lua_State, next_pair, pushboolean, pushlstring, pushnil, pushnumber,
     pushvalue, rawgeti, rawset, rawseti, settop, toboolean, tolstring, tonumber, type_at,
 )
+from balas.services.scripting.texts cimport Source, Text, add, reserve
 from balas.structures.numbers cimport int64_to_string
 
 cdef enum:
@@ -39,153 +40,6 @@ cdef double SHORT_LIMIT = 1e14
 cdef const char *prepare(const char *path) noexcept:
     """Find the functions of the interpreter; what is missing, or NULL."""
     return find_library(path)
-
-
-cdef struct Source:
-    # What is left of a text.
-    const unsigned char *at
-    const unsigned char *end
-
-
-# --- MessagePack ----------------------------------------------------------------------------------
-
-cdef int unpack_quickly(lua_State *lua) noexcept:
-    """unpack(text): all values in it, or nothing."""
-    cdef size_t size = 0
-    cdef Source source
-    if type_at(lua, TEXT) != STRING_TYPE:
-        return 0
-    source.at = <const unsigned char *> tolstring(lua, TEXT, &size)
-    source.end = source.at + size
-    settop(lua, TEXT)
-    while source.at < source.end:
-        if not unpack_value(lua, &source, 0):
-            settop(lua, TEXT)
-            return 0
-    return gettop(lua) - TEXT
-
-
-cdef uint64_t big_endian(Source *source, int size) noexcept:
-    cdef uint64_t value = 0
-    cdef int i
-    for i in range(size):
-        value = value << 8 | source.at[i]
-    source.at += size
-    return value
-
-
-cdef bint unpack_value(lua_State *lua, Source *source, int depth) noexcept:
-    """Push the next value; False if it is none, or a peculiar one."""
-    cdef unsigned char head
-    if source.at >= source.end or depth > DEPTH_MAX or not checkstack(lua, ROOM):
-        return False
-    head = source.at[0]
-    source.at += 1
-    if head < 0x80 or head >= 0xE0:
-        pushnumber(lua, <int8_t> head)
-        return True
-    if head < 0x90:
-        return unpack_map(lua, source, head & 15, depth)
-    if head < 0xA0:
-        return unpack_array(lua, source, head & 15, depth)
-    if head < 0xC0:
-        return unpack_text(lua, source, head & 31)
-    if 0xCA <= head <= 0xD3:
-        return unpack_number(lua, source, head)
-    if head == 0xC0:
-        pushnil(lua)
-    elif head == 0xC2 or head == 0xC3:
-        pushboolean(lua, head == 0xC3)
-    else:
-        return unpack_sized(lua, source, head, depth)
-    return True
-
-
-cdef bint unpack_sized(lua_State *lua, Source *source, unsigned char head, int depth) noexcept:
-    """What has its size in bytes of its own."""
-    cdef int width
-    if 0xC4 <= head <= 0xC6:
-        width = 1 << (head - 0xC4)
-    elif 0xD9 <= head <= 0xDB:
-        width = 1 << (head - 0xD9)
-    elif 0xDC <= head <= 0xDF:
-        width = 2 << (head & 1)
-    else:
-        return False
-    if source.end - source.at < width:
-        return False
-    if head < 0xDC:
-        return unpack_text(lua, source, <uint32_t> big_endian(source, width))
-    if head < 0xDE:
-        return unpack_array(lua, source, <uint32_t> big_endian(source, width), depth)
-    return unpack_map(lua, source, <uint32_t> big_endian(source, width), depth)
-
-
-cdef bint unpack_number(lua_State *lua, Source *source, unsigned char head) noexcept:
-    cdef int width = (4 << (head & 1)) if head < 0xCC else (1 << ((head - 0xCC) & 3))
-    cdef uint64_t bits
-    cdef uint32_t short_bits
-    cdef float single
-    cdef double value
-    if source.end - source.at < width:
-        return False
-    bits = big_endian(source, width)
-    if head == 0xCA:
-        short_bits = <uint32_t> bits
-        memcpy(&single, &short_bits, 4)
-        value = single
-    elif head == 0xCB:
-        memcpy(&value, &bits, 8)
-    elif head < 0xD0:
-        value = <double> bits
-    elif head == 0xD0:
-        value = <int8_t> bits
-    elif head == 0xD1:
-        value = <int16_t> bits
-    elif head == 0xD2:
-        value = <int32_t> bits
-    else:
-        value = <double> <int64_t> bits
-    pushnumber(lua, value)
-    return True
-
-
-cdef bint unpack_text(lua_State *lua, Source *source, uint32_t size) noexcept:
-    if <size_t> (source.end - source.at) < size:
-        return False
-    pushlstring(lua, <const char *> source.at, size)
-    source.at += size
-    return True
-
-
-cdef bint unpack_array(lua_State *lua, Source *source, uint32_t count, int depth) noexcept:
-    cdef uint32_t i
-    createtable(lua, 0, 0)
-    for i in range(count):
-        if not unpack_value(lua, source, depth + 1):
-            return False
-        rawseti(lua, -2, <int> (i + 1))
-    return True
-
-
-cdef bint unpack_map(lua_State *lua, Source *source, uint32_t count, int depth) noexcept:
-    cdef uint32_t _i
-    createtable(lua, 0, 0)
-    for _i in range(count):
-        if not unpack_value(lua, source, depth + 1) or not can_be_key(lua):
-            return False
-        if not unpack_value(lua, source, depth + 1):
-            return False
-        rawset(lua, -3)
-    return True
-
-
-cdef bint can_be_key(lua_State *lua) noexcept:
-    """Whether a table takes what is at the top as a key: not nil, and not NaN."""
-    cdef int kind = type_at(lua, -1)
-    if kind == NUMBER_TYPE:
-        return tonumber(lua, -1) == tonumber(lua, -1)
-    return kind != NIL_TYPE
 
 
 # --- JSON -----------------------------------------------------------------------------------------
@@ -339,36 +193,6 @@ cdef bint decode_object(lua_State *lua, Source *source, int depth) noexcept:
 
 
 # --- to JSON --------------------------------------------------------------------------------------
-
-cdef struct Text:
-    # A text that grows.
-    char *data
-    size_t size
-    size_t room
-
-
-cdef bint reserve(Text *text, size_t more) noexcept:
-    """Make room for so many bytes."""
-    cdef size_t room = text.room
-    cdef char *data
-    if text.size + more <= room:
-        return True
-    while room < text.size + more:
-        room = room * 2 if room else 256
-    data = <char *> realloc(text.data, room)
-    if data == NULL:
-        return False
-    text.data, text.room = data, room
-    return True
-
-
-cdef bint add(Text *text, const char *data, size_t size) noexcept:
-    if not reserve(text, size):
-        return False
-    memcpy(text.data + text.size, data, size)
-    text.size += size
-    return True
-
 
 cdef int encode_quickly(lua_State *lua) noexcept:
     """encode(value, null): its JSON, or nothing."""

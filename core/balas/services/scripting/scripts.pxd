@@ -3,10 +3,20 @@ from balas.engine.client cimport Client
 from balas.engine.context cimport Context
 from balas.engine.dispatch cimport Engine
 from balas.registry.spec cimport CommandSpec
+from balas.services.scripting.bridge cimport Chunk
 from balas.services.scripting.execution cimport Execution
+
+cdef class Script:
+    cdef readonly str name
+    cdef readonly Chunk chunk
+    cdef readonly bytes text
+    cdef readonly object flags
+    cdef readonly bint is_function
+    cdef public bint loaded
 
 cdef class Scripting:
     cdef Engine _engine
+    cdef Context _context
     cdef object _config
     cdef object _log
     cdef object _acl
@@ -16,3 +26,6 @@ cdef class Scripting:
     cdef public double load_deadline_s
     cdef object _made
     cdef object _runner
+
+    cdef int _resume(self, Execution execution) except -1
+    cdef object _reply(self, Execution execution)

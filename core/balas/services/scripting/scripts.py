@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 from greenlet import getcurrent, greenlet
@@ -76,7 +75,6 @@ FLAG_NAMES = {
 }
 
 
-@dataclass(eq=False)
 class Script:
     """A script as it is known.
 
@@ -88,16 +86,22 @@ class Script:
         loaded: by SCRIPT LOAD, so that it is not thrown out.
     """
 
-    name: str
-    chunk: Chunk
-    text: bytes = b""
-    flags: int | None = None
-    is_function: bool = False
-    loaded: bool = False
-
-
-# What the greenlet of scripts gets: which one to run, with its keys and arguments.
-Job = tuple[Execution, list[bytes], list[bytes]]
+    def __init__(
+        self,
+        name: str,
+        chunk: Chunk,
+        *,
+        text: bytes = b"",
+        flags: int | None = None,
+        is_function: bool = False,
+        loaded: bool = False,
+    ) -> None:
+        self.name = name
+        self.chunk = chunk
+        self.text = text
+        self.flags = flags
+        self.is_function = is_function
+        self.loaded = loaded
 
 
 class Scripting:
@@ -112,6 +116,7 @@ class Scripting:
 
     def __init__(self, engine: Engine, config: Config, log: Log, acl: Acl) -> None:
         self._engine = engine
+        self._context = Context(engine, engine.changes, engine.limits)
         self._config = config
         self._log = log
         self._acl = acl
@@ -176,7 +181,7 @@ class Scripting:
                 f"ERR Error compiling script (new function): {one_line(str(error).encode())}"
             ) from None
         kept = self.interpreter.keep_script(chunk)
-        script = Script(digest.decode(), kept, text, script_flags, loaded=keep)
+        script = Script(digest.decode(), kept, text=text, flags=script_flags, loaded=keep)
         self.scripts[digest] = script
         self._forget_old()
         return script
@@ -189,9 +194,11 @@ class Scripting:
 
     def known(self, digest: bytes) -> Script:
         """The script with this SHA-1; raises NOSCRIPT."""
-        script = self.scripts.get(digest.lower())
+        script = self.scripts.get(digest)
         if script is None:
-            raise ReplyError(NO_SCRIPT)
+            script = self.scripts.get(digest.lower())
+            if script is None:
+                raise ReplyError(NO_SCRIPT)
         return script
 
     # --- running ---------------------------------------------------------------------------------
@@ -200,8 +207,8 @@ class Scripting:
         self,
         ctx: Context,
         script: Script,
-        keys: Sequence[bytes],
-        arguments: Sequence[bytes],
+        keys: tuple[bytes, ...],
+        arguments: tuple[bytes, ...],
         read_only: bool,
     ) -> Reply:
         """Run a script for the client of `ctx`; returns its reply or raises its error."""
@@ -217,65 +224,66 @@ class Scripting:
                 # A client hears of its command; a transaction, of the script that is part of it.
                 raise ReplyError(OOM if ctx.may_block else OOM_SCRIPT)
             read_only = read_only or bool(given & NO_WRITES)
-        execution = Execution(
-            ctx.in_database(ctx.db.index),
+        execution = Execution.begin(
+            self._context,
+            ctx,
             script,
+            keys,
+            arguments,
             self._acl,
             read_only,
             over and not (given is not None and given & ALLOW_OOM),
         )
-        if script.is_function:
-            name = script.name.encode()
-            execution.words = [b"FCALL", name, b"%d" % len(keys), *keys, *arguments]
         client = ctx.client
-        database, resp = client.db, client.resp
+        database, resp = client.db, client.writer.resp
         self.current = execution
         ctx.no_record()
-
         try:
-            client.resp = 2
-            done = self._resume((execution, list(keys), list(arguments)))
+            if resp != 2:
+                client.resp = 2
+            done = self._resume(execution)
         finally:
-            client.resp = resp
-            if client.db is not database:
-                client.db = database
+            if client.writer.resp != resp:
+                client.resp = resp
+            client.db = database
         if done:
             self.current = None
             return self._reply(execution)
-        return self._wait(ctx, execution, resp)
+        return self._wait(ctx, execution)
 
-    def _resume(self, job: Job | None) -> bool:
-        """Give a job to the greenlet that runs scripts, or go on with the one it has; whether that
+    def _resume(self, execution: Execution | None) -> bool:
+        """Give a script to the greenlet that runs them, or go on with the one it has; whether that
         is done, and not just set aside.
 
         There is one such greenlet for all scripts: making one takes longer than most of them.
         """
         if self._runner is None or self._runner.dead:
-            self._runner = greenlet(self._run_jobs)
-        return bool(self._runner.switch(job))
+            self._runner = greenlet(self._run_scripts)
+        return self._runner.switch(execution) is True
 
-    def _run_jobs(self, job: Job) -> None:
+    def _run_scripts(self, execution: Execution) -> None:
         """What that greenlet does."""
+        go_back = outside().switch
         while True:
-            execution, keys, arguments = job
+            script: Script = execution.script
             try:
-                execution.outcome = execution.script.chunk.run(execution, keys, arguments)
+                execution.outcome = script.chunk.run(execution)
             except Exception as error:
                 execution.outcome = error
-            job = outside().switch(True)
+            execution = go_back(True)
 
     def _reply(self, execution: Execution) -> Reply:
         """The reply for what a script has come to; raises ReplyError for a failure."""
         outcome = execution.outcome
+        if not isinstance(outcome, Exception):
+            return outcome
         if isinstance(outcome, ScriptError):
             text = one_line(outcome.text)
             if outcome.source is not None and outcome.line is not None:
                 origin = outcome.source.decode("latin-1")
                 text += f" script: {execution.script.name}, on {origin}:{int(outcome.line)}."
             raise ReplyError(text)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+        raise outcome
 
     # --- what scripts call -----------------------------------------------------------------------
 
@@ -306,7 +314,7 @@ class Scripting:
             return LOAD_TIMEOUT if late else None
         if execution.killed:
             return KILLED
-        now_s = time.monotonic()
+        now_s = self._engine.clock.monotonic_ns() / 1e9
         threshold_ms = self._config.get("busy-reply-threshold")
         if threshold_ms <= 0 or (now_s - execution.started_s) * 1000 < threshold_ms:
             return None
@@ -317,7 +325,7 @@ class Scripting:
         outside().switch(False)
         return KILLED if execution.killed else None
 
-    def _wait(self, ctx: Context, execution: Execution, resp: int) -> Reply:
+    def _wait(self, ctx: Context, execution: Execution) -> Reply:
         """The script has been set aside for the first time: its client waits for it."""
         execution.paused = True
         kind = "FUNCTION" if execution.script.is_function else "SCRIPT"
@@ -329,26 +337,25 @@ class Scripting:
         )
         self._engine.set_attention(attention.BUSY, True)
         waiting = ctx.block((), 0, None)
-        self._go_on_soon(execution, resp)
+        self._go_on_soon(execution)
         return waiting
 
-    def _go_on_soon(self, execution: Execution, resp: int) -> None:
+    def _go_on_soon(self, execution: Execution) -> None:
         at_ms = self._engine.clock.now_ms + PAUSE_MS
-        self._engine.timers.at(at_ms, lambda: self._go_on(execution, resp))
+        self._engine.timers.at(at_ms, lambda: self._go_on(execution))
 
-    def _go_on(self, execution: Execution, resp: int) -> None:
+    def _go_on(self, execution: Execution) -> None:
         """Run the next slice of a script that was set aside."""
         client = execution.ctx.client
-        execution.resumed_s = time.monotonic()
-        database = client.db
-        client.resp, own = execution.resp, client.resp
+        execution.resumed_s = self._engine.clock.monotonic_ns() / 1e9
+        database, resp = client.db, client.resp
+        client.db, client.resp = execution.ctx.db, execution.resp
         try:
             done = self._resume(None)
         finally:
-            client.resp = own
-            client.db = database
+            client.db, client.resp = database, resp
         if not done:
-            self._go_on_soon(execution, resp)
+            self._go_on_soon(execution)
             return
         self.current = None
         self._engine.set_attention(attention.BUSY, False)

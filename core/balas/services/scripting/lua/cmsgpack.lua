@@ -1,130 +1,8 @@
 -- MessagePack for scripts: the module `cmsgpack`.
 
-local arguments, unpack_quickly, double_bytes, read_double, float_bytes, read_float = ...
-local type, next, error, select, unpack, rawget = type, next, error, select, unpack, rawget
-local char, byte, sub, concat, floor = string.char, string.byte, string.sub, table.concat, math.floor
-local huge = math.huge
-
-local DEPTH_MAX = 16
-
--- The bytes of a whole number, most significant first; negative ones as their two's complement.
-local function big_endian(value, count)
-    local bytes = {}
-    for i = count, 1, -1 do
-        bytes[i] = char(value % 256)
-        value = floor(value / 256)
-    end
-    return concat(bytes)
-end
-
-local pack_value
-
-local function pack_number(value, out)
-    if value ~= floor(value) or value >= 2 ^ 63 or value < -2 ^ 63 then
-        local short = float_bytes(value)
-        if read_float(short) == value then
-            out[#out + 1] = "\202" .. short
-        else
-            out[#out + 1] = "\203" .. double_bytes(value)
-        end
-    elseif value >= 0 then
-        if value < 128 then
-            out[#out + 1] = char(value)
-        elseif value < 256 then
-            out[#out + 1] = "\204" .. char(value)
-        elseif value < 65536 then
-            out[#out + 1] = "\205" .. big_endian(value, 2)
-        elseif value < 2 ^ 32 then
-            out[#out + 1] = "\206" .. big_endian(value, 4)
-        else
-            out[#out + 1] = "\207" .. big_endian(value, 8)
-        end
-    elseif value >= -32 then
-        out[#out + 1] = char(256 + value)
-    elseif value >= -128 then
-        out[#out + 1] = "\208" .. char(256 + value)
-    elseif value >= -32768 then
-        out[#out + 1] = "\209" .. big_endian(value, 2)
-    elseif value >= -2 ^ 31 then
-        out[#out + 1] = "\210" .. big_endian(value, 4)
-    else
-        out[#out + 1] = "\211" .. big_endian(value, 8)
-    end
-end
-
-local function pack_string(value, out)
-    local size = #value
-    if size < 32 then
-        out[#out + 1] = char(160 + size)
-    elseif size < 256 then
-        out[#out + 1] = "\217" .. char(size)
-    elseif size < 65536 then
-        out[#out + 1] = "\218" .. big_endian(size, 2)
-    else
-        out[#out + 1] = "\219" .. big_endian(size, 4)
-    end
-    out[#out + 1] = value
-end
-
--- A head for a collection: `small` is the code of one below 16, `large` of one below 65536.
-local function pack_count(count, small, large, out)
-    if count < 16 then
-        out[#out + 1] = char(small + count)
-    elseif count < 65536 then
-        out[#out + 1] = char(large) .. big_endian(count, 2)
-    else
-        out[#out + 1] = char(large + 1) .. big_endian(count, 4)
-    end
-end
-
--- Whether the keys are 1 to n; and how many there are.
-local function shape_of(value)
-    local count, max = 0, 0
-    for key in next, value do
-        if type(key) ~= "number" or key <= 0 or key ~= floor(key) then
-            max = huge
-        elseif key > max then
-            max = key
-        end
-        count = count + 1
-    end
-    return max == count, count
-end
-
-local function pack_table(value, out, depth)
-    if depth >= DEPTH_MAX then
-        out[#out + 1] = "\192"
-        return
-    end
-    local is_array, count = shape_of(value)
-    if is_array then
-        pack_count(count, 144, 220, out)
-        for i = 1, count do
-            pack_value(rawget(value, i), out, depth + 1)
-        end
-    else
-        pack_count(count, 128, 222, out)
-        for key, member in next, value do
-            pack_value(key, out, depth + 1)
-            pack_value(member, out, depth + 1)
-        end
-    end
-end
-
-function pack_value(value, out, depth)
-    local kind = type(value)
-    if kind == "string" then
-        pack_string(value, out)
-    elseif kind == "number" then
-        pack_number(value, out)
-    elseif kind == "boolean" then
-        out[#out + 1] = value and "\195" or "\194"
-    elseif kind == "table" then
-        pack_table(value, out, depth)
-    else
-        out[#out + 1] = "\192"
-    end
-end
+local arguments, unpack_quickly, pack_all, read_double, read_float = ...
+local error, select, unpack = error, select, unpack
+local byte, sub, huge = string.byte, string.sub, math.huge
 
 local function short()
     error("Missing bytes in input.", 0)
@@ -253,15 +131,10 @@ local cmsgpack = {
 }
 
 function cmsgpack.pack(...)
-    local count = select("#", ...)
-    if count == 0 then
+    if select("#", ...) == 0 then
         error("bad argument #0 to 'pack' (MessagePack pack needs input.)", 0)
     end
-    local out = {}
-    for i = 1, count do
-        pack_value((select(i, ...)), out, 0)
-    end
-    return concat(out)
+    return pack_all(...) or error("not enough memory", 0)
 end
 
 -- What C has found; if that is nothing, all is read here, and errors are told.

@@ -8,8 +8,8 @@
 -- server calls.
 
 local server = ...
-local dispatch, log_line, sha1_of, set_resp, check_acl, number_text =
-    server.dispatch, server.log, server.sha1, server.setresp, server.acl_check, server.number_text
+local caller, log_line, sha1_of, set_resp, check_acl =
+    server.caller, server.log, server.sha1, server.setresp, server.acl_check
 
 local error, pcall, xpcall, type, rawget, rawset, select, tostring, tonumber, unpack, pairs, next =
     error, pcall, xpcall, type, rawget, rawset, select, tostring, tonumber, unpack, pairs, next
@@ -167,27 +167,20 @@ local function where(level)
     end
 end
 
--- dispatch(word, ...) gives true and the reply, or false and the text of the error.
+-- `caller(on_error)` makes a function of C that runs commands; the script that has called it stands
+-- behind that function and the one that gets the text of an error.
 
-local function call(...)
-    local fine, value = dispatch(...)
-    if fine then
-        return value
-    end
-    local source, line = where(2)
-    error({ err = value, source = source, line = line, ignore_error_stats_update = true })
-end
+local call = caller(function(text)
+    local source, line = where(3)
+    error({ err = text, source = source, line = line, ignore_error_stats_update = true })
+end)
 
-local function guarded_call(...)
-    local fine, value = dispatch(...)
-    if fine then
-        return value
+local guarded_call = caller(function(text)
+    if text == server.no_words or text == server.bad_words then
+        return { err = text }
     end
-    if value == server.no_words or value == server.bad_words then
-        return { err = value }
-    end
-    return { err = value, ignore_error_stats_update = true }
-end
+    return { err = text, ignore_error_stats_update = true }
+end)
 
 local function fail(text)
     local source, line = where(3)
@@ -325,29 +318,6 @@ local function compile(text, name)
     return confined(loadstring(text, name))
 end
 
--- These give true and what was returned; or false, the text of an error, and its source and line.
-
-local function outcome(fine, value)
-    if fine then
-        return true, value
-    end
-    local err = value.err
-    if type(err) ~= "string" then
-        err = type(err) == "number" and tostring(err) or "ERR unknown error"
-    end
-    return false, err, value.source, value.line
-end
-
-local function run(chunk, keys, arguments)
-    rawset(globals, "KEYS", keys)
-    rawset(globals, "ARGV", arguments)
-    return outcome(xpcall(chunk, explain))
-end
-
-local function run_function(callback, keys, arguments)
-    return outcome(xpcall(function() return callback(keys, arguments) end, explain))
-end
-
 -- Libraries of functions ---------------------------------------------------------------------------
 
 -- What a library sees while it is loaded: nothing but the means to register its functions.
@@ -455,6 +425,6 @@ local function watch(tick, instructions)
 end
 
 return {
-    compile = compile, run = run, watch = watch, run_function = run_function,
-    globals = globals, environment = environment, load_library = load_library,
+    compile = compile, watch = watch, explain = explain, globals = globals,
+    load_library = load_library,
 }
