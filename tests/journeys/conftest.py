@@ -3,6 +3,8 @@
 Each story is told to Balas and to the real Redis: what fails on both is wrong with the story.
 """
 
+import hashlib
+import math
 import os
 import subprocess
 import time
@@ -17,6 +19,7 @@ from balas.testing import BalasProcess, RealRedis, ServerProcess
 from bench.node import SCRIPTS, NodeMissing, node_modules
 
 STORY_MAX_S = 120.0
+VECTOR_DIMENSION = 16
 
 
 class Program:
@@ -60,6 +63,33 @@ def visited(request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
         yield server
         if request.param == "balas":
             assert "Traceback" not in server.log
+
+
+@pytest.fixture(params=["balas", "redis"])
+def stack(request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
+    """The same with search and JSON."""
+    server = BalasProcess() if request.param == "balas" else RealRedis(modules=["search", "json"])
+    with server:
+        yield server
+        if request.param == "balas":
+            assert "Traceback" not in server.log
+
+
+@pytest.fixture(scope="session")
+def embed() -> Callable[[str], list[float]]:
+    """A function from a text to a vector of length 1, near to those of texts that share words."""
+
+    def vector_of(text: str) -> list[float]:
+        words = text.lower().replace("?", "").replace(".", "").split()
+        digests = [hashlib.sha256(word.encode()).digest() for word in words]
+        vector = [
+            sum((digest[place] - 127.5 for digest in digests), 0.0)
+            for place in range(VECTOR_DIMENSION)
+        ]
+        length = math.hypot(*vector) or 1.0
+        return [number / length for number in vector]
+
+    return vector_of
 
 
 @pytest.fixture
