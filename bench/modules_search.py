@@ -23,6 +23,7 @@ VOCABULARY = 20_000
 SEED = 7
 VECTORS, DIMENSION, QUERIES = 100_000, 128, 20
 BATCH = 500
+SCHEMA = "text TEXT number NUMERIC SORTABLE tag TAG tag AS kind TAG SORTABLE".split(" ")  # noqa: SIM905
 # Answers are read after so many requests.
 PIPELINE = 10
 SERVERS: dict[str, Callable[..., ServerProcess]] = {
@@ -76,6 +77,14 @@ def workloads() -> list[tuple[str, tuple[str, ...], int]]:
         ("numbers, SORTBY", ("@number:[2000 4000]", *sort, *bare), 200),
         ("tag", ("@tag:{t7}", *bare), 400),
         ("word and tag", (f"{one} @tag:{{t7}}", *bare), 200),
+        ("all, with contents", ("*", "LIMIT", "0", "10"), 400),
+        ("all, without contents", ("*", *bare), 400),
+        ("RETURN 2", (rare, "RETURN", "2", "number", "tag"), 1000),
+        ("SORTBY sortable tag", (third, "SORTBY", "kind", *bare), 200),
+        ("SORTBY tag that is not SORTABLE", (third, "SORTBY", "tag", *bare), 100),
+        ("WITHSCORES", (third, "WITHSCORES", *bare), 200),
+        ("HIGHLIGHT", (third, "RETURN", "1", "text", "HIGHLIGHT"), 200),
+        ("SUMMARIZE", (third, "RETURN", "1", "text", "SUMMARIZE"), 200),
     ]
     return [(name, ("FT.SEARCH", "i", *query), count) for name, query, count in searches] + [
         (name, ("FT.AGGREGATE", "i", *query, "TIMEOUT", "0"), 20) for name, query in aggregations()
@@ -181,8 +190,12 @@ def run_one(server: ServerProcess, client: Client, request: bytes, count: int) -
 
 def fill(client: Client, batches: Sequence[bytes]) -> None:
     """Make the index and store the documents."""
-    fields = "text TEXT number NUMERIC SORTABLE tag TAG tag AS kind TAG SORTABLE"
-    client("FT.CREATE", "i", "SCHEMA", *fields.split(" "))
+    client("FT.CREATE", "i", "SCHEMA", *SCHEMA)
+    store(client, batches)
+
+
+def store(client: Client, batches: Sequence[bytes]) -> None:
+    """Send the batches, each when the one before is answered."""
     for batch in batches:
         client.send_raw(batch)
         for _ in range(BATCH):
@@ -216,4 +229,37 @@ def measure(cores: Cores, names: Sequence[str], rounds: int, scale: float) -> st
     header = ["query", *(f"{name}, CPU µs" for name in names)]
     header += ["ratio"] if len(names) == 2 else []
     text = "\n## Full-text queries and aggregations\n\n" + table(header, lines)
-    return text + measure_vectors(cores, names, rounds)
+    return text + measure_indexing(cores, names, batches) + measure_vectors(cores, names, rounds)
+
+
+def measure_indexing(cores: Cores, names: Sequence[str], batches: Sequence[bytes]) -> str:
+    """What it costs to store the documents where an index takes them up: CPU and memory."""
+    lines = []
+    for name in names:
+        stored_us, stored_bytes, _ = store_all(name, cores, batches, indexed=False)
+        indexed_us, indexed_bytes, told_mb = store_all(name, cores, batches, indexed=True)
+        grown_mb = (indexed_bytes - stored_bytes) / 2**20
+        lines.append(
+            [name, f"{stored_us:.1f}", f"{indexed_us:.1f}", f"{grown_mb:.0f}", f"{told_mb:.0f}"]
+        )
+    header = ["server", "HSET without index, CPU µs", "HSET with index, CPU µs"]
+    header += ["resident memory of the index, MB", "FT.INFO, MB"]
+    return "\n## Indexing documents of 100 words\n\n" + table(header, lines)
+
+
+def store_all(
+    name: str, cores: Cores, batches: Sequence[bytes], *, indexed: bool
+) -> tuple[float, int, float]:
+    """CPU in microseconds for each HSET, growth in bytes, and megabytes as FT.INFO has them."""
+    with (
+        SERVERS[name](OPTIONS, pin_to_core=cores.server) as server,
+        server.client(resp=3, timeout_s=60) as client,
+    ):
+        if indexed:
+            client("FT.CREATE", "i", "SCHEMA", *SCHEMA)
+        before_s, before_bytes = server.cpu_s(), server.rss_bytes()
+        store(client, batches)
+        spent_us = (server.cpu_s() - before_s) * 1e6 / (len(batches) * BATCH)
+        grown_bytes = server.rss_bytes() - before_bytes
+        told = client("FT.INFO", "i") if indexed else {}
+        return spent_us, grown_bytes, float(told.get(b"total_index_memory_sz_mb", 0))

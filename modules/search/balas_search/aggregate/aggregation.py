@@ -160,7 +160,9 @@ def source_for(
     ctx: Context, index: Index, options: AggregateOptions, late: Callable[[], bool]
 ) -> Source:
     """Where documents are read for a command."""
-    loader = Loader(index, ctx.peek_any, ctx.now_ms, options.dialect, options.expand_format)
+    loader = Loader(
+        index, ctx.peek_any, ctx.read_fields, ctx.now_ms, options.dialect, options.expand_format
+    )
     return Source(index, loader, ctx.read_fields, late)
 
 

@@ -1,10 +1,18 @@
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 
 from balas_search.postings.posting import Posting
 
 SEPARATORS: bytes
 
 def tokens_of(text: bytes) -> list[tuple[bytes, int, int]]: ...
+def hits_in(
+    text: bytes,
+    stop_words: Container[bytes],
+    wanted: set[bytes],
+    terms: dict[bytes, Posting],
+    stem: Callable[[bytes], bytes | None] | None,
+    language: object,
+) -> tuple[list[tuple[int, int]], list[int]]: ...
 
 class TextWriter:
     position: int

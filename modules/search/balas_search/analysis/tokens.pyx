@@ -98,6 +98,38 @@ def tokens_of(text: bytes) -> list:
             found.append((token, walk.begin, walk.end))
 
 
+def hits_in(bytes text not None, stop_words, set wanted not None, dict terms not None, stem,
+            language) -> tuple[list, list]:
+    """The words of a text as (begin, end), and which of them are wanted: places in that list.
+
+    A word is wanted if it is one of `wanted`, or `stem(word)` is. `terms` are the index's, which
+    remember their stems in `language`; `stem` may be None.
+    """
+    cdef Tokens walk = Tokens(text)
+    cdef PyObject* known
+    cdef Posting posting
+    cdef list words = []
+    cdef list hits = []
+    cdef bytes token
+    while True:
+        token = walk.next()
+        if token is None:
+            return words, hits
+        if not token or token in stop_words:
+            continue
+        if token in wanted:
+            hits.append(len(words))
+        elif stem is not None:
+            known = PyDict_GetItem(terms, token)
+            if known != NULL and (<Posting> known).stem_language is language:
+                posting = <Posting> (<Posting> known).stem
+                if posting is not None and posting.term in wanted:
+                    hits.append(len(words))
+            elif stem(token) in wanted:
+                hits.append(len(words))
+        words.append((walk.begin, walk.end))
+
+
 @cython.final
 cdef class TextWriter:
     """Adds the texts of one document after another to the posting lists of an index.

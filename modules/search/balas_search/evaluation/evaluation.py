@@ -168,13 +168,20 @@ class Evaluation:
             slop = ANY_SLOP
         if len(node.children) == 1:
             return self.cursor(node.children[0])
-        children = []
+        children: list[Cursor] = []
         for child in node.children:
             made = self.cursor(child)
             if not len(made.docs):
+                self.check_rest(node.children[len(children) + 1 :])
                 return SetCursor(NO_DOCS)
             children.append(made)
         return self.all_of(children, node.weight, slop, in_order)
+
+    def check_rest(self, nodes: Sequence[Node]) -> None:
+        """Raise ReplyError for what is wrong with vectors of parts that need no evaluation."""
+        if self.index.has_vectors:
+            for node in nodes:
+                self.cursor(node)
 
     def all_of(
         self, children: list[Cursor], weight: float, slop: int = -1, in_order: bool = False

@@ -143,6 +143,7 @@ class Index:
             )
         # What every document goes through, in this order.
         self._plan = [(spec, self.fields[spec.name]) for spec in self.specs]
+        self.has_vectors = any(spec.kind == VECTOR for spec in self.specs)
 
     @property
     def stop_words(self) -> frozenset[bytes]:

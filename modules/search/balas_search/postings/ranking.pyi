@@ -30,3 +30,6 @@ def best_keys(
     offset: int,
     count: int,
 ) -> list[int | bytes] | None: ...
+def best_of_equals(
+    documents: DocumentTable, docs: Docs, value: float, wanted: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]: ...

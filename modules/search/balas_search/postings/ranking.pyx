@@ -8,7 +8,7 @@ cimport cython
 import numpy as np
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.math cimport sqrt
+from libc.math cimport INFINITY, sqrt
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memset
 
@@ -395,6 +395,35 @@ cdef Py_ssize_t placed(long[::1] places, double[::1] scores, Py_ssize_t found, P
     scores[at] = score
     places[at] = place
     return found
+
+
+def best_of_equals(DocumentTable documents not None, const uint32_t[::1] docs not None,
+                   double value, Py_ssize_t wanted):
+    """Of documents that match all alike the best by TFIDF: their places in `docs`, their scores.
+
+    `value` is what the match is worth.
+    """
+    places_made = np.empty(wanted, np.int64)
+    scores_made = np.empty(wanted, np.float64)
+    cdef long[::1] places = places_made
+    cdef double[::1] scores = scores_made
+    cdef const float* own = documents.score_data
+    cdef const uint32_t* frequencies = documents.frequency_data
+    cdef Py_ssize_t found = 0
+    cdef Py_ssize_t i
+    cdef double score
+    for i in range(docs.shape[0]):
+        score = value * own[docs[i]]
+        if frequencies[docs[i]]:
+            score /= frequencies[docs[i]]
+        else:
+            # A document without text is infinitely good, unless it is worth nothing.
+            score = INFINITY if score > 0 else -INFINITY if score < 0 else 0
+        # Documents come by their ids, so that of equal ones the first stays before.
+        if found == wanted and score <= scores[found - 1]:
+            continue
+        found = placed(places, scores, found, i, score)
+    return places_made[:found], scores_made[:found]
 
 
 def best_keys(DocumentTable documents not None, list leaves not None, Py_ssize_t offset,

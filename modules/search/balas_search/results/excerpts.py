@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from balas.api import ReplyError
 from balas_search.analysis.languages import stemmer
-from balas_search.analysis.tokens import SEPARATORS, tokens_of
+from balas_search.analysis.tokens import SEPARATORS, hits_in
 from balas_search.schema.words import Words
 
 if TYPE_CHECKING:
@@ -111,7 +111,9 @@ class Excerpter:
         self.hits = hits
         self.summarize = summarize
         self.highlight = highlight
+        self.language = language
         self.stem = stemmer(language, index.stem_length_min)
+        self._wanted: dict[bytes, set[bytes]] = {}
 
     def show(self, name: bytes, text: bytes) -> bytes:
         """The text of a field as it is returned."""
@@ -119,27 +121,33 @@ class Excerpter:
         highlighted = self.highlight is not None and self.highlight.covers(name)
         if not (summarized or highlighted):
             return text
-        spec = self.index.spec_of(name)
-        bit = spec.bit if spec is not None else -1
-        wanted = self.hits.in_field(bit) if bit >= 0 else set()
-        tokens = [token for token in tokens_of(text) if token[0] not in self.index.stop_words]
-        hits = [at for at, (token, _, _) in enumerate(tokens) if self._is_hit(token, wanted)]
+        words, hits = hits_in(
+            text,
+            self.index.stop_words,
+            self._wanted_in(name),
+            self.index.terms,
+            self.stem,
+            self.language,
+        )
         if not hits:
             return shortened(text, self.summarize) if summarized and self.summarize else text
         if not summarized or self.summarize is None:
-            return self._marked(text, tokens, hits, 0, len(text), highlighted)
-        return self._summary(text, tokens, hits, highlighted)
+            return self._marked(text, words, hits, 0, len(text), highlighted)
+        return self._summary(text, words, hits, highlighted)
 
-    def _is_hit(self, token: bytes, wanted: set[bytes]) -> bool:
-        if token in wanted:
-            return True
-        stem = self.stem(token) if self.stem is not None else None
-        return stem is not None and stem in wanted
+    def _wanted_in(self, name: bytes) -> set[bytes]:
+        """The terms that are hits in a field."""
+        found = self._wanted.get(name)
+        if found is None:
+            spec = self.index.spec_of(name)
+            bit = spec.bit if spec is not None else -1
+            found = self._wanted[name] = self.hits.in_field(bit) if bit >= 0 else set()
+        return found
 
     def _marked(
         self,
         text: bytes,
-        tokens: list[tuple[bytes, int, int]],
+        words: list[tuple[int, int]],
         hits: list[int],
         begin: int,
         end: int,
@@ -151,7 +159,7 @@ class Excerpter:
         parts = []
         at = begin
         for hit in hits:
-            _, first, last = tokens[hit]
+            first, last = words[hit]
             if begin <= first and last <= end:
                 parts += [
                     text[at:first],
@@ -165,7 +173,7 @@ class Excerpter:
     def _summary(
         self,
         text: bytes,
-        tokens: list[tuple[bytes, int, int]],
+        words: list[tuple[int, int]],
         hits: list[int],
         highlighted: bool,
     ) -> bytes:
@@ -177,16 +185,16 @@ class Excerpter:
         best.sort()
         parts = []
         for group in best:
-            first, last = widened(group, length, len(tokens))
-            begin = tokens[first][1]
-            end = tokens[last][2]
-            if end < len(text) and last + 1 < len(tokens):
-                end = tokens[last + 1][1]
+            first, last = widened(group, length, len(words))
+            begin = words[first][0]
+            end = words[last][1]
+            if end < len(text) and last + 1 < len(words):
+                end = words[last + 1][0]
                 while end > begin and text[end - 1 : end] in (b" ",):
                     end -= 1
-            elif last + 1 == len(tokens):
+            elif last + 1 == len(words):
                 end = len(text)
-            parts.append(self._marked(text, tokens, hits, begin, end, highlighted))
+            parts.append(self._marked(text, words, hits, begin, end, highlighted))
             parts.append(self.summarize.separator)
         return b"".join(parts)
 

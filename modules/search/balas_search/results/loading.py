@@ -17,17 +17,28 @@ from balas_search.results.options import Returned
 from balas_search.results.order import number_text
 
 Peek = Callable[[bytes], object]
+ReadFields = Callable[[bytes, tuple[bytes, ...]], list[bytes | None] | None]
 
 
 class Loader:
-    """Reads documents of one index. `peek(key)` is the value of a key."""
+    """Reads documents of one index.
+
+    `peek(key)` is the value of a key, `read(key, names)` are fields of a hash.
+    """
 
     def __init__(
-        self, index: Index, peek: Peek, now_ms: int, dialect: int = 1, expand: bool = False
+        self,
+        index: Index,
+        peek: Peek,
+        read: ReadFields,
+        now_ms: int,
+        dialect: int = 1,
+        expand: bool = False,
     ) -> None:
         self.index = index
         self.reader = index.reader
         self.peek = peek
+        self.read = read
         self.now_ms = now_ms
         self.dialect = dialect
         self.expand = expand
@@ -56,12 +67,50 @@ class Loader:
             shown = self.reader.shown(value, b"$", self.now_ms, self.dialect, self.expand)
             return [(b"$", shown)]
         pairs = self.reader.whole(value, self.now_ms)
-        return [pair for pair in pairs if pair[0] not in self.hidden]
+        hidden = self.hidden
+        return [pair for pair in pairs if pair[0] not in hidden] if hidden else pairs
 
     def chosen(
+        self, keys: list[bytes], docs: Docs, fields: list[Returned]
+    ) -> list[list[tuple[bytes, Any]] | None]:
+        """The fields that RETURN asks for, of each of these documents."""
+        if self.reader.on_json:
+            return [
+                self._chosen_of_json(key, doc, fields)
+                for key, doc in zip(keys, docs.tolist(), strict=True)
+            ]
+        specs = [self.index.spec_of(field.name) for field in fields]
+        names = tuple(
+            field.name if spec is None else spec.identifier
+            for field, spec in zip(fields, specs, strict=True)
+        )
+        labels = [field.label for field in fields]
+        kept = [None if spec is None else self._kept_numbers(spec, docs) for spec in specs]
+        found: list[list[tuple[bytes, Any]] | None] = []
+        for place, key in enumerate(keys):
+            values = self.read(key, names)
+            if values is None:
+                found.append(None)
+                continue
+            row = []
+            for label, value, numbers in zip(labels, values, kept, strict=True):
+                shown = value if numbers is None else numbers[place] or value
+                if shown is not None:
+                    row.append((label, shown))
+            found.append(row)
+        return found
+
+    def _kept_numbers(self, spec: FieldSpec, docs: Docs) -> list[bytes | None] | None:
+        """A SORTABLE field's numbers as they are shown; None if it has none."""
+        column = self.index.columns.get(spec.name)
+        if not isinstance(column, NumericColumn):
+            return None
+        numbers = column.at(docs).tolist()
+        return [number_text(number) if number == number else None for number in numbers]
+
+    def _chosen_of_json(
         self, key: bytes, doc: int, fields: list[Returned]
     ) -> list[tuple[bytes, Any]] | None:
-        """The fields that RETURN asks for."""
         value = self.value(key)
         if value is None:
             return None

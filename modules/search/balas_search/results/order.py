@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from balas_search.aggregate.columns import Numbers, Texts
 from balas_search.evaluation.cursors import Docs
 from balas_search.fields.spec import NUMERIC, FieldSpec
 from balas_search.fields.tag import folded
 from balas_search.index.columns import NumericColumn, TextColumn
 from balas_search.index.index import Index
 
+# A field of documents that was read from them: one value each, None for none.
+Loaded = Numbers | Texts | list[Any]
 # So few are sorted rather than parted first.
 SORTED_AT_ONCE = 500
 
@@ -57,7 +61,7 @@ def by_keys(
 class SortColumn:
     """What documents are sorted by: a SORTABLE field's column, or what the documents hold."""
 
-    def __init__(self, index: Index, spec: FieldSpec, docs: Docs, loaded: list[Any] | None) -> None:
+    def __init__(self, index: Index, spec: FieldSpec, docs: Docs, loaded: Loaded | None) -> None:
         self.docs = docs
         self.loaded = loaded
         self.column = index.columns.get(spec.name)
@@ -72,7 +76,7 @@ class SortColumn:
         """The sort key of a document, as WITHSORTKEYS shows it."""
         value: Any
         if self.loaded is not None:
-            value = self.loaded[place]
+            value = value_at(self.loaded, place)
             if value is not None and not self.numeric:
                 value = folded(value)
         elif isinstance(self.column, NumericColumn):
@@ -86,13 +90,35 @@ class SortColumn:
         return b"#" + number_text(value, 17) if self.numeric else b"$" + value
 
 
-def loaded_keys(values: list[Any], numeric: bool) -> NDArray[np.float64]:
+def value_at(loaded: Loaded, place: int) -> Any:
+    """A value that was read; None if there is none."""
+    if isinstance(loaded, Texts):
+        code = int(loaded.codes[place])
+        return loaded.texts[code] if code >= 0 else None
+    if isinstance(loaded, Numbers):
+        value = float(loaded.data[place])
+        return None if np.isnan(value) else value
+    return loaded[place]
+
+
+def loaded_keys(loaded: Loaded, numeric: bool) -> NDArray[np.float64]:
     """Numbers in the order of values that were read from documents; NaN for none."""
+    if isinstance(loaded, Numbers):
+        return loaded.data
+    if isinstance(loaded, Texts):
+        rank = folded_ranks(loaded.texts)
+        # The last is for codes below 0, which stand for no text.
+        ranks = np.array([*(rank[folded(text)] for text in loaded.texts), np.nan])
+        return ranks[np.where(loaded.codes < 0, len(ranks) - 1, loaded.codes)]
     if numeric:
-        return np.array([np.nan if value is None else value for value in values], float)
-    texts = sorted({folded(value) for value in values if value is not None})
-    rank = {text: at for at, text in enumerate(texts)}
-    return np.array([np.nan if value is None else rank[folded(value)] for value in values], float)
+        return np.array([np.nan if value is None else value for value in loaded], float)
+    rank = folded_ranks([value for value in loaded if value is not None])
+    return np.array([np.nan if value is None else rank[folded(value)] for value in loaded], float)
+
+
+def folded_ranks(texts: Iterable[bytes]) -> dict[bytes, int]:
+    """The texts, in lower case, with their places in order."""
+    return {text: at for at, text in enumerate(sorted({folded(text) for text in texts}))}
 
 
 def number_text(value: float, digits: int = 12) -> bytes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from balas_search.evaluation.cursors import Cursor, Docs, VectorCursor
+from balas_search.evaluation.cursors import Cursor, Docs, SetCursor, VectorCursor
 from balas_search.evaluation.evaluation import Evaluation, Limits
 from balas_search.evaluation.ranking import ranking_of
 from balas_search.evaluation.scorers import (
@@ -19,10 +19,12 @@ from balas_search.evaluation.scorers import (
     has_distances,
     scorer_named,
 )
+from balas_search.fields.spec import VECTOR
 from balas_search.index.index import Index
+from balas_search.postings.ranking import best_of_equals
 from balas_search.query.expansion import expand
 from balas_search.query.parser import parse
-from balas_search.query.tree import Keys, Knn, Node, Phrase
+from balas_search.query.tree import Branch, Keys, Knn, Node, Phrase, VectorRange
 from balas_search.results.options import QueryOptions
 from balas_search.results.order import by_score
 
@@ -81,6 +83,10 @@ class Found:
         wanted = offset + count
         if self.scorer is SCORERS[b"TFIDF"] and 0 < wanted <= RANKED_MAX and len(self.docs):
             documents = self.index.documents
+            if type(self.cursor) is SetCursor:
+                value = 1.0 if self.cursor.numeric else self.cursor.weight
+                places, scores = best_of_equals(documents, self.docs, value, wanted)
+                return places[offset:], scores[offset:]
             ranking = ranking_of(self.cursor)
             if ranking is not None:
                 own, highest = documents.scores, documents.frequencies
@@ -166,4 +172,24 @@ def run(
     cursor = evaluation.cursor(tree)
     docs = evaluation.documents(cursor)
     check_time()
-    return Found(docs, index, cursor, tree, scorer, options.payload, evaluation.yielded)
+    yielded = evaluation.yielded
+    if index.has_vectors:
+        nowhere = np.empty(0, np.uint32), np.empty(0)
+        for name in distance_names(tree, index):
+            yielded.setdefault(name, nowhere)
+    return Found(docs, index, cursor, tree, scorer, options.payload, yielded)
+
+
+def distance_names(node: Node, index: Index) -> list[bytes]:
+    """The names under which a query tells distances, were there any."""
+    if isinstance(node, Knn | VectorRange):
+        spec = index.spec_of(node.field_name)
+        default = b"__" + node.field_name + b"_score" if isinstance(node, Knn) else None
+        name = node.distance_name or default
+        found = [name] if name and spec is not None and spec.kind == VECTOR else []
+    else:
+        found = []
+    if isinstance(node, Branch):
+        for child in node.children:
+            found += distance_names(child, index)
+    return found

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 
 from balas.api import Context, Pairs, Reply, ReplyError, Status
+from balas_search.aggregate.columns import Numbers, Texts
 from balas_search.aggregate.rows import Rows, Source
 from balas_search.aggregate.steps import sorted_places
+from balas_search.evaluation.cursors import Docs
 from balas_search.evaluation.evaluation import Limits
 from balas_search.evaluation.scorers import idf
+from balas_search.fields.spec import NUMERIC, FieldSpec
 from balas_search.index.index import Index
 from balas_search.postings.posting import Posting
 from balas_search.postings.ranking import best_keys
@@ -19,7 +22,7 @@ from balas_search.query.tree import Token, Union
 from balas_search.results.excerpts import Excerpter, Hits
 from balas_search.results.explaining import explain_score
 from balas_search.results.loading import Loader
-from balas_search.results.order import SortColumn, by_keys, number_text
+from balas_search.results.order import Loaded, SortColumn, by_keys, number_text
 from balas_search.results.plans import Plan
 from balas_search.results.query import Found, TimeUp, run, until
 from balas_search.results.terms import terms_of
@@ -80,7 +83,12 @@ class Searcher:
         if self._loader is None:
             ctx, options = self.ctx, self.options
             self._loader = Loader(
-                self.index, ctx.peek_any, ctx.now_ms, options.dialect, options.expand_format
+                self.index,
+                ctx.peek_any,
+                ctx.read_fields,
+                ctx.now_ms,
+                options.dialect,
+                options.expand_format,
             )
         return self._loader
 
@@ -129,10 +137,21 @@ class Searcher:
         self._known = {name: place for place, name in enumerate(dict.fromkeys(self.ahead()))}
         places, column = self.places(found)
         scores = self.scores(found, places) if options.with_scores else [None] * len(places)
-        return total, [
-            self.row(found, place, column, score)
-            for place, score in zip(places.tolist(), scores, strict=True)
+        docs = found.docs[places]
+        keys = self.index.documents.keys
+        rows = [
+            Row(keys[doc] or b"", score) for doc, score in zip(docs.tolist(), scores, strict=True)
         ]
+        if options.with_payloads:
+            payloads = self.index.documents.payloads
+            for row, doc in zip(rows, docs.tolist(), strict=True):
+                row.payload = payloads.get(doc)
+        if options.with_sort_keys:
+            for row, place in zip(rows, places.tolist(), strict=True):
+                row.sort_key = self.sort_key(found, place, column)
+        if not options.no_content:
+            self.fill(rows, found, docs)
+        return total, rows
 
     def keys_alone(self, query: bytes) -> Reply:
         """The reply in RESP2 that has nothing but keys: the short way to it."""
@@ -211,16 +230,28 @@ class Searcher:
             return by_keys(keys, options.descending, options.offset, options.count), None
         spec = self.index.spec_of(name)
         assert spec is not None
-        loaded = None if spec.sortable else self.loader.column(found.docs, spec)
+        loaded = None if spec.sortable else self.loaded(found, spec)
         column = SortColumn(self.index, spec, found.docs, loaded)
         places = by_keys(column.keys, options.descending, options.offset, options.count)
         return places, column
 
+    def loaded(self, found: Found, spec: FieldSpec) -> Loaded:
+        """A field that is not SORTABLE, of all documents found."""
+        if not self.loader.reader.on_json:
+            column = self.rows(found).column(spec.name)
+            if isinstance(column, Numbers if spec.kind == NUMERIC else Texts):
+                return column
+        return self.loader.column(found.docs, spec)
+
+    def rows(self, found: Found) -> Rows:
+        """The documents found, as rows whose fields are read when they are asked for."""
+        source = Source(self.index, self.loader, self.ctx.read_fields)
+        return Rows(source, len(found.docs), found.docs, found=found)
+
     def places_by_several(self, found: Found) -> Any:
         """The same, where SORTBY is given more than once."""
         options = self.options
-        source = Source(self.index, self.loader, self.ctx.read_fields)
-        rows = Rows(source, len(found.docs), found.docs, found=found)
+        rows = self.rows(found)
         keys = [(options.sort_by or b"", options.descending), *options.then_by]
         columns = [(rows.column(name), descending) for name, descending in keys]
         return sorted_places(columns, rows.size, options.offset, options.count)
@@ -254,47 +285,45 @@ class Searcher:
             for place, value in zip(places.tolist(), scores.tolist(), strict=True)
         ]
 
-    def row(self, found: Found, place: int, column: SortColumn | None, score: Any) -> Row:
-        """One document."""
-        options = self.options
-        doc = int(found.docs[place])
-        key = self.index.documents.keys[doc]
-        assert key is not None
-        made = Row(key, score)
-        if options.with_payloads:
-            made.payload = self.index.documents.payloads.get(doc)
-        if options.with_sort_keys:
-            if column is not None:
-                made.sort_key = column.shown(place)
-            elif options.sort_by in found.yielded:
-                by_name = dict(self.measured(found, doc))
-                if options.sort_by in by_name:
-                    made.sort_key = b"#" + by_name[options.sort_by]
-        if not options.no_content:
-            made.fields = self.contents(found, doc, key)
-        return made
+    def sort_key(self, found: Found, place: int, column: SortColumn | None) -> bytes | None:
+        """What WITHSORTKEYS shows of a document."""
+        if column is not None:
+            return column.shown(place)
+        name = self.options.sort_by
+        if name not in found.yielded:
+            return None
+        distance = dict(self.measured(found, int(found.docs[place]))).get(name)
+        return None if distance is None else b"#" + distance
 
-    def contents(self, found: Found, doc: int, key: bytes) -> list[tuple[bytes, Any]] | None:
-        """The fields of a document that are wanted, as they are to be shown."""
+    def fill(self, rows: list[Row], found: Found, docs: Docs) -> None:
+        """Give the rows the fields of their documents that are wanted, as they are to be shown."""
         options = self.options
-        extra = self.measured(found, doc)
+        labels: dict[bytes, bytes] | None = None
         if options.returned is not None:
             labels = {field.name: field.label for field in options.returned}
-            fields = self.loader.chosen(
-                key, doc, [field for field in options.returned if field.name not in found.yielded]
-            )
-            extra = [(labels[name], value) for name, value in extra if name in labels]
+            read = [field for field in options.returned if field.name not in found.yielded]
+            contents = self.loader.chosen([row.key for row in rows], docs, read)
         else:
-            fields = self.ordered(self.with_sort_field(self.loader.whole(key), doc, key))
-        if fields is None:
-            return None
-        if options.highlight is not None or options.summarize is not None:
-            excerpter = self.excerpter(found)
-            fields = [
-                (name, excerpter.show(name, text) if isinstance(text, bytes) else text)
-                for name, text in fields
+            contents = [
+                self.ordered(self.with_sort_field(self.loader.whole(row.key), doc, row.key))
+                for row, doc in zip(rows, docs.tolist(), strict=True)
             ]
-        return extra + fields
+        excerpts = options.highlight is not None or options.summarize is not None
+        excerpter = self.excerpter(found) if excerpts else None
+        for row, fields, doc in zip(rows, contents, docs.tolist(), strict=True):
+            if fields is None:
+                continue
+            if excerpter is not None:
+                fields = [
+                    (name, excerpter.show(name, text) if isinstance(text, bytes) else text)
+                    for name, text in fields
+                ]
+            if found.yielded:
+                extra = self.measured(found, doc)
+                if labels is not None:
+                    extra = [(labels[name], value) for name, value in extra if name in labels]
+                fields = extra + fields
+            row.fields = fields
 
     def with_sort_field(
         self, fields: list[tuple[bytes, Any]] | None, doc: int, key: bytes
@@ -311,9 +340,13 @@ class Searcher:
         if fields is None:
             return None
         known = self._known
+        last = -1
+        in_order = True
         for name, _ in fields:
-            known.setdefault(name, len(known))
-        return sorted(fields, key=lambda pair: known[pair[0]])
+            place = known.setdefault(name, len(known))
+            in_order = in_order and place > last
+            last = place
+        return fields if in_order else sorted(fields, key=lambda pair: known[pair[0]])
 
     def measured(self, found: Found, doc: int) -> list[tuple[bytes, Any]]:
         """The distances of a document."""
