@@ -22,9 +22,9 @@ cimport cython
 from cpython.bytes cimport (
     PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE,
 )
-from cpython.long cimport PyLong_CheckExact
+from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
-from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from balas.keyspace.access cimport AccessClock
@@ -472,6 +472,7 @@ cdef class Database:
         has none. The expiry time of an existing entry stays.
         """
         cdef int64_t number
+        cdef int overflow
         cdef bint numeric
         cdef const char *text
         cdef Py_ssize_t length
@@ -487,8 +488,9 @@ cdef class Database:
                 entry, key, size, hashed, text, <uint32_t> length, form == RAW_FORM
             )
         if PyLong_CheckExact(value):
-            if INT64_MIN <= value <= INT64_MAX:
-                return self.place_number(entry, key, size, hashed, value)
+            number = PyLong_AsLongLongAndOverflow(value, &overflow)
+            if not overflow:
+                return self.place_number(entry, key, size, hashed, number)
             return self.put(entry, key, size, hashed, b"%d" % value, form)
         return self.place_object(entry, key, size, hashed, value)
 

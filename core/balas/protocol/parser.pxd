@@ -52,6 +52,7 @@ cdef class RequestParser:
     cdef bint parse_inline(self) except -1
     cdef int push_words(self, const char *text, Py_ssize_t size) except -1
     cdef bint parse_header(self) except -1
+    cdef bint parse_short_argument(self) except -1
     cdef bint parse_argument(self) except -1
     cdef bint parse_number(self, int64_t *number, str too_long) except -1
     cdef bint fail(self, str reason) except -1

@@ -253,7 +253,7 @@ cdef class RequestParser:
             if self.args_left == 0:
                 return True
         while self.args_left:
-            if not self.parse_argument():
+            if not self.parse_short_argument() and not self.parse_argument():
                 return False
         self.finish_request(False)
         return True
@@ -267,18 +267,6 @@ cdef class RequestParser:
         cdef Py_ssize_t i = 0
         cdef int64_t value = 0
         cdef const char *line_end
-        if left > 4 and b"1" <= text[0] <= b"9":
-            # Nearly always there are one or two digits.
-            value = text[0] - 48
-            if text[1] == b"\r":
-                number[0] = value
-                self.position += 4
-                return True
-            if text[2] == b"\r" and b"0" <= text[1] <= b"9":
-                number[0] = value * 10 + (text[1] - 48)
-                self.position += 5
-                return True
-            value = 0
         while i < left and i < 10 and b"0" <= text[i] <= b"9":
             value = value * 10 + (text[i] - 48)
             i += 1
@@ -308,6 +296,33 @@ cdef class RequestParser:
         if number > UNAUTHENTICATED_ARGS_MAX and not self.authenticated:
             return self.fail("unauthenticated multibulk length")
         self.args_left = number if number > 0 else 0
+        return True
+
+    cdef bint parse_short_argument(self) except -1:
+        """What nearly every argument is: all there, and its length has one digit or two. False, and
+        nothing done, for any other.
+        """
+        cdef const char *text = self.source + self.position
+        cdef Py_ssize_t left = self.end - self.position
+        cdef Py_ssize_t length, head
+        if left < 6 or self.bulk_length >= 0 or text[0] != b"$" or not b"1" <= text[1] <= b"9":
+            return False
+        length = text[1] - 48
+        if text[2] == b"\r":
+            head = 4
+        elif text[3] == b"\r" and b"0" <= text[2] <= b"9":
+            length = length * 10 + (text[2] - 48)
+            head = 5
+        else:
+            return False
+        if left < head + length + 2:
+            return False
+        if self.arg_count == self.request_first:
+            self.push(self.settings.name(text + head, length))
+        else:
+            self.push(PyBytes_FromStringAndSize(text + head, length))
+        self.position += head + length + 2
+        self.args_left -= 1
         return True
 
     cdef bint parse_argument(self) except -1:

@@ -8,8 +8,8 @@ large or the client is idle.
 from cpython.bytes cimport (
     PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE,
 )
-from cpython.long cimport PyLong_CheckExact
-from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
+from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
+from libc.stdint cimport int64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
@@ -102,6 +102,8 @@ cdef class ReplyWriter:
 
     cpdef int reply(self, object value) except -1:
         """Append one reply value."""
+        cdef int overflow
+        cdef int64_t number
         if PyBytes_CheckExact(value):
             return self.put_bulk(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
         if value is ok:
@@ -111,9 +113,8 @@ cdef class ReplyWriter:
         if value is None:
             return self.put(b"_\r\n", 3) if self.resp == 3 else self.put(b"$-1\r\n", 5)
         if PyLong_CheckExact(value):
-            if INT64_MIN <= value <= INT64_MAX:
-                return self.put_number(b":", value)
-            return self.big_number(value)
+            number = PyLong_AsLongLongAndOverflow(value, &overflow)
+            return self.big_number(value) if overflow else self.put_number(b":", number)
         if type(value) is list:
             self.put_number(b"*", len(<list> value))
             for item in <list> value:
