@@ -7,6 +7,7 @@ from balas.registry.spec cimport CommandSpec
 cdef class Execution:
     cdef readonly Context ctx
     cdef readonly object script
+    cdef readonly object chunk
     cdef readonly tuple keys
     cdef readonly tuple arguments
     cdef Engine engine
@@ -23,7 +24,7 @@ cdef class Execution:
 
     @staticmethod
     cdef Execution begin(
-        Context own, Context ctx, object script, tuple keys, tuple arguments, object acl,
-        bint read_only, bint out_of_memory,
+        Context own, Context ctx, object script, object chunk, tuple keys, tuple arguments,
+        object acl, bint read_only, bint out_of_memory,
     )
     cdef object perform(self, CommandSpec spec, PyObject **argv, Py_ssize_t count)

@@ -6,6 +6,7 @@ from balas.services.acl.users import Acl
 class Execution:
     ctx: Context
     script: Any
+    chunk: Any
     keys: tuple[bytes, ...]
     arguments: tuple[bytes, ...]
     resp: int
@@ -20,6 +21,7 @@ class Execution:
         own: Context,
         ctx: Context,
         script: Any,
+        chunk: Any,
         keys: tuple[bytes, ...],
         arguments: tuple[bytes, ...],
         acl: Acl,

@@ -30,7 +30,7 @@ cdef class Execution:
 
     Attributes:
         ctx: what its commands get.
-        script: what runs.
+        script, chunk: what runs, as it is known and as the interpreter's.
         keys, arguments: with what.
         resp: the protocol in which it wants to see replies.
         wrote: it has changed data, and so cannot be ended.
@@ -42,8 +42,8 @@ cdef class Execution:
 
     @staticmethod
     cdef Execution begin(
-        Context own, Context ctx, object script, tuple keys, tuple arguments, object acl,
-        bint read_only, bint out_of_memory,
+        Context own, Context ctx, object script, object chunk, tuple keys, tuple arguments,
+        object acl, bint read_only, bint out_of_memory,
     ):
         """What runs next; the arguments are those of the class."""
         cdef Execution made = Execution.__new__(Execution)
@@ -51,6 +51,7 @@ cdef class Execution:
         own.may_block = ctx.may_block
         made.ctx = own
         made.script = script
+        made.chunk = chunk
         made.keys = keys
         made.arguments = arguments
         made.engine = ctx.engine

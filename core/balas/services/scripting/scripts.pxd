@@ -5,6 +5,7 @@ from balas.engine.dispatch cimport Engine
 from balas.registry.spec cimport CommandSpec
 from balas.services.scripting.bridge cimport Chunk
 from balas.services.scripting.execution cimport Execution
+from balas.services.scripting.runner cimport Runner
 
 cdef class Script:
     cdef readonly str name
@@ -25,7 +26,7 @@ cdef class Scripting:
     cdef public int forgotten
     cdef public double load_deadline_s
     cdef object _made
-    cdef object _runner
+    cdef Runner _runner
 
-    cdef int _resume(self, Execution execution) except -1
+    cpdef Script known(self, bytes digest)
     cdef object _reply(self, Execution execution)

@@ -1,6 +1,6 @@
 """The scripts of one server: known by the SHA-1 of their text, run one at a time.
 
-A script runs in a greenlet, a stack of its own. When it takes longer than `busy-reply-threshold` it
+A script runs on a stack of its own. When it takes longer than `busy-reply-threshold` it
 is set aside every few milliseconds, so that others learn that the server is busy, and may end it by
 SCRIPT KILL; nobody may do anything else meanwhile (the gate `_refuse_while_busy`), so a script
 remains one step for all who look at the data.
@@ -14,8 +14,6 @@ import hashlib
 import time
 from collections.abc import Callable
 from typing import Any
-
-from greenlet import getcurrent, greenlet
 
 from balas.engine import attention
 from balas.engine.client import Client
@@ -34,6 +32,7 @@ from balas.services.log import DEBUG, NOTICE, VERBOSE, WARNING, Log
 from balas.services.scripting.bridge import Chunk, ScriptError, one_line
 from balas.services.scripting.execution import Execution
 from balas.services.scripting.interpreter import CompileError, Interpreter
+from balas.services.scripting.runner import Runner
 
 # How long a busy script goes on before others are heard, and how long they are.
 SLICE_MS = 5
@@ -125,7 +124,7 @@ class Scripting:
         self.forgotten = 0
         self.load_deadline_s = 0.0
         self._made: Interpreter | None = None
-        self._runner: greenlet | None = None
+        self._runner = Runner()
         engine.gates.add(ORDER_BUSY, attention.BUSY, self._refuse_while_busy)
 
     @property
@@ -228,6 +227,7 @@ class Scripting:
             self._context,
             ctx,
             script,
+            script.chunk,
             keys,
             arguments,
             self._acl,
@@ -241,7 +241,7 @@ class Scripting:
         try:
             if resp != 2:
                 client.resp = 2
-            done = self._resume(execution)
+            done = self._runner.resume(execution)
         finally:
             if client.writer.resp != resp:
                 client.resp = resp
@@ -250,27 +250,6 @@ class Scripting:
             self.current = None
             return self._reply(execution)
         return self._wait(ctx, execution)
-
-    def _resume(self, execution: Execution | None) -> bool:
-        """Give a script to the greenlet that runs them, or go on with the one it has; whether that
-        is done, and not just set aside.
-
-        There is one such greenlet for all scripts: making one takes longer than most of them.
-        """
-        if self._runner is None or self._runner.dead:
-            self._runner = greenlet(self._run_scripts)
-        return self._runner.switch(execution) is True
-
-    def _run_scripts(self, execution: Execution) -> None:
-        """What that greenlet does."""
-        go_back = outside().switch
-        while True:
-            script: Script = execution.script
-            try:
-                execution.outcome = script.chunk.run(execution)
-            except Exception as error:
-                execution.outcome = error
-            execution = go_back(True)
 
     def _reply(self, execution: Execution) -> Reply:
         """The reply for what a script has come to; raises ReplyError for a failure."""
@@ -322,7 +301,7 @@ class Scripting:
             return None  # inside EXEC nobody can be waited for
         if execution.paused and (now_s - execution.resumed_s) * 1000 < SLICE_MS:
             return None
-        outside().switch(False)
+        self._runner.step_aside()
         return KILLED if execution.killed else None
 
     def _wait(self, ctx: Context, execution: Execution) -> Reply:
@@ -351,7 +330,7 @@ class Scripting:
         database, resp = client.db, client.resp
         client.db, client.resp = execution.ctx.db, execution.resp
         try:
-            done = self._resume(None)
+            done = self._runner.resume(None)
         finally:
             client.db, client.resp = database, resp
         if not done:
@@ -383,13 +362,6 @@ class Scripting:
         if spec.name == "shutdown" and b"NOSAVE" in [word.upper() for word in argv]:
             return None
         raise ReplyError(BUSY_FUNCTION if self.current.script.is_function else BUSY_SCRIPT)
-
-
-def outside() -> greenlet:
-    """The greenlet that has given the job to this one: the server's own."""
-    parent = getcurrent().parent
-    assert parent is not None, "scripts run in a greenlet of their own"
-    return parent
 
 
 def shebang_flags(text: bytes) -> int | None:
