@@ -203,7 +203,7 @@ def profile(ctx: Context, graph_key: bytes, query: bytes, *options: bytes) -> Re
     except Exception:
         run.graph.roll_back()
         raise
-    keep(ctx, graph_key, query, graph, run, plan)
+    keep(ctx, graph_key, graph, run)
     return list(lines)
 
 

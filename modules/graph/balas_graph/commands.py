@@ -33,7 +33,7 @@ from balas_graph.execution.clauses import Executor, Plan, prepare
 from balas_graph.execution.loading import IMPORT_FOLDER
 from balas_graph.language.parser import Parser
 from balas_graph.settings import Settings
-from balas_graph.storage import files
+from balas_graph.storage import effects, files
 from balas_graph.storage.graph import Graph
 
 EMPTY_KEY = "ERR Invalid graph operation on empty key"
@@ -144,7 +144,7 @@ def run_query(
     run.graph.note_slow(
         ctx.now_ms // 1000, "graph.ro_query" if read_only else "graph.query", query, spent_ms
     )
-    keep(ctx, graph_key, text, graph, run, plan)
+    keep(ctx, graph_key, graph, run)
     return reply
 
 
@@ -154,23 +154,21 @@ def schema_version(graph: Graph) -> int:
     return zlib.crc32(repr(names).encode("utf-8", "surrogatepass"))
 
 
-def keep(
-    ctx: Context, graph_key: bytes, text: bytes, graph: Graph | None, run: Run, plan: Plan
-) -> None:
+def keep(ctx: Context, graph_key: bytes, graph: Graph | None, run: Run) -> None:
     """Store a graph that is new, and report what has changed.
 
-    The log gets the text, without a timeout; or the graph, if the text would not do the same again.
+    The log gets the effects: the text might not do the same again.
     """
     changed = run.graph.store.change_count > 0
+    recorded = (changed or graph is None) and ctx.changes.recording
+    data = effects.encode(run.graph) if recorded else b""
     run.graph.keep()
     if graph is None:
         ctx.store(graph_key, run.graph)
     if changed or graph is None:
         ctx.changed(graph_key, "graph.query")
-        if plan.chancy:
-            ctx.record(b"GRAPH._RESTORE", graph_key, files.encode(run.graph))
-        else:
-            ctx.record(b"GRAPH.QUERY", graph_key, text)
+        if recorded:
+            ctx.record(b"GRAPH._EFFECT", graph_key, data)
 
 
 @command("GRAPH.QUERY", arity=-3, flags=WRITE | DENYOOM, keys=key(1, RW | ACCESS | INSERT))
@@ -241,4 +239,20 @@ def restore(ctx: Context, graph_key: bytes, data: bytes) -> Reply:
     files.decode(graph, data)
     ctx.store(graph_key, graph)
     ctx.changed(graph_key, "graph.restore")
+    return OK
+
+
+@command("GRAPH._EFFECT", arity=3, flags=WRITE | DENYOOM, keys=key(1, RW | INSERT))
+def effect(ctx: Context, graph_key: bytes, data: bytes) -> Reply:
+    """GRAPH._EFFECT graph data
+
+    Change a graph as the log tells what a query has done.
+    """
+    graph = ctx.write(graph_key, Graph)
+    made = graph or Graph()
+    effects.apply(made, data)
+    made.keep()
+    if graph is None:
+        ctx.store(graph_key, made)
+    ctx.changed(graph_key, "graph.query")
     return OK

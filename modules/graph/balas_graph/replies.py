@@ -48,7 +48,7 @@ def column_shown(values: list[object], graph: Graph, compact: bool) -> list[Repl
     if compact:
         return [compact_value(value, graph) for value in values]
     if set(map(type, values)) <= PLAIN:
-        return values  # type: ignore[return-value]
+        return values
     return [verbose(value, graph) for value in values]
 
 

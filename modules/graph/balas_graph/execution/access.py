@@ -76,9 +76,9 @@ def wishes(part: Expression) -> Iterator[Wanted]:
     elif isinstance(part, tree.Binary) and part.operator in ("IN", "STARTS WITH"):
         yield from compared(part.left, part.operator, part.right)
     elif isinstance(part, tree.Binary) and part.operator == "OR":
-        left, right = list(wishes(part.left)), list(wishes(part.right))
-        for one in left:
-            other = next((other for other in right if other.name == one.name), None)
+        others = list(wishes(part.right))
+        for one in wishes(part.left):
+            other = next((other for other in others if other.name == one.name), None)
             if other is not None:
                 yield Either(one.name, (one, other))
 
@@ -133,9 +133,7 @@ def of_map(name: str, properties: Expression | None) -> tuple[Wanted, ...]:
     return tuple(Wish(name, key, "=", value) for key, value in properties.pairs)
 
 
-def answer(
-    graph: Graph, edges: bool, label: int, wish: Wanted, evaluate: Evaluate
-) -> Ids | None:
+def answer(graph: Graph, edges: bool, label: int, wish: Wanted, evaluate: Evaluate) -> Ids | None:
     """The ids an index has for a wish; None if there is no index, or it cannot know."""
     if isinstance(wish, Either):
         parts = [answer(graph, edges, label, choice, evaluate) for choice in wish.choices]

@@ -7,7 +7,7 @@ the columns itself (`columnar`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -42,7 +42,7 @@ HOPS_MAX = 3
 # Values that a dict tells apart as "=" does, but for truths.
 PLAIN = (type(None), bool, int, float, str)
 # Tests of a property and a constant that are no comparison.
-BINARY_TESTS = {
+BINARY_TESTS: dict[str, Callable[[object, object], object]] = {
     "IN": operators.contains,
     "STARTS WITH": partial(operators.string_test, "STARTS WITH"),
     "ENDS WITH": partial(operators.string_test, "ENDS WITH"),
@@ -241,13 +241,11 @@ def step_of(clause: tree.Match, number: int, nodes: set[str], edges: set[str]) -
         edges.update(path.names)
         nodes.update(node.name for node in path.nodes)
     tests, joins, labels, rest = [], [], [], []
-    wishes = {
-        name: tuple(filter(settled, found)) for name, found in wanted(clause.where).items()
-    }
+    wishes = {name: tuple(filter(settled, found)) for name, found in wanted(clause.where).items()}
     for path, pattern in zip(paths, clause.patterns, strict=True):
         named = zip((*(node.name for node in path.nodes), *path.names), pattern.parts, strict=True)
-        for name, part in named:
-            wishes[name] = (*of_map(name, part.properties), *wishes.get(name, ()))
+        for name, spot in named:
+            wishes[name] = (*of_map(name, spot.properties), *wishes.get(name, ()))
     for part in conjuncts(clause.where):
         test, join = test_of(part), join_of(part, nodes | edges)
         if test is not None and (test.name in nodes or test.name in edges):
@@ -262,9 +260,7 @@ def step_of(clause: tree.Match, number: int, nodes: set[str], edges: set[str]) -
             labels += [(part.of.name, label) for label in part.labels]
         else:
             rest.append(part)
-    return Step(
-        tuple(paths), tuple(tests), tuple(joins), tuple(labels), tuple(rest), wishes
-    )
+    return Step(tuple(paths), tuple(tests), tuple(joins), tuple(labels), tuple(rest), wishes)
 
 
 def recipe(clauses: Sequence[tree.Clause]) -> Recipe | None:
@@ -429,9 +425,7 @@ class Matcher:
         """The value of a literal or a parameter."""
         return self.run.compiler.compile(value)({}, self.run)
 
-    def entrance(
-        self, path: Path, batch: Batch, step: Step
-    ) -> tuple[int, int, Ids | None, bool]:
+    def entrance(self, path: Path, batch: Batch, step: Step) -> tuple[int, int, Ids | None, bool]:
         """How many beginnings a path could have, at which place, their ids, and whether these
         are of edges.
 

@@ -16,7 +16,6 @@ from balas_graph.execution.access import wanted
 from balas_graph.execution.batches import Batch, Matcher, Recipe, recipe
 from balas_graph.execution.matching import match, path_of
 from balas_graph.execution.projection import Projector
-from balas_graph.execution.table import Table
 from balas_graph.language import checks, tree
 from balas_graph.language.parser import Parser
 
@@ -96,9 +95,8 @@ class Executor:
             elif isinstance(clauses[0], tree.CallProcedure) and len(clauses) > 1:
                 rows, place = self.front_call(clauses[0], clauses[1], rows, run)
         for clause in clauses[place:]:
-            if isinstance(rows, Table):
-                rows = list(rows)
-            rows = getattr(self, "run_" + type(clause).__name__.lower())(clause, rows, run)
+            method = getattr(self, "run_" + type(clause).__name__.lower())
+            rows = method(clause, rows if isinstance(rows, list) else list(rows), run)
             run.step(len(rows))
         last = clauses[len(clauses) - 1]
         if isinstance(last, tree.Projection) or (
@@ -153,7 +151,7 @@ class Executor:
         result = self.project(behind, batch, run)
         return (batch.rows(run), 1) if result is None else (result, 2)
 
-    def run_match(self, clause: tree.Match, rows: Sequence[Row], run: Run) -> Sequence[Row]:
+    def run_match(self, clause: tree.Match, rows: list[Row], run: Run) -> list[Row]:
         """MATCH and OPTIONAL MATCH."""
         result: list[Row] = []
         where = run.compiler.maybe(clause.where)
@@ -171,7 +169,7 @@ class Executor:
         run.hints = outer
         return result
 
-    def run_unwind(self, clause: tree.Unwind, rows: Sequence[Row], run: Run) -> Sequence[Row]:
+    def run_unwind(self, clause: tree.Unwind, rows: list[Row], run: Run) -> list[Row]:
         """UNWIND: a row for each item; a value that is no list is one item."""
         source = run.compiler.compile(clause.source)
         result: list[Row] = []
@@ -184,35 +182,35 @@ class Executor:
                 result.append({**row, clause.variable: item})
         return result
 
-    def run_loadcsv(self, clause: tree.LoadCsv, rows: Sequence[Row], run: Run) -> Sequence[Row]:
+    def run_loadcsv(self, clause: tree.LoadCsv, rows: list[Row], run: Run) -> list[Row]:
         """LOAD CSV."""
         return loading.load(clause, rows, run)
 
-    def run_create(self, clause: tree.Create, rows: Sequence[Row], run: Run) -> Sequence[Row]:
+    def run_create(self, clause: tree.Create, rows: list[Row], run: Run) -> list[Row]:
         """CREATE."""
         return [writing.create(clause.patterns, row, run) for row in rows]
 
-    def run_merge(self, clause: tree.Merge, rows: Sequence[Row], run: Run) -> Sequence[Row]:
+    def run_merge(self, clause: tree.Merge, rows: list[Row], run: Run) -> list[Row]:
         """MERGE."""
         return writing.merge(clause, rows, run)
 
-    def run_set(self, clause: tree.Set, rows: Sequence[Row], run: Run) -> Sequence[Row]:
+    def run_set(self, clause: tree.Set, rows: list[Row], run: Run) -> list[Row]:
         """SET and REMOVE."""
         for row in rows:
             for item in clause.items:
                 writing.assign(item, row, run, clause.remove)
         return rows
 
-    def run_delete(self, clause: tree.Delete, rows: Sequence[Row], run: Run) -> Sequence[Row]:
+    def run_delete(self, clause: tree.Delete, rows: list[Row], run: Run) -> list[Row]:
         """DELETE."""
         writing.delete(clause, rows, run)
         return rows
 
-    def run_projection(self, clause: tree.Projection, rows: Sequence[Row], run: Run) -> Sequence[Row]:
+    def run_projection(self, clause: tree.Projection, rows: list[Row], run: Run) -> list[Row]:
         """WITH and RETURN."""
         return self.plan.projector(clause, run.registry).run(rows, run)
 
-    def run_foreach(self, clause: tree.ForEach, rows: Sequence[Row], run: Run) -> Sequence[Row]:
+    def run_foreach(self, clause: tree.ForEach, rows: list[Row], run: Run) -> list[Row]:
         """FOREACH: the clauses within for each item, without changing the rows."""
         source = run.compiler.compile(clause.source)
         for row in rows:
@@ -226,7 +224,7 @@ class Executor:
                 self.part(clause.clauses, [{**row, clause.variable: item}], run)
         return rows
 
-    def run_callprocedure(self, clause: tree.CallProcedure, rows: Sequence[Row], run: Run) -> Sequence[Row]:
+    def run_callprocedure(self, clause: tree.CallProcedure, rows: list[Row], run: Run) -> list[Row]:
         """CALL of a procedure, for each row."""
         found = run.registry.procedures[clause.name.lower()]
         arguments = [run.compiler.compile(argument) for argument in clause.arguments or ()]
@@ -255,7 +253,7 @@ class Executor:
                 result.append(inner)
         return result
 
-    def run_callsubquery(self, clause: tree.CallSubquery, rows: Sequence[Row], run: Run) -> Sequence[Row]:
+    def run_callsubquery(self, clause: tree.CallSubquery, rows: list[Row], run: Run) -> list[Row]:
         """CALL { }: the rows of the query within; the row itself if it only writes."""
         clauses = clause.query.parts[0]
         last = clauses[len(clauses) - 1]
@@ -269,7 +267,7 @@ class Executor:
             run.step(len(result))
         return result
 
-    def run_indexchange(self, clause: tree.IndexChange, rows: Sequence[Row], run: Run) -> Sequence[Row]:
+    def run_indexchange(self, clause: tree.IndexChange, rows: list[Row], run: Run) -> list[Row]:
         """CREATE INDEX and DROP INDEX."""
         schema.change(clause, run)
         return rows

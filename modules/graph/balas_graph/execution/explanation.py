@@ -6,7 +6,7 @@ show its records, and its time stands at the last of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -75,7 +75,9 @@ class Counting(Executor):
         super().__init__(plan)
         self.seen: dict[int, tuple[int, float]] = {}
 
-    def part(self, clauses: tuple[tree.Clause, ...], rows: list[Row], run: Run) -> list[Row]:
+    def part(
+        self, clauses: tuple[tree.Clause, ...], rows: Sequence[Row], run: Run
+    ) -> Sequence[Row]:
         """As the executor does, with a look at the rows behind each clause."""
         for clause in clauses:
             begun = perf_counter()
@@ -328,8 +330,8 @@ class Explainer:
             (clause.limit is not None, "Limit"),
             (clause.where is not None, "Filter"),
         )
-        for wanted, text in steps:
-            if wanted:
+        for there, text in steps:
+            if there:
                 found = Operation(text, [found], clause)
         self.bound = {name for _, name, _ in clause.items}
         return found

@@ -105,7 +105,7 @@ class Parser(ExpressionParser):
             self.expect_words("ON")
             self.expect("(")
             variable = (pattern.edges if edges else pattern.nodes)[0].variable
-            keys = []
+            keys: list[str] = []
             while not keys or self.eat(","):
                 name = self.name()
                 if name != variable:

@@ -126,9 +126,7 @@ def vectors(
 
 
 @procedure("db.idx.vector.queryNodes", "node", "score")
-def nearest_nodes(
-    run: Run, label: object, attribute: object, count: object, query: object
-) -> Rows:
+def nearest_nodes(run: Run, label: object, attribute: object, count: object, query: object) -> Rows:
     """The nodes whose vectors are the nearest."""
     return vectors(run, False, label, attribute, count, query)
 

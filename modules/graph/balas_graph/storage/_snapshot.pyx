@@ -6,6 +6,7 @@ from libc.stdlib cimport realloc
 import numpy as np
 
 from balas_graph.storage._columns cimport Column
+from balas_graph.storage._index import RangeIndex
 from balas_graph.storage._store cimport EdgeRecord, Heads, NodeRecord, Relation, Store
 
 
@@ -110,7 +111,8 @@ def restore(Store store, head, list parts, list columns, unpack, counts):
     check_shapes(store)
     for edges, label, key in head["indexes"]:
         check(0 <= label < (n_types if edges else n_labels) and 0 <= key < n_keys)
-        store.create_index(edges, label, key)
+        check((bool(edges), label, key) not in store.indexes)
+        store.attach(RangeIndex(edges, label, key))
 
 
 cdef int restore_names(Store store, head, n_labels, n_keys) except -1:

@@ -4,6 +4,17 @@ from balas_graph.storage._columns cimport Column
 from balas_graph.storage._index cimport Index
 
 
+# The kinds of changes in the log.
+cdef enum:
+    NEW_NODE = 0
+    NEW_EDGE = 1
+    GONE_NODE = 2
+    GONE_EDGE = 3
+    LABELS = 4
+    VALUE = 5
+    CALL = 6
+
+
 cdef struct NodeRecord:
     int32_t labels  # the number of its set of labels; -1 without a node
     int32_t shape  # the number of its list of properties

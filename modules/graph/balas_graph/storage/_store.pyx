@@ -18,15 +18,6 @@ import numpy as np
 from balas_graph.storage._columns cimport Column
 from balas_graph.storage._index cimport Index, RangeIndex
 
-cdef enum:
-    NEW_NODE = 0
-    NEW_EDGE = 1
-    GONE_NODE = 2
-    GONE_EDGE = 3
-    LABELS = 4
-    VALUE = 5
-    CALL = 6
-
 # Measured by sys.getsizeof: an entry of a dict with its key, and an id in a list.
 cdef Py_ssize_t ENTRY_BYTES = 150
 cdef Py_ssize_t LIST_BYTES = 40
@@ -216,6 +207,20 @@ cdef class Store:
         """Whether there is a node of this id."""
         return 0 <= id < self.node_limit and self.nodes[<Py_ssize_t> id].labels >= 0
 
+    def alone(self, int32_t id):
+        """Whether a node has no edges."""
+        cdef Relation relation
+        for relation in self.relations:
+            if relation.outgoing.get(id) >= 0 or relation.incoming.get(id) >= 0:
+                return False
+        return True
+
+    def kind_of(self, bint edge, int32_t id):
+        """The numbers of a node's labels, or of an edge's type, and of the shape."""
+        if edge:
+            return self.edges[id].type, self.edges[id].shape
+        return self.nodes[id].labels, self.nodes[id].shape
+
     def has_edge(self, id):
         """Whether there is an edge of this id."""
         return 0 <= id < self.edge_limit and self.edges[<Py_ssize_t> id].type >= 0
@@ -269,6 +274,10 @@ cdef class Store:
             if self.changes_size > 1024:
                 free(self.changes)
                 self.changes, self.changes_size = NULL, 0
+        self.forget_handles()
+
+    def forget_handles(self):
+        """Forget the objects of entities."""
         self.node_handles.clear()
         self.edge_handles.clear()
 
@@ -745,21 +754,6 @@ cdef class Store:
         by_key[found.key].remove(found)
         if not any(by_key):
             by_key.clear()
-
-    def create_index(self, bint edges, int32_t label, int32_t key):
-        """Make an index of values and fill it; False if there is one."""
-        if (edges, label, key) in self.indexes:
-            return False
-        self.attach(RangeIndex(edges, label, key))
-        return True
-
-    def drop_index(self, bint edges, int32_t label, int32_t key):
-        """Remove an index of values; False if there is none."""
-        found = self.indexes.get((edges, label, key))
-        if found is None:
-            return False
-        self.detach(found)
-        return True
 
     def edges_of(self, int32_t type):
         """The ids of the edges of a type (-1: of all), ascending."""

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from balas.api import BadData
 from balas_graph.errors import QueryError
@@ -43,6 +46,11 @@ def encode(graph: Graph) -> bytes:
     head["columns"] = [[len(column) for column in side] for side in columns]
     text = json.dumps(head, separators=(",", ":")).encode()
     blocks = [text, *parts, *(block for side in columns for column in side for block in column)]
+    return joined(blocks)
+
+
+def joined(blocks: Sequence[bytes]) -> bytes:
+    """Blocks, each behind its length."""
     return b"".join(len(block).to_bytes(LENGTH_BYTES, "little") + block for block in blocks)
 
 
@@ -81,11 +89,51 @@ def decode(graph: Graph, data: bytes) -> None:
 def checked(index: Index, graph: Graph) -> Index:
     """An index of a file, if its label and its property have names."""
     names = graph.types if index.edges else graph.labels
-    if not (
-        0 <= index.label < len(names.names) and 0 <= index.key < len(graph.attributes.names)
-    ):
+    if not (0 <= index.label < len(names.names) and 0 <= index.key < len(graph.attributes.names)):
         raise ValueError("an index of nothing")
     return index
+
+
+def picture(graph: Graph) -> bytes:
+    """All that can be seen of a graph: the same for equal ones, however they came to be."""
+    store = graph.store
+    nodes = [
+        [
+            id,
+            store.label_sets[store.labels_of(id)],
+            [[key, pack(value)] for key, value in store.properties(False, id).items()],
+        ]
+        for id in store.nodes_with(-1).tolist()
+    ]
+    edges = [
+        [
+            id,
+            store.edge(id).type,
+            *(int(end[0]) for end in store.ends_of(np.array([id], np.int32))),
+            [[key, pack(value)] for key, value in store.properties(True, id).items()],
+        ]
+        for id in store.edges_of(-1).tolist()
+    ]
+    orders = [
+        [[type, list(found)] for type, found in store.beside(node[0], incoming).items()]
+        for node in nodes
+        for incoming in (False, True)
+    ]
+    indexes = (*store.indexes.values(), *store.searches.values())
+    store.forget_handles()
+    return json.dumps(
+        [
+            graph.labels.names,
+            graph.types.names,
+            graph.attributes.names,
+            sorted(map(repr, graph.constraints.all.items())),
+            sorted(json.dumps(definition(index)) for index in indexes),
+            [store.free_nodes, store.free_edges],
+            nodes,
+            edges,
+            orders,
+        ]
+    ).encode()
 
 
 def divided(data: bytes) -> list[bytes]:

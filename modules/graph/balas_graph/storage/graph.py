@@ -188,8 +188,8 @@ class Graph(Value):
         return twin
 
     def digest(self, digest: Digest) -> None:
-        """Everything that a file keeps, in the order of ids."""
-        digest.add(files.encode(self))
+        """All that can be seen, however it is kept."""
+        digest.add(files.picture(self))
 
     def rdb_save(self, out: SaveStream) -> None:
         """Write the layout that `files` describes."""

@@ -14,6 +14,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from balas_graph.errors import QueryError
 from balas_graph.storage.texts import Places, TextIndex
@@ -24,7 +25,8 @@ EXPANSIONS_MAX = 200
 PREFIX_LENGTH_MIN = 2
 DEPTH_MAX = 100
 TOKEN = re.compile(
-    r'\s*(?:(?P<word>(?:\\.|[\w\u0080-\U0010ffff])+\*?)|(?P<fuzzy>%{1,3}[\w\u0080-\U0010ffff]+%{1,3})'
+    r"\s*(?:(?P<word>(?:\\.|[\w\u0080-\U0010ffff])+\*?)"
+    r"|(?P<fuzzy>%{1,3}[\w\u0080-\U0010ffff]+%{1,3})"
     r'|(?P<quoted>"[^"]*")|(?P<field>@[\w|]+:)|(?P<mark>[()|~*-])|(?P<other>.))',
     re.DOTALL,
 )
@@ -144,7 +146,7 @@ def united(found: Iterable[Matches]) -> Matches:
 def apart(children: Sequence[Places]) -> int:
     """How far the words stand apart: the root of the squares of the least steps."""
     total = 0
-    for left, right in zip(children, children[1:], strict=False):
+    for left, right in pairwise(children):
         least, i, j = None, 0, 0
         while i < len(left) and j < len(right):
             step = abs(left[i] - right[j])

@@ -88,10 +88,10 @@ class VectorIndex(Index):
         found = self.matrix[rows]
         if self.space.similarity == "euclidean":
             apart = found - wanted
-            return np.sqrt(np.einsum("ij,ij->i", apart, apart))
+            return np.asarray(np.sqrt(np.einsum("ij,ij->i", apart, apart)), np.float32)
         lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(wanted)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return (1 - found @ wanted / lengths).astype(np.float32)
+            return np.asarray(1 - found @ wanted / lengths, np.float32)
 
     def nearest(self, wanted: Vector, count: int) -> list[tuple[int, float]]:
         """The ids of the nearest vectors, the nearest first, and how far they are."""
