@@ -253,10 +253,7 @@ def tell_removed(ctx: Context, key: bytes, found: Hash, changes: int) -> None:
     """Report that fields were removed from a hash, and delete it if none is left."""
     if changes == 0:
         return
-    if changes == 1:
-        ctx.changed(key, "hdel")
-    else:
-        ctx.changed_by(key, "hdel", changes)
+    ctx.changed_by(key, "hdel", changes)
     if found.length() == 0:
         ctx.delete(key)
         ctx.changed_too(key, "del")

@@ -49,7 +49,12 @@ def lpush(ctx: Context, key: bytes, *elements: bytes) -> Reply:
     Put elements before the first of a list, one after the other, and return its length. A list that
     is missing is made.
     """
-    return push(ctx, key, elements, True)
+    found: List | None = ctx.write(key, List)
+    if found is None:
+        return push_first(ctx, key, elements, True)
+    length = found.push(elements, True, ctx.limits)
+    ctx.changed_by(key, "lpush", len(elements))
+    return length
 
 
 @command(
@@ -65,7 +70,12 @@ def rpush(ctx: Context, key: bytes, *elements: bytes) -> Reply:
 
     Put elements behind the last of a list and return its length. A list that is missing is made.
     """
-    return push(ctx, key, elements, False)
+    found: List | None = ctx.write(key, List)
+    if found is None:
+        return push_first(ctx, key, elements, False)
+    length = found.push(elements, False, ctx.limits)
+    ctx.changed_by(key, "rpush", len(elements))
+    return length
 
 
 @command(
@@ -81,7 +91,7 @@ def lpushx(ctx: Context, key: bytes, *elements: bytes) -> Reply:
 
     LPUSH if the list is there; otherwise do nothing and return 0.
     """
-    return push(ctx, key, elements, True) if ctx.write(key, List) is not None else 0
+    return lpush(ctx, key, *elements) if ctx.write(key, List) is not None else 0
 
 
 @command(
@@ -97,23 +107,15 @@ def rpushx(ctx: Context, key: bytes, *elements: bytes) -> Reply:
 
     RPUSH if the list is there; otherwise do nothing and return 0.
     """
-    return push(ctx, key, elements, False) if ctx.write(key, List) is not None else 0
+    return rpush(ctx, key, *elements) if ctx.write(key, List) is not None else 0
 
 
-def push(ctx: Context, key: bytes, elements: tuple[bytes, ...], at_head: bool) -> int:
-    """Add elements at an end of a list, which is made if it is missing; its length."""
-    found: List | None = ctx.write(key, List)
-    if found is None:
-        found = List()
-        length = found.push(elements, at_head, ctx.limits)
-        ctx.store(key, found)
-    else:
-        length = found.push(elements, at_head, ctx.limits)
-    event = "lpush" if at_head else "rpush"
-    if len(elements) == 1:
-        ctx.changed(key, event)
-    else:
-        ctx.changed_by(key, event, len(elements))
+def push_first(ctx: Context, key: bytes, elements: tuple[bytes, ...], at_head: bool) -> int:
+    """Make a list of these elements; its length."""
+    made = List()
+    length = made.push(elements, at_head, ctx.limits)
+    ctx.store(key, made)
+    ctx.changed_by(key, "lpush" if at_head else "rpush", length)
     return length
 
 
@@ -228,8 +230,6 @@ def tell_removed(ctx: Context, key: bytes, found: List, event: str, count: int) 
         ctx.changed_by(key, event, count)
         ctx.delete(key)
         ctx.changed_too(key, "del")
-    elif count == 1:
-        ctx.changed(key, event)
     else:
         ctx.changed_by(key, event, count)
 

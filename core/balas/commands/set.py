@@ -61,9 +61,7 @@ def sadd(ctx: Context, key: bytes, *members: bytes) -> Reply:
         ctx.store(key, found)
     else:
         added = found.add_all(members, ctx.limits)
-    if added == 1:
-        ctx.changed(key, "sadd")
-    elif added:
+    if added:
         ctx.changed_by(key, "sadd", added)
     return added
 
@@ -97,10 +95,7 @@ def srem(ctx: Context, key: bytes, *members: bytes) -> Reply:
 
 def tell_removed(ctx: Context, key: bytes, found: Set, event: str, count: int) -> None:
     """Report that members have been removed from a set, and delete it if it is empty."""
-    if count == 1:
-        ctx.changed(key, event)
-    else:
-        ctx.changed_by(key, event, count)
+    ctx.changed_by(key, event, count)
     if found.length() == 0:
         ctx.delete(key)
         ctx.changed_too(key, "del")

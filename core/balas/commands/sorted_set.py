@@ -128,9 +128,7 @@ def add(
         ctx.store(key, target)
     if translated and added + updated > 0:
         ctx.record(b"ZADD", key, *arguments)
-    if added + updated == 1:
-        ctx.changed(key, "zadd")
-    elif added + updated > 1:
+    if added + updated:
         ctx.changed_by(key, "zadd", added + updated)
     return added + updated if options & COUNT_CHANGED else added
 
@@ -202,10 +200,7 @@ def zrem(ctx: Context, key: bytes, *members: bytes) -> Reply:
 
 def tell_removed(ctx: Context, key: bytes, found: SortedSet, event: str, count: int) -> None:
     """Report that members have been removed from a sorted set, and delete it if it is empty."""
-    if count == 1:
-        ctx.changed(key, event)
-    else:
-        ctx.changed_by(key, event, count)
+    ctx.changed_by(key, event, count)
     if found.length() == 0:
         ctx.delete(key)
         ctx.changed_too(key, "del")

@@ -446,14 +446,14 @@ cdef class Context:
         self.changes.report(self.db, key, event)
         return self.measure(self.db, key)
 
-    def changed_by(self, bytes key, str event, int64_t changes) -> None:
+    cpdef int changed_by(self, bytes key, str event, int64_t changes) except -1:
         """Report one event that counts as so many changes. 0 leaves no record of the command, but
         marks WATCHing clients.
         """
         self.changes.report_uncounted(self.db, key, event)
         self.changes.dirty += changes
         self.changes.frame_dirty += changes
-        self.measure(self.db, key)
+        return self.measure(self.db, key)
 
     def changed_in(self, Database db, bytes key, str event) -> None:
         """Report a change in another database."""
