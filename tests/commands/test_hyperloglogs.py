@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from balas.structures import hyperloglog
 from balas.testing import Both
 
 ELEMENTS = st.lists(st.integers(0, 3000).map(str), max_size=60)
@@ -68,3 +69,16 @@ def test_damaged_strings_are_refused(both: Both, data: bytes) -> None:
     both("PFADD", "good", "a")
     both("PFCOUNT", "h", "good")
     both("PFMERGE", "good", "h")
+
+
+@pytest.mark.parametrize("look", ["PFADD k a", "PFADD k", "PFCOUNT k", "PFCOUNT k k", "PFMERGE k"])
+@pytest.mark.parametrize("counted", [False, True])
+def test_who_looks_at_one_makes_it_raw(both: Both, look: str, counted: bool) -> None:
+    text = hyperloglog.new()
+    hyperloglog.add(text, b"a", 3000)
+    if counted:
+        hyperloglog.cache(text, 1)
+    both("SET", "k", bytes(text))
+    both("OBJECT", "ENCODING", "k")
+    both(*look.split())
+    both("OBJECT", "ENCODING", "k")

@@ -30,6 +30,14 @@ def check(text: bytes | bytearray) -> None:
         raise ReplyError(NOT_VALID)
 
 
+def own(ctx: Context, key: bytes) -> None:
+    """Make the string "raw", as one that was changed in place is, though nothing has changed."""
+    if ctx.encoding(key) != "raw":
+        text = editable(ctx, key)
+        if text is not None:
+            put_back(ctx, key, text)
+
+
 @command(
     "PFADD",
     arity=-2,
@@ -57,6 +65,7 @@ def pfadd(ctx: Context, key: bytes, *elements: bytes) -> Reply:
     except ValueError:
         raise ReplyError(CORRUPT) from None
     if not changes:
+        own(ctx, key)
         return 0
     hyperloglog.forget_cached(text)
     put_back(ctx, key, text)
@@ -93,6 +102,7 @@ def pfcount(ctx: Context, *names: bytes) -> Reply:
     check(text)
     known = hyperloglog.cached(text)
     if known is not None:
+        own(ctx, names[0])
         return known
     try:
         found = hyperloglog.count(text)
