@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from balas.api import ReplyError
+from balas_graph.evaluation.run import ROW_BYTES
 
 # Every setting with its default; those of THREADS and beyond are fixed when the server starts.
 DEFAULTS: dict[str, int | str] = {
@@ -30,8 +31,6 @@ CHANGEABLE = (
     "QUERY_MEM_CAPACITY", "DELTA_MAX_PENDING_CHANGES", "VKEY_MAX_ENTITY_COUNT", "CMD_INFO",
     "MAX_INFO_QUERIES", "EFFECTS_THRESHOLD", "DELAY_INDEXING",
 )  # fmt: skip
-# About what a row between two clauses takes, in bytes.
-ROW_BYTES = 232
 
 
 class Settings:

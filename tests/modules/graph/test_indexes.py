@@ -7,7 +7,8 @@ from random import Random
 
 import pytest
 
-from balas.testing import Client, InProcessServer, RealRedis
+from balas.api import ReplyError
+from balas.testing import Client, RealRedis
 from balas_graph.storage._index import RangeIndex
 from balas_graph.storage.entities import Point, Vector
 from balas_graph.storage.vectors import Space, VectorIndex
@@ -67,7 +68,7 @@ def asked(client: Client, key: str, query: str) -> list[str]:
     """The rows of a query in order, or how it fails."""
     try:
         return sorted(map(repr, client("GRAPH.RO_QUERY", key, query)[1]))
-    except Exception as error:
+    except ReplyError as error:
         return [str(error)]
 
 
@@ -81,10 +82,10 @@ def test_indexes_find_what_is_found_without_them(graph: Client, seed: int) -> No
     for turn in range(60):
         text = changed(chance)
         for key in ("with", "without"):
-            try:
+            if "1 / 0" in text:
+                assert "zero" in graph.error("GRAPH.QUERY", key, text)
+            else:
                 graph("GRAPH.QUERY", key, text)
-            except Exception as error:
-                assert "zero" in str(error)
         if turn == 40:
             graph("COPY", "with", "copied")
             graph("RENAME", "copied", "with")
@@ -142,9 +143,13 @@ def test_a_range_index_is_as_a_list(seed: int) -> None:
     chance = Random(seed)
     index, known = RangeIndex(False, 0, 0), {}
     makers = (
-        lambda: chance.randrange(50), lambda: chance.random() * 50, lambda: chance.choice("abc") * 3,
-        lambda: chance.random() < 0.5, lambda: float("nan"), lambda: Point(chance.random() * 9, 1.0),
-    )  # fmt: skip
+        lambda: chance.randrange(50),
+        lambda: chance.random() * 50,
+        lambda: chance.choice("abc") * 3,
+        lambda: chance.random() < 0.5,
+        lambda: float("nan"),
+        lambda: Point(chance.random() * 9, 1.0),
+    )
     for _ in range(2000):
         id = chance.randrange(300)
         if id in known:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from balas_graph.errors import QueryError, type_mismatch
+from balas_graph.evaluation.guards import in_time
 from balas_graph.evaluation.values import compare, equals, is_number, type_name
 
 INTEGERS = 2**64
@@ -20,6 +21,9 @@ DURATIONS: dict[str, Callable[[Any, Any], object]] = {
     "/": operator_functions.truediv,
 }
 
+# Longer strings and lists are not made: a few of them would fill the memory.
+TEXT_MAX, ITEMS_MAX = 1 << 26, 5_000_000
+
 
 def wrapped(value: int) -> int:
     """An integer as 64 bits hold it."""
@@ -29,7 +33,10 @@ def wrapped(value: int) -> int:
 def add(a: object, b: object) -> object:
     """Sum, or concatenation of strings and lists."""
     if isinstance(a, list):
-        return [*a, *b] if isinstance(b, list) else [*a, b]
+        if isinstance(b, list):
+            refuse_longer(len(a) + len(b), ITEMS_MAX)
+            return [*a, *b]
+        return [*a, b]
     if isinstance(b, list):
         return [a, *b]
     if a is None or b is None:
@@ -38,11 +45,19 @@ def add(a: object, b: object) -> object:
         result = a + b  # type: ignore[operator]
         return wrapped(result) if isinstance(result, int) else result
     if isinstance(a, str) or isinstance(b, str):
-        return text(a) + text(b)
+        left, right = text(a), text(b)
+        refuse_longer(len(left) + len(right), TEXT_MAX)
+        return left + right
     found = temporal("+", a, b)
     if found is not None:
         return found
     raise type_mismatch("Integer, Float, String, List or Null", type_name(a))
+
+
+def refuse_longer(length: int, most: int) -> None:
+    """QueryError for a string or a list that would be too long: they can double step by step."""
+    if length > most:
+        raise QueryError("Query's mem consumption exceeded capacity")
 
 
 def temporal(operator: str, a: object, b: object) -> object:
@@ -154,7 +169,7 @@ def string_test(operator: str, a: object, b: object) -> bool | None:
     if operator == "CONTAINS":
         return b in a
     try:
-        return re.fullmatch(b, a) is not None
+        return in_time(lambda: re.fullmatch(b, a), a) is not None
     except re.error as error:
         raise QueryError(f"Invalid regex: {error}") from error
 

@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from balas_graph.errors import QueryError
+from balas_graph.evaluation.guards import memory_bytes
 from balas_graph.evaluation.registry import Registry
 from balas_graph.storage.graph import Graph
 
@@ -21,6 +22,11 @@ Row = dict[str, object]
 ROWS_MAX = 5_000_000
 # The clock is read once in so many steps: reading it costs about as much as one.
 STEPS_PER_LOOK = 256
+# The memory is looked at less often, and only where there are many rows or long lists.
+STEPS_PER_WEIGHING = 16 * STEPS_PER_LOOK
+HEAVY_MIN = 1000
+# About what a row takes.
+ROW_BYTES = 232
 
 
 @dataclass(slots=True)
@@ -53,10 +59,28 @@ class Run:
     statistics: Statistics = field(default_factory=Statistics)
     rows_max: int = ROWS_MAX
     steps: int = 0
+    # What the process had when it was first looked at; 0 before.
+    memory_bytes: int = 0
     # Where LOAD CSV finds its files.
     import_folder: str = ""
     # What indexes can be asked about names, by WHERE.
     hints: dict[str, tuple[Wanted, ...]] = field(default_factory=dict)
+
+    def heavy(self, items: int) -> None:
+        """Count a list that has been made; a long one is a reason to look at the memory."""
+        if items < HEAVY_MIN:
+            self.step(items)
+            return
+        self.look(items)
+        self.weigh()
+
+    def weigh(self) -> None:
+        """Raise if the process has grown too much since the query was weighed first."""
+        now_bytes = memory_bytes()
+        if not self.memory_bytes:
+            self.memory_bytes = now_bytes
+        elif now_bytes - self.memory_bytes > self.rows_max * ROW_BYTES:
+            raise QueryError("Query's mem consumption exceeded capacity")
 
     def look(self, rows: int) -> None:
         """Raise if time or room is used up; for loops that call this now and then."""
@@ -68,9 +92,8 @@ class Run:
         self.steps += 1
         if rows > self.rows_max:
             raise QueryError("Query's mem consumption exceeded capacity")
-        if (
-            self.deadline_s is not None
-            and not self.steps % STEPS_PER_LOOK
-            and perf_counter() > self.deadline_s
-        ):
-            raise QueryError("Query timed out")
+        if not self.steps % STEPS_PER_LOOK:
+            if self.deadline_s is not None and perf_counter() > self.deadline_s:
+                raise QueryError("Query timed out")
+            if not self.steps % STEPS_PER_WEIGHING and rows > HEAVY_MIN:
+                self.weigh()

@@ -166,5 +166,5 @@ def integers(run: Run, start: int, end: int, step: int = 1) -> object:
     if step == 0:
         raise QueryError("ArgumentError: step argument to range() can't be 0")
     found = range(start, end + (1 if step > 0 else -1), step)
-    run.step(len(found))
+    run.heavy(len(found))
     return list(found)

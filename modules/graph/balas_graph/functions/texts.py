@@ -7,6 +7,7 @@ import re
 from uuid import UUID
 
 from balas_graph.errors import QueryError, type_mismatch
+from balas_graph.evaluation.guards import in_time
 from balas_graph.evaluation.registry import function
 from balas_graph.evaluation.run import Run
 from balas_graph.evaluation.values import type_name
@@ -27,14 +28,14 @@ def match_all(run: Run, value: str | None, regex: str | None) -> object:
     """For every match a list of the match and its groups."""
     if value is None or regex is None:
         return []
-    found = pattern(regex).finditer(value)
+    found = in_time(lambda: list(pattern(regex).finditer(value)), value)
     return [[match.group(), *(part or "" for part in match.groups())] for match in found]
 
 
 @function("string.replaceRegEx", "string", "string", "string")
 def replace_all(run: Run, value: str, regex: str, new: str = "") -> object:
     """With every match replaced by a text as it stands."""
-    return pattern(regex).sub(lambda match: new, value)
+    return in_time(lambda: pattern(regex).sub(lambda match: new, value), value)
 
 
 @function("randomUUID")
