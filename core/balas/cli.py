@@ -186,6 +186,7 @@ def serve(config: Config, log: Log, process: Process, watched: str) -> int:
     # Imported here: what comes before needs none of it, and says its errors sooner.
     from balas import network
     from balas.server import Server
+    from balas.services import collector
     from balas.services.config.renames import rename_commands
 
     try:
@@ -194,6 +195,7 @@ def serve(config: Config, log: Log, process: Process, watched: str) -> int:
         if watched:
             watch(server, watched)
         rename_commands(config, server.engine.commands)
+        collector.engage()
         return network.run(server)
     except FatalConfigError as error:
         sys.stderr.write(error.report())

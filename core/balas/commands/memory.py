@@ -7,6 +7,7 @@ from balas.errors import SYNTAX, ReplyError
 from balas.protocol.replies import OK, Reply, Status, Verbatim
 from balas.registry import Arguments, command, container, key
 from balas.registry.flags import LOADING, READONLY, RO, STALE
+from balas.services.collector import collect_all
 from balas.services.memory import Memory
 from balas.services.memory_report import diagnose, statistics
 from balas.services.memory_watch import MemoryWatch
@@ -78,8 +79,10 @@ def memory_doctor(ctx: Context) -> Reply:
 def memory_purge(ctx: Context) -> Reply:
     """MEMORY PURGE
 
-    Give memory that is free back to the system. Everybody waits meanwhile.
+    Free what only refers to itself, and give memory that is free back to the system. Everybody
+    waits meanwhile.
     """
+    collect_all()
     allocator.trim()
     return OK
 

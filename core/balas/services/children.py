@@ -21,6 +21,7 @@ from typing import NoReturn
 
 from balas.engine.dispatch import Engine
 from balas.engine.timers import Timer
+from balas.services.collector import freeze_for_fork, thaw_after_fork
 from balas.services.log import Log
 
 POLL_MS = 50
@@ -253,7 +254,7 @@ class Children:
         if self._timer is not None:
             self._timer.cancel()
         self.current = None
-        gc.unfreeze()
+        thaw_after_fork()
         for db in self._engine.databases:
             db.allow_resize(True)
         if os.WIFSIGNALED(status):
@@ -269,17 +270,17 @@ def fork() -> int:
     """Fork with signals held back in the child, and with the collector blind to all that lives now.
 
     In either process the collector would touch, and so copy, every page of theirs; in the parent
-    `gc.unfreeze` ends this.
+    `thaw_after_fork` ends this.
     """
     held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, UNWANTED})
-    gc.freeze()
+    freeze_for_fork()
     try:
         with warnings.catch_warnings():
             # Of threads that hold locks: ours (see `aof.writer`) only ever wait for the disk.
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
     except OSError:
-        gc.unfreeze()
+        thaw_after_fork()
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
         raise
     if pid:
