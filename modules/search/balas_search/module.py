@@ -80,7 +80,7 @@ class SearchBase(Module):
         """Save definitions before the keys and dictionaries after them, as RediSearch does."""
         if name == persistence.DEFINITIONS and not after_keys and self.indexes.by_name:
             persistence.save_definitions(out, self.indexes)
-        elif name == persistence.DICTIONARIES and after_keys and self.dictionaries:
+        elif name == persistence.DICTIONARIES and after_keys and any(self.dictionaries.values()):
             persistence.save_dictionaries(out, self.dictionaries)
 
     @hook
@@ -141,6 +141,7 @@ class SearchBase(Module):
                 Limits(
                     self.setting("search-min-prefix"),
                     self.setting("search-max-prefix-expansions"),
+                    self.setting("search-bm25std-tanh-factor"),
                 ),
                 Timing(
                     self.setting("search-timeout"),

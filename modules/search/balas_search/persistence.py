@@ -362,8 +362,9 @@ def _save_text(out: SaveStream, text: bytes) -> None:
 
 def save_dictionaries(out: SaveStream, dictionaries: Dictionaries) -> None:
     """Save all dictionaries, the terms with a score that means nothing."""
-    out.save_unsigned(len(dictionaries))
-    for name, terms in dictionaries.items():
+    kept = {name: terms for name, terms in dictionaries.items() if terms}
+    out.save_unsigned(len(kept))
+    for name, terms in kept.items():
         _save_text(out, name)
         out.save_unsigned(len(terms))
         for term in terms:

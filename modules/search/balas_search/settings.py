@@ -40,6 +40,13 @@ OPTIONS = (
     ),
     count("search-default-dialect", 1, 1, 4, "The dialect of queries that do not name one."),
     count(
+        "search-bm25std-tanh-factor",
+        4,
+        1,
+        10_000,
+        "What BM25STD.TANH divides scores by before it takes their hyperbolic tangent.",
+    ),
+    count(
         "search-cursor-max-idle",
         300_000,
         0,

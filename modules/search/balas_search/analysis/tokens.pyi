@@ -8,11 +8,11 @@ def tokens_of(text: bytes) -> list[tuple[bytes, int, int]]: ...
 def hits_in(
     text: bytes,
     stop_words: Container[bytes],
-    wanted: set[bytes],
+    wanted: dict[bytes, float],
     terms: dict[bytes, Posting],
     stem: Callable[[bytes], bytes | None] | None,
     language: object,
-) -> tuple[list[tuple[int, int]], list[int]]: ...
+) -> tuple[list[tuple[int, int]], list[tuple[int, bytes]]]: ...
 
 class TextWriter:
     position: int

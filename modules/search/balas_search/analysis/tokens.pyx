@@ -98,9 +98,9 @@ def tokens_of(text: bytes) -> list:
             found.append((token, walk.begin, walk.end))
 
 
-def hits_in(bytes text not None, stop_words, set wanted not None, dict terms not None, stem,
+def hits_in(bytes text not None, stop_words, dict wanted not None, dict terms not None, stem,
             language) -> tuple[list, list]:
-    """The words of a text as (begin, end), and which of them are wanted: places in that list.
+    """The words of a text as (begin, end), and which of them are wanted: (place in that list, term).
 
     A word is wanted if it is one of `wanted`, or `stem(word)` is. `terms` are the index's, which
     remember their stems in `language`; `stem` may be None.
@@ -117,16 +117,18 @@ def hits_in(bytes text not None, stop_words, set wanted not None, dict terms not
             return words, hits
         if not token or token in stop_words:
             continue
+        found = None
         if token in wanted:
-            hits.append(len(words))
+            found = token
         elif stem is not None:
             known = PyDict_GetItem(terms, token)
             if known != NULL and (<Posting> known).stem_language is language:
                 posting = <Posting> (<Posting> known).stem
-                if posting is not None and posting.term in wanted:
-                    hits.append(len(words))
-            elif stem(token) in wanted:
-                hits.append(len(words))
+                found = posting.term if posting is not None else None
+            else:
+                found = stem(token)
+        if found is not None and found in wanted:
+            hits.append((len(words), found))
         words.append((walk.begin, walk.end))
 
 

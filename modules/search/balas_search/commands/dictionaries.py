@@ -41,11 +41,8 @@ def ft_dict_del(ctx: Context, *arguments: bytes) -> Reply:
     if len(arguments) < 2:
         raise wrong_number("FT.DICTDEL")
     name, *terms = arguments
-    dictionaries = search_module(ctx).dictionaries
-    known = dictionaries.get(name, {})
+    known = search_module(ctx).dictionaries.get(name, {})
     removed = [term for term in dict.fromkeys(terms) if known.pop(term, b"") is None]
-    if name in dictionaries and not known:
-        del dictionaries[name]
     if removed:
         record(ctx, b"FT.DICTDEL", *arguments)
     return len(removed)
@@ -122,7 +119,7 @@ class SpellChecker:
     def take_distance(self, words: Words) -> None:
         """The argument of DISTANCE."""
         if not words.more:
-            raise ReplyError("DISTANCE argument is given but no DISTANCE comes after")
+            raise ReplyError("DISTANCE arg is given but no DISTANCE comes after")
         given = words.take()
         if not given.isdigit() or not 1 <= int(given) <= DISTANCE_MAX:
             raise ReplyError("bad distance given, distance must be a natural number between 1 to 4")
@@ -131,7 +128,7 @@ class SpellChecker:
     def take_terms(self, words: Words) -> None:
         """The arguments of TERMS."""
         if words.left < 2:
-            raise ReplyError("TERM argument is given but no TERM params comes after")
+            raise ReplyError("TERM arg is given but no TERM params comes after")
         operation, name = words.take().upper(), words.take()
         if operation not in (b"INCLUDE", b"EXCLUDE"):
             raise ReplyError("bad format, exlude/include operation was not given")

@@ -84,7 +84,10 @@ def set_setting(ctx: Context, name: bytes, values: tuple[bytes, ...]) -> Reply:
     if len(values) > 1:
         raise ReplyError("EXCESSARGS")
     value = checked(setting, values[0])
-    ctx.call(b"CONFIG", b"SET", setting.option.encode(), value)
+    try:
+        ctx.call(b"CONFIG", b"SET", setting.option.encode(), value)
+    except ReplyError:
+        raise ReplyError("Value is outside acceptable bounds") from None
     return OK
 
 

@@ -65,6 +65,7 @@ class Limits:
 
     prefix_min: int = 2
     expansions_max: int = 200
+    tanh_factor: int = 4
 
 
 @dataclass(slots=True)

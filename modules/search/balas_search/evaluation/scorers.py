@@ -120,11 +120,14 @@ class DisMax:
 @dataclass(frozen=True, slots=True)
 class Scorer:
     """A way of scoring: `raw(index, cursor, docs, payload)`, which may then have to be divided by
-    the distance between the words, which is 1 or more.
+    the distance between the words, which is 1 or more. With `curved` a score becomes its hyperbolic
+    tangent, with `by_best` its share of the highest.
     """
 
     raw: Callable[[Index, Cursor, Docs, bytes], Numbers]
     by_distance: bool = False
+    curved: bool = False
+    by_best: bool = False
 
     def __call__(self, index: Index, cursor: Cursor, docs: Docs, payload: bytes) -> Numbers:
         """The scores of these documents."""
@@ -199,6 +202,8 @@ SCORERS: dict[bytes, Scorer] = {
     b"TFIDF.DOCNORM": Scorer(tfidf_docnorm, by_distance=True),
     b"BM25": Scorer(bm25, by_distance=True),
     b"BM25STD": Scorer(bm25_std),
+    b"BM25STD.TANH": Scorer(bm25_std, curved=True),
+    b"BM25STD.NORM": Scorer(bm25_std, by_best=True),
     b"DISMAX": Scorer(dismax),
     b"DOCSCORE": Scorer(docscore),
     b"HAMMING": Scorer(hamming),

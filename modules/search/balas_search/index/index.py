@@ -127,6 +127,19 @@ class Index:
                 self.columns[spec.name] = NumericColumn() if spec.kind == NUMERIC else TextColumn()
             if spec.index_missing:
                 self.missing[spec.name] = Posting(spec.name)
+        self._arrange()
+
+    def adopt_default_fields(self) -> None:
+        """Take language, score and payload from the fields that FT.ADD puts them in."""
+        definition = self.definition
+        if not (definition.language_field and definition.score_field and definition.payload_field):
+            definition.language_field = definition.language_field or b"__language"
+            definition.score_field = definition.score_field or b"__score"
+            definition.payload_field = definition.payload_field or b"__payload"
+            self._arrange()
+
+    def _arrange(self) -> None:
+        """Note what is read of every document."""
         self.identifiers = tuple(spec.identifier for spec in self.specs) + tuple(
             name
             for name in (

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 FRAGMENTS = 3
 FRAGMENT_LENGTH = 20
+# The bytes that end a word.
+ENDS = frozenset(SEPARATORS) | frozenset(range(32)) | {127}
+# Hits that stand further apart are in two fragments.
+HIT_DISTANCE_MAX = 8
+# So many bytes count as one word.
+WORD_BYTES = 6
 
 
 @dataclass(slots=True)
@@ -39,13 +45,28 @@ class Excerpts:
 
 @dataclass(slots=True)
 class Hits:
-    """The words that are shown, per text field: terms with the mask of their fields."""
+    """The words that are shown: terms, the masks of their fields, and how rare each is."""
 
-    terms: list[tuple[bytes, int]] = field(default_factory=list)
+    terms: list[tuple[bytes, int, float]] = field(default_factory=list)
 
-    def in_field(self, bit: int) -> set[bytes]:
+    def in_field(self, bit: int) -> dict[bytes, float]:
         """The terms to be shown in a field."""
-        return {term for term, mask in self.terms if mask >> bit & 1}
+        return {term: rarity for term, mask, rarity in self.terms if mask >> bit & 1}
+
+
+@dataclass(slots=True)
+class Fragment:
+    """A part of a text: from its first hit to its last, both places among the words."""
+
+    first: int
+    last: int
+    hits: int = 1
+    terms: set[bytes] = field(default_factory=set)
+
+    @property
+    def others(self) -> int:
+        """How many words there are between the hits."""
+        return self.last - self.first + 1 - self.hits
 
 
 def parse_highlight(words: Words) -> Excerpts:
@@ -113,7 +134,7 @@ class Excerpter:
         self.highlight = highlight
         self.language = language
         self.stem = stemmer(language, index.stem_length_min)
-        self._wanted: dict[bytes, set[bytes]] = {}
+        self._wanted: dict[bytes, dict[bytes, float]] = {}
 
     def show(self, name: bytes, text: bytes) -> bytes:
         """The text of a field as it is returned."""
@@ -121,10 +142,11 @@ class Excerpter:
         highlighted = self.highlight is not None and self.highlight.covers(name)
         if not (summarized or highlighted):
             return text
+        wanted = self._wanted_in(name)
         words, hits = hits_in(
             text,
             self.index.stop_words,
-            self._wanted_in(name),
+            wanted,
             self.index.terms,
             self.stem,
             self.language,
@@ -133,22 +155,22 @@ class Excerpter:
             return shortened(text, self.summarize) if summarized and self.summarize else text
         if not summarized or self.summarize is None:
             return self._marked(text, words, hits, 0, len(text), highlighted)
-        return self._summary(text, words, hits, highlighted)
+        return self._summary(text, words, hits, wanted, highlighted)
 
-    def _wanted_in(self, name: bytes) -> set[bytes]:
+    def _wanted_in(self, name: bytes) -> dict[bytes, float]:
         """The terms that are hits in a field."""
         found = self._wanted.get(name)
         if found is None:
             spec = self.index.spec_of(name)
             bit = spec.bit if spec is not None else -1
-            found = self._wanted[name] = self.hits.in_field(bit) if bit >= 0 else set()
+            found = self._wanted[name] = self.hits.in_field(bit) if bit >= 0 else {}
         return found
 
     def _marked(
         self,
         text: bytes,
         words: list[tuple[int, int]],
-        hits: list[int],
+        hits: list[tuple[int, bytes]],
         begin: int,
         end: int,
         highlighted: bool,
@@ -158,7 +180,7 @@ class Excerpter:
             return text[begin:end]
         parts = []
         at = begin
-        for hit in hits:
+        for hit, _ in hits:
             first, last = words[hit]
             if begin <= first and last <= end:
                 parts += [
@@ -174,47 +196,59 @@ class Excerpter:
         self,
         text: bytes,
         words: list[tuple[int, int]],
-        hits: list[int],
+        hits: list[tuple[int, bytes]],
+        wanted: dict[bytes, float],
         highlighted: bool,
     ) -> bytes:
         """The best fragments, in the order of the text."""
         assert self.summarize is not None
-        length = self.summarize.length
-        fragments = fragments_of(hits, length)
-        best = sorted(fragments, key=lambda group: -len(group))[: self.summarize.fragments]
-        best.sort()
+        fragments = fragments_of(hits)
+        order = sorted(fragments, key=lambda one: -sum(wanted[term] for term in one.terms))
+        best = sorted(order[: self.summarize.fragments], key=lambda one: one.first)
         parts = []
-        for group in best:
-            first, last = widened(group, length, len(words))
-            begin = words[first][0]
-            end = words[last][1]
-            if end < len(text) and last + 1 < len(words):
-                end = words[last + 1][0]
-                while end > begin and text[end - 1 : end] in (b" ",):
-                    end -= 1
-            elif last + 1 == len(words):
-                end = len(text)
-            parts.append(self._marked(text, words, hits, begin, end, highlighted))
+        for at, one in enumerate(best):
+            after = words[best[at - 1].last][1] if at else 0
+            before = words[best[at + 1].first][0] if at + 1 < len(best) else len(text)
+            begin, end = words[one.first][0], words[one.last][1]
+            if self.summarize.length > one.others:
+                room = (self.summarize.length - one.others) // 2 * WORD_BYTES
+                begin, end = widened(text, begin, end, room, after, before)
+            own = [hit for hit in hits if one.first <= hit[0] <= one.last]
+            parts.append(self._marked(text, words, own, begin, end, highlighted))
             parts.append(self.summarize.separator)
         return b"".join(parts)
 
 
-def fragments_of(hits: list[int], length: int) -> list[list[int]]:
+def fragments_of(hits: list[tuple[int, bytes]]) -> list[Fragment]:
     """Hits that stand near to each other, together."""
-    groups: list[list[int]] = []
-    for hit in hits:
-        if groups and hit - groups[-1][-1] <= length:
-            groups[-1].append(hit)
+    found: list[Fragment] = []
+    for place, term in hits:
+        if found and place - found[-1].last <= HIT_DISTANCE_MAX:
+            found[-1].last = place
+            found[-1].hits += 1
         else:
-            groups.append([hit])
-    return groups
+            found.append(Fragment(place, place))
+        found[-1].terms.add(term)
+    return found
 
 
-def widened(group: list[int], length: int, total: int) -> tuple[int, int]:
-    """The first and the last token of a fragment: the hits, and about as much before as behind."""
-    spare = max(length - (group[-1] - group[0] + 1), 0)
-    first = max(group[0] - spare // 2, 0)
-    last = min(group[-1] + spare - spare // 2, total - 1)
+def widened(
+    text: bytes, begin: int, end: int, room: int, after: int, before: int
+) -> tuple[int, int]:
+    """A fragment with so many bytes on either side, but with whole words, after and before others.
+
+    What stands at the very beginning does not count as whole; one separator may be left at the end.
+    """
+    first = max(begin - room, after)
+    while first < begin and text[first] not in ENDS:
+        first += 1
+    while first < begin and text[first] in ENDS:
+        first += 1
+    last = min(end + room + 1, before)
+    while last > end and text[last - 1] not in ENDS:
+        last -= 1
+    while last > end + 1 and text[last - 1] in ENDS:
+        last -= 1
     return first, last
 
 

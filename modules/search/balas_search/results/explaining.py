@@ -48,10 +48,13 @@ def explain_score(index: Index, cursor: Cursor, docs: Docs, scorer: bytes, value
         words = float(cursor.score(docs, model)[0])
         head = f"Final BM25 : words BM25 {words:.2f} * document score {own:.2f} / slop {apart}"
         return [head, [_bm25(cursor, docs, model, index)]]
-    if scorer == b"BM25STD":
+    if scorer.startswith(b"BM25STD"):
         standard = Bm25Std(index)
         words = float(cursor.score(docs, standard)[0])
         head = f"Final BM25 : words BM25 {words:.2f} * document score {own:.2f}"
+        if scorer != b"BM25STD":
+            name = scorer.partition(b".")[2].decode()
+            head = f"Final {name} : {value:.2f} of {words * own:.2f} : {head}"
         return [head, [_bm25_std(cursor, docs, standard, index)]]
     if scorer == b"DISMAX":
         return _dismax(cursor, docs)

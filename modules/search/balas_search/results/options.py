@@ -182,7 +182,7 @@ def query_option(made: QueryOptions, words: Words) -> bool:
     elif words.eat(b"PAYLOAD"):
         made.payload = words.take("PAYLOAD")
     elif words.eat(b"INFIELDS"):
-        made.in_fields = words.take_list("INFIELDS")
+        made.in_fields = words.take_list("INFIELDS") or None
     elif words.eat(b"INKEYS"):
         made.in_keys = words.take_list("INKEYS")
     elif words.eat(b"SLOP"):

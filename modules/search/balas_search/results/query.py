@@ -65,13 +65,21 @@ class Found:
     scorer: Scorer
     payload: bytes = b""
     yielded: dict[bytes, tuple[Docs, NDArray[np.float64]]] = field(default_factory=dict)
+    tanh_factor: int = 4
 
     def scores(self, docs: Docs | None = None) -> NDArray[np.float64]:
         """The scores of all documents found, or of some of them."""
         wanted = self.docs if docs is None else docs
         if isinstance(self.cursor, VectorCursor):
             return np.zeros(len(wanted))
-        return self.scorer(self.index, self.cursor, wanted, self.payload)
+        scores = self.scorer(self.index, self.cursor, wanted, self.payload)
+        if self.scorer.curved:
+            return np.tanh(scores / self.tanh_factor)
+        if self.scorer.by_best and len(wanted):
+            alone = docs is None or len(docs) == len(self.docs)
+            others = scores if alone else self.scorer(self.index, self.cursor, self.docs, b"")
+            return scores / (float(others.max()) or 1.0)
+        return scores
 
     def best(self, offset: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The places of the best documents, in order, and their scores.
@@ -177,7 +185,7 @@ def run(
         nowhere = np.empty(0, np.uint32), np.empty(0)
         for name in distance_names(tree, index):
             yielded.setdefault(name, nowhere)
-    return Found(docs, index, cursor, tree, scorer, options.payload, yielded)
+    return Found(docs, index, cursor, tree, scorer, options.payload, yielded, limits.tanh_factor)
 
 
 def distance_names(node: Node, index: Index) -> list[bytes]:

@@ -13,7 +13,7 @@ from balas_search.aggregate.rows import Rows, Source
 from balas_search.aggregate.steps import sorted_places
 from balas_search.evaluation.cursors import Docs
 from balas_search.evaluation.evaluation import Limits
-from balas_search.evaluation.scorers import idf
+from balas_search.evaluation.scorers import idf, idf_of
 from balas_search.fields.spec import NUMERIC, FieldSpec
 from balas_search.index.index import Index
 from balas_search.postings.posting import Posting
@@ -369,7 +369,9 @@ class Searcher:
 
     def excerpter(self, found: Found) -> Excerpter:
         """Shows the hits of the query."""
-        hits = Hits([(term.posting.term, term.mask) for term in terms_of(found.cursor)])
+        hits = Hits(
+            [(term.posting.term, term.mask, idf_of(term)) for term in terms_of(found.cursor)]
+        )
         language = self.options.language or self.index.definition.language
         return Excerpter(self.index, hits, self.options.summarize, self.options.highlight, language)
 
