@@ -71,7 +71,8 @@ class Plans(Module):
             return found, True
         plan = self.plans[text] = prepare(parser or Parser(text), self.registry)
         if len(self.plans) > PLANS_MAX:
-            self.plans.popitem(last=False)
+            _, oldest = self.plans.popitem(last=False)
+            oldest.let_go()
         return plan, False
 
 

@@ -29,8 +29,14 @@ class Plan:
     writes: bool
     compiler: Compiler
     chancy: bool
+    # Runs what expressions hold of patterns, by this very plan.
+    inner: Executor
     projectors: dict[int, Projector] = field(default_factory=dict)
     recipes: dict[int, Recipe | None] = field(default_factory=dict)
+
+    def let_go(self) -> None:
+        """Free the plan, which nobody runs any more: nothing else ends the circle."""
+        del self.inner.plan
 
     def recipe(self, clauses: tuple[tree.Clause, ...]) -> Recipe | None:
         """How the front of some clauses is matched in columns."""
@@ -52,9 +58,9 @@ def prepare(parser: Parser, registry: Registry) -> Plan:
     columns = checks.check(query, registry)
     executor = Executor()
     compiler = Compiler(registry, executor.embedded)
-    plan = Plan(query, columns, checks.writes(query, registry), compiler, checks.chancy(query))
-    executor.plan = plan
-    return plan
+    writes, chancy = checks.writes(query, registry), checks.chancy(query)
+    executor.plan = Plan(query, columns, writes, compiler, chancy, executor)
+    return executor.plan
 
 
 class Executor:
