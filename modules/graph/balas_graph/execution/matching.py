@@ -228,31 +228,47 @@ def has_properties(wanted: tree.Expression | None, entity: Node | Edge, row: Row
 def shortest(
     pattern: tree.PathPattern, row: Row, run: Run, number: int
 ) -> Iterator[tuple[Row, Used]]:
-    """One or all of the shortest paths between two nodes that are bound."""
+    """One or all of the shortest paths between two nodes; of a node that is not bound, between
+    each that fits.
+    """
     first, last = node_name(number, 0, pattern), node_name(number, 1, pattern)
     if len(pattern.edges) != 1:
         raise QueryError("shortestPath requires a path containing a single relationship")
-    source, target = row.get(first), row.get(last)
-    if source is None or target is None:
-        if first in row and last in row:
-            return
-        raise QueryError("A shortestPath requires bound nodes")
+    if first not in row:
+        store = run.graph.store
+        for id in scan(pattern.nodes[0], row, run)[1]():
+            node = store.node(id)
+            run.step()
+            if fits(pattern.nodes[0], node, row, run):
+                yield from shortest(pattern, {**row, first: node}, run, number)
+        return
+    source, target = row[first], row.get(last)
+    if source is None or (target is None and last in row):
+        return
     assert isinstance(source, Node)
-    edge = pattern.edges[0]
+    name = edge_name(number, 0, pattern)
+    for edges, node in nearest_paths(pattern, source, target, row, run):
+        yield {**row, name: list(edges), last: node}, frozenset(edges)
+
+
+def nearest_paths(
+    pattern: tree.PathPattern, source: Node, target: object, row: Row, run: Run
+) -> Iterator[tuple[tuple[Edge, ...], Node]]:
+    """The shortest paths from a node to another, or to each that fits, the shorter ones first."""
+    edge, one = pattern.edges[0], pattern.shortest == "one"
     store, types = run.graph.store, type_ids(edge, run)
     low, high = edge.length or (1, 1)
     level: list[tuple[tuple[Edge, ...], Node]] = [((), source)]
-    seen = {source}
-    depth, done = 0, False
-    while level and not done:
-        if depth >= low or (depth == 0 and low == 0):
+    seen, depth = {source}, 0
+    while level:
+        if depth >= low:
             for edges, node in level:
-                if node is target:
-                    done = True
-                    name = edge_name(number, 0, pattern)
-                    yield {**row, name: list(edges)}, frozenset(edges)
-                    if pattern.shortest == "one":
+                if node is target or (target is None and fits(pattern.nodes[1], node, row, run)):
+                    yield edges, node
+                    if one and target is not None:
                         return
+            if target is not None and any(node is target for _, node in level):
+                return
         if high is not None and depth >= high:
             return
         following: list[tuple[tuple[Edge, ...], Node]] = []
@@ -261,6 +277,9 @@ def shortest(
                 run.step(len(following))
                 if end not in seen and has_properties(edge.properties, step, row, run):
                     following.append(((*edges, step), end))
+                    if one:
+                        # One way to a node is enough.
+                        seen.add(end)
         seen.update(node for _, node in following)
         level = following
         depth += 1
