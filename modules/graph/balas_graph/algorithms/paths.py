@@ -84,6 +84,27 @@ class Search:
         found = None if key is None else self.run.graph.store.property_of(edge, key)
         return found if is_number(found) else 1  # type: ignore[return-value]
 
+    def outdone(
+        self,
+        known: dict[Node, list[tuple[float, int, float]]],
+        nodes: tuple[Node, ...],
+        weight: float,
+        length: int,
+        cost: float,
+    ) -> bool:
+        """Whether another way to the last node is better in all, and leads to all that is wanted.
+
+        Of several paths, but for all of the lightest, none may be left out.
+        """
+        if self.count > 1:
+            return False
+        best = known.setdefault(nodes[-1], [])
+        for other, edges, spent in best:
+            if edges <= length and spent <= cost and (self.count == 1 or other < weight):
+                return True
+        best.append((weight, length, cost))
+        return False
+
     def paths(self, source: Node, target: Node | None) -> Rows:
         """The lightest paths, as many as are asked for, the heaviest first.
 
@@ -94,6 +115,7 @@ class Search:
         # Weight, edges, a number that keeps paths from being compared, cost, nodes and edges.
         heap: list[tuple[float, int, int, float, tuple[Node, ...], tuple[Edge, ...]]]
         heap = [(0, 0, 0, 0, (source,), ())]
+        known: dict[Node, list[tuple[float, int, float]]] = {}
         while heap:
             weight, length, _, cost, nodes, edges = heapq.heappop(heap)
             self.run.step(len(heap))
@@ -105,7 +127,7 @@ class Search:
                     break
                 if target is not None:
                     continue
-            if length >= self.edges_max:
+            if length >= self.edges_max or self.outdone(known, nodes, weight, length, cost):
                 continue
             for edge, end in _walk.neighbours(store, nodes[-1].id, self.types, self.direction or 0):
                 if end in nodes:
