@@ -13,6 +13,7 @@ from balas.api import (
     RO,
     RW,
     WRITE,
+    Config,
     Context,
     Reply,
     ReplyError,
@@ -25,6 +26,7 @@ from balas_graph.evaluation.compiler import Compiler
 from balas_graph.evaluation.run import Run
 from balas_graph.execution.clauses import Executor
 from balas_graph.execution.explanation import explained, profiled
+from balas_graph.execution.loading import IMPORT_FOLDER
 from balas_graph.storage.constraints import Constraint
 from balas_graph.storage.graph import Graph
 
@@ -50,6 +52,7 @@ def config(ctx: Context, action: bytes, name: bytes, *rest: bytes) -> Reply:
     Read or change the settings of graphs.
     """
     settings = shared(ctx).settings
+    settings.values["IMPORT_FOLDER"] = ctx.service(Config).get(IMPORT_FOLDER)
     word = action.upper()
     if word == b"GET":
         if rest:
@@ -265,3 +268,5 @@ def refuse_constraint(
         raise ReplyError("Number of properties must be an integer between 1 and 255")
     if int(count) != len(names):
         raise ReplyError("Number of properties doesn't match property count")
+    if len(set(names)) != len(names):
+        raise ReplyError("Properties cannot contain duplicates")

@@ -63,7 +63,10 @@ class Plans(Module):
             parser = Parser(text)
             compiler = run.compiler = Compiler(self.registry, Executor().embedded)
             constants = parser.parameters()
-            run.parameters = {k: compiler.compile(v)({}, run) for k, v in constants.items()}
+            try:
+                run.parameters = {k: compiler.compile(v)({}, run) for k, v in constants.items()}
+            except KeyError as error:
+                raise QueryError(f"'{error.args[0]}' not defined") from error
             text = text[parser.token.start :]
         found = self.plans.get(text)
         if found is not None:
@@ -196,13 +199,11 @@ def delete(ctx: Context, graph_key: bytes) -> Reply:
 
     Remove a graph.
     """
-    begun = perf_counter()
     if ctx.write(graph_key, Graph) is None:
         raise ReplyError(EMPTY_KEY)
     ctx.delete(graph_key)
     ctx.changed(graph_key, "graph.delete")
-    spent_ms = (perf_counter() - begun) * 1000
-    return f"Graph removed, internal execution time: {spent_ms:.6f} milliseconds"
+    return OK
 
 
 @command("GRAPH.LIST", arity=1, flags=READONLY)

@@ -25,6 +25,9 @@ DEFAULTS: dict[str, int | str] = {
     "EFFECTS_THRESHOLD": 300,
     "BOLT_PORT": 65_535,
     "DELAY_INDEXING": 0,
+    # The folder of LOAD CSV is an option of the server.
+    "IMPORT_FOLDER": "",
+    "TEMP_FOLDER": "/tmp",
 }
 CHANGEABLE = (
     "TIMEOUT", "TIMEOUT_DEFAULT", "TIMEOUT_MAX", "RESULTSET_SIZE", "MAX_QUEUED_QUERIES",

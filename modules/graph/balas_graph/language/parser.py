@@ -14,7 +14,7 @@ class Parser(ExpressionParser):
     def whole(self) -> tree.Query:
         """The query that the whole text is."""
         if self.token.kind == "end":
-            self.fail("Error: empty query.")
+            raise MeaningMistake("Error: empty query.")
         query = self.query()
         self.eat(";")
         if self.token.kind != "end":
