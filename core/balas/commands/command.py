@@ -8,7 +8,7 @@ from balas.engine.context import Context
 from balas.errors import SYNTAX, ReplyError, printable
 from balas.protocol.replies import Pairs, Reply, Status
 from balas.registry import CommandSpec, KeysNotFound, command
-from balas.registry.describe import describe, document, is_unknown, key_flags, statuses
+from balas.registry.describe import describe, document, documents, is_unknown, key_flags, statuses
 from balas.registry.flags import LOADING, NO_MANDATORY_KEYS, NOT_KEY, STALE
 from balas.registry.keys import exact_flags
 from balas.services.config.grammar import decode
@@ -128,7 +128,8 @@ def command_docs(ctx: Context, *names: bytes) -> Reply:
 
     Return the documentation of these commands, or of all, for people and tools.
     """
-    return Pairs((spec.name, document(spec)) for spec in named(ctx, names))
+    known = documents()
+    return Pairs((spec.name, document(spec, known)) for spec in named(ctx, names))
 
 
 def named(ctx: Context, names: tuple[bytes, ...]) -> Iterable[CommandSpec]:

@@ -73,19 +73,6 @@ class AddOptions:
         id: None for `*`; has_seq: False for `ms-*`. position: the index behind the id.
     """
 
-    __slots__ = (
-        "approximate",
-        "by_id",
-        "has_seq",
-        "id",
-        "limit",
-        "make",
-        "position",
-        "references",
-        "threshold",
-        "threshold_at",
-    )
-
     def __init__(self) -> None:
         self.make = True
         self.by_id = False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.resources import files
 from typing import Any
 
 from balas.protocol.replies import Pairs, SetReply, Status
@@ -97,26 +99,64 @@ def find_keys(keys: KeySpec) -> Pairs:
     return Pairs([("type", "range"), ("spec", spec)])
 
 
-def document(spec: CommandSpec) -> dict[str, Any]:
-    """The documentation of a command, and of its subcommands, as COMMAND DOCS shows it.
+def documents() -> dict[str, Any]:
+    """What Redis says of the arguments of its commands, by name: read anew each time, which takes
+    two milliseconds. tests/reference/document_arguments.py wrote the file, and says what is in it.
+    """
+    return dict(json.loads(files(__package__).joinpath("documents-8.2.json").read_text()))
 
-    Differs from Redis: the history of a command and its complexity are not told; the arguments are
-    read from the synopsis.
+
+def document(spec: CommandSpec, known: Mapping[str, Any]) -> dict[str, Any]:
+    """The documentation of a command, and of its subcommands, as COMMAND DOCS shows it; `known` is
+    from `documents`, and a command that is not in it has its arguments read from its synopsis.
+
+    Differs from Redis: there is no history; the complexity is a formula without words; the
+    summaries are Balas's own.
     """
     found: dict[str, Any] = {
         "summary": spec.summary,
         "since": spec.since,
         "group": spec.group.replace("_", "-"),
     }
-    if spec.owner:
-        found["module"] = spec.owner
-    arguments = arguments_of(spec.synopsis, spec.name) if spec.handler is not None else ()
-    if arguments:
-        places = key_places(spec.key_specs)
-        found["arguments"] = [document_argument(argument, places) for argument in arguments]
+    facts = known.get(spec.name) if not spec.owner else None
+    if facts is not None:
+        found |= facts_of(facts)
+    else:
+        if spec.owner:
+            found["module"] = spec.owner
+        arguments = arguments_of(spec.synopsis, spec.name) if spec.handler is not None else ()
+        if arguments:
+            places = key_places(spec.key_specs)
+            found["arguments"] = [document_argument(argument, places) for argument in arguments]
     if spec.subcommands:
-        found["subcommands"] = {sub.name: document(sub) for sub in spec.subcommands.values()}
+        found["subcommands"] = {sub.name: document(sub, known) for sub in spec.subcommands.values()}
     return found
+
+
+def facts_of(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What the file of `documents` says of one command, as a reply."""
+    found = dict(facts)
+    if "doc_flags" in facts:
+        found["doc_flags"] = statuses(facts["doc_flags"])
+    if "arguments" in facts:
+        found["arguments"] = [known_argument(*argument) for argument in facts["arguments"]]
+    return found
+
+
+def known_argument(name: str, kind: str, more: Mapping[str, Any] | None = None) -> Pairs:
+    """One argument of that file."""
+    more = more or {}
+    found: list[tuple[str, Any]] = [("name", name), ("type", kind)]
+    if kind not in ("oneof", "block"):
+        found.append(("display_text", more.get("display_text", name)))
+    for member in ("key_spec_index", "token", "since", "deprecated_since"):
+        if member in more:
+            found.append((member, more[member]))
+    if "flags" in more:
+        found.append(("flags", statuses(more["flags"])))
+    if "arguments" in more:
+        found.append(("arguments", [known_argument(*inner) for inner in more["arguments"]]))
+    return Pairs(found)
 
 
 def key_places(specs: Sequence[KeySpec]) -> list[int]:

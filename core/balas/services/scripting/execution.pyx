@@ -6,7 +6,6 @@ from libc.stdint cimport int64_t
 from balas.engine import attention
 from balas.engine.client cimport Client
 from balas.engine.context cimport Context
-from balas.engine.dispatch cimport Engine
 from balas.errors import OOM, ReplyError
 from balas.registry import flags
 from balas.registry.spec cimport CommandSpec

@@ -97,3 +97,4 @@ cdef enum:
     FIRST_UPVALUE = -10003
     COUNT_KILOBYTES = 3
     COUNT_REST = 4
+    SET_PAUSE = 6
