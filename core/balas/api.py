@@ -19,7 +19,7 @@ from balas.errors import (
 from balas.host.attachment import Attachment, Change, Following
 from balas.host.deprecation import BalasDeprecationWarning
 from balas.host.hookspecs import hook
-from balas.host.module import Module
+from balas.host.module import API_VERSION, Module
 from balas.protocol.replies import (
     NO_REPLY,
     NULL_ARRAY,
@@ -74,8 +74,7 @@ from balas.types.digest import Digest
 from balas.types.streams import LoadStream, SaveStream
 from balas.types.value import Value
 
-# Major and minor: a module that was written for 1.0 runs with every 1.x.
-api_version = "1.0"
+api_version = API_VERSION
 
 __all__ = [
     "ACCESS",

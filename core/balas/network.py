@@ -194,6 +194,7 @@ class Network:
         self.engine.call_soon = loop.call_soon
         self.engine.timers.wake_at = self.wake_at
         self.server.aof.on_lost = lambda: self.stop(1)
+        self.server.modules.watchdog.attend(loop)
         self._follow_limits(self.config)
         self.wake_at(self.engine.timers.next_due_ms or 0)
         for listener in self._listeners:

@@ -169,7 +169,7 @@ class Server:
         if self.aof.enabled:
             self.aof.rewriting.schedule()
 
-    def _command_failed(self, spec: CommandSpec, error: Exception) -> None:
+    def _command_failed(self, spec: CommandSpec, error: BaseException) -> None:
         owner = f" of module '{spec.owner}'" if spec.owner else ""
         self.log.exception(f"Command '{spec.name}'{owner} failed", error)
         if spec.owner:

@@ -8,6 +8,7 @@ import pytest
 import balas.api
 from balas.authoring.reference import page
 from balas.host.deprecation import BalasDeprecationWarning, deprecated
+from host.author import Author
 from sources import TOP
 
 
@@ -35,3 +36,26 @@ def test_what_goes_warns_and_names_module_and_verb() -> None:
     with pytest.warns(BalasDeprecationWarning, match=text) as caught:
         old_verb()
     assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text"),
+    [
+        ("1.0", ""),
+        ("1.999", "'tally' is written for balas.api 1.999, this is 1.0: a newer Balas is needed"),
+        ("2.0", "'tally' is written for balas.api 2.0, this is 1.0: a newer Balas is needed"),
+        ("0.9", "'tally' is written for balas.api 0.9, this is 1.0: a newer version of the module"),
+        ("new", "api_version of 'tally' is 'new', not such as '1.0'"),
+        (1.0, "api_version of 'tally' is 1.0, not such as '1.0'"),
+    ],
+)
+def test_a_module_says_which_version_it_needs(wanted: object, text: str, author: Author) -> None:
+    author.tally(("version = 10203", f"version = 10203\n    api_version = {wanted!r}"))
+    before = author.traces()
+    client = author.server.client()
+    if not text:
+        assert client("MODULE", "LOAD", "./tally.py") == b"OK"
+        return
+    error = client.error("MODULE", "LOAD", "./tally.py")
+    assert error.startswith(f"ERR Error loading the extension: {text}")
+    assert author.traces() == before

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import importlib
+import sys
+import threading
 import weakref
 
 import pytest
@@ -208,3 +211,84 @@ def test_the_log_is_written_anew_once_commands_are_unknown() -> None:
         client("TALLY.ADD", "t", 7)
         client("MODULE", "UNLOAD", "tally", "SETASIDE")
         assert b"aof_rewrite_scheduled:1" in client("INFO", "persistence")
+
+
+INSTALLED = """
+import threading
+
+from balas.api import *
+
+
+class Packed(Module):
+    name = "packed"
+    options = (Option("packed-size", 1),)
+    categories = ("packed",)
+
+    @hook
+    def load(self, server):
+        from . import part
+
+        self.server, self.part = server, part
+        server.every(1000, self.tick)
+        server.background(self.work)
+        server.on_change(lambda changes: None)
+
+    async def work(self):
+        import asyncio
+
+        await asyncio.sleep(3600)
+
+    def tick(self):
+        pass
+
+    @hook
+    def info(self):
+        return {"size": {"bytes": 1}}
+"""
+
+
+def test_nothing_of_an_installed_package_survives(
+    author: Author, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    author.write("packed_module/__init__.py", INSTALLED)
+    author.write("packed_module/part.py", "")
+    monkeypatch.syspath_prepend(str(author.folder))
+
+    def everything() -> dict[str, object]:
+        found = author.traces()
+        found["modules of Python"] = sorted(name for name in sys.modules if "packed" in name)
+        found["threads"] = sorted(thread.name for thread in threading.enumerate())
+        found["tasks"] = len(author.server._tasks)
+        found["categories"] = client("ACL", "CAT")
+        found["config"] = client("CONFIG", "GET", "packed*")
+        found["info"] = b"packed" in client("INFO", "everything")
+        return found
+
+    before = everything()
+    for _ in range(2):
+        client("MODULE", "LOAD", "packed_module")
+        assert "packed_module.part" in sys.modules
+        assert everything() != before
+        client("MODULE", "RELOAD", "packed")
+        client("MODULE", "UNLOAD", "packed")
+        author.server.run_loop()
+        assert everything() == before
+    with InProcessServer(bundled=False) as other:
+        client("MODULE", "LOAD", "packed_module")
+        another = other.client()
+        another("MODULE", "LOAD", "packed_module")
+        client("MODULE", "UNLOAD", "packed")
+        assert "packed_module" in sys.modules
+        another("MODULE", "UNLOAD", "packed")
+        assert "packed_module" not in sys.modules
+
+
+def test_what_the_program_has_imported_itself_stays_imported(
+    author: Author, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    author.write("own_module.py", INSTALLED.replace("from . import part", "part = None"))
+    monkeypatch.syspath_prepend(str(author.folder))
+    own = importlib.import_module("own_module")
+    client("MODULE", "LOAD", "own_module")
+    client("MODULE", "UNLOAD", "packed")
+    assert sys.modules.pop("own_module") is own

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from balas.host.errors import NOT_ITS_OWN, ModuleError
+from balas.host.errors import own_frames, ModuleError
 from balas.server import Server
 
 LOOK_MS = 200
@@ -93,11 +93,7 @@ def own_lines(error: BaseException) -> str:
     """The part of a traceback that is in the author's code, with its lines."""
     cause: BaseException | None = error
     while cause is not None:
-        frames = [
-            frame
-            for frame in traceback.extract_tb(cause.__traceback__)
-            if not frame.filename.startswith(NOT_ITS_OWN)
-        ]
+        frames = own_frames(cause)
         if isinstance(cause, SyntaxError):
             return "".join(traceback.format_exception_only(cause))
         if frames:

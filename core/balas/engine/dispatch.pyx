@@ -13,6 +13,8 @@ The engine knows no socket and no service. What it does not know itself it calls
 attribute that the composition root or a service has set (`free_memory`, `on_slow`, `spawn`, ...).
 """
 
+import asyncio
+from asyncio import CancelledError
 from random import Random
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -35,7 +37,7 @@ from balas.engine.stats cimport Stats
 from balas.engine.steps import StepByStep
 from balas.engine.timers import Timers
 from balas.errors import (
-    EXEC_ABORT_REASON, OOM, ReplyError, unknown_command, unknown_subcommand,
+    EXEC_ABORT_REASON, FAULTS, OOM, ReplyError, unknown_command, unknown_subcommand,
 )
 from balas.keyspace.access cimport AccessClock
 from balas.keyspace.database cimport Account, Database
@@ -450,7 +452,7 @@ cdef class Engine(Reception):
                 client.writer.reply(value)
         except ReplyError as error:
             self.failed(client, spec, error, mark)
-        except Exception as error:
+        except FAULTS as error:
             self.failed(client, spec, self.explain(spec, error), mark)
         finally:
             self.depth -= 1
@@ -494,7 +496,7 @@ cdef class Engine(Reception):
         client.writer.error(error.text)
         return 0
 
-    def explain(self, CommandSpec spec, error: Exception) -> ReplyError:
+    def explain(self, CommandSpec spec, error: BaseException) -> ReplyError:
         """Make an error reply of an exception that no command should raise, and have it logged."""
         self.stats.unexpected_errors += 1
         if self.on_exception is not None:
@@ -559,15 +561,7 @@ cdef class Engine(Reception):
         not asked.
         """
         cdef list words = list(argv)
-        cdef PyObject *raw[FEW_WORDS]
-        cdef Py_ssize_t i, count = len(words)
-        if count > FEW_WORDS:
-            spec = self.resolve_list(words)
-        else:
-            for i in range(count):
-                raw[i] = <PyObject *> words[i]
-            spec = self.resolve(raw, count)
-        return self.execute(ctx, spec, words)
+        return self.execute(ctx, self.resolve_list(words), words)
 
     def resolve_list(self, argv: list) -> CommandSpec:
         """The command that a list of words names; raises ReplyError as a client would see it."""
@@ -630,7 +624,7 @@ cdef class Engine(Reception):
             spec.failed_calls += 1
             self.stats.count_error(error.code)
             raise
-        except Exception as error:
+        except FAULTS as error:
             spec.failed_calls += 1
             raise self.explain(spec, error) from error
         finally:
@@ -697,7 +691,12 @@ cdef class Engine(Reception):
             spec.failed_calls += 1
             self.stats.count_error(error.code)
             value = error
-        except Exception as error:
+        except CancelledError as error:
+            if asyncio.current_task().cancelling():
+                raise  # The server ends.
+            spec.failed_calls += 1
+            value = self.explain(spec, error)
+        except FAULTS as error:
             spec.failed_calls += 1
             value = self.explain(spec, error)
         finally:
@@ -742,7 +741,7 @@ cdef class Engine(Reception):
             blocked.spec.failed_calls += 1
             self.stats.count_error(error.code)
             value = error
-        except Exception as error:
+        except FAULTS as error:
             blocked.spec.failed_calls += 1
             value = self.explain(blocked.spec, error)
         finally:

@@ -7,13 +7,14 @@ does; attaching it all again is how a failed reload goes back to the old code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import asyncio
+from collections.abc import Callable, Collection, Coroutine
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from balas.engine.client import Client
 from balas.engine.timers import Timer, Timers
-from balas.errors import ReplyError
+from balas.errors import FAULTS, ReplyError
 from balas.protocol.replies import Reply
 from balas.services.config.store import Config
 from balas.services.log import Log
@@ -147,6 +148,16 @@ class Attachment:
         """Call `action` again and again, for the first time after one period."""
         return self._start(ModuleTimer(self, self._engine.timers, 0, period_ms, action))
 
+    def background(self, function: Callable[[], Coroutine[Any, Any, object]]) -> Background:
+        """Run an `async def` function beside everything else; it is cancelled as the module goes.
+
+        It may `await` whatever it likes, and changes keys by `call`. If a reload is refused, it is
+        called again for the old code.
+        """
+        work = Background(self, self._engine, function)
+        self.hold(work.resume, work.suspend, work)
+        return work
+
     def on_change(
         self, listener: Callable[[list[Change]], None], events: Collection[str] | None = None
     ) -> Following:
@@ -233,7 +244,7 @@ class Attachment:
         began_ns = perf_counter_ns()
         try:
             return function(*arguments)
-        except Exception as error:
+        except FAULTS as error:
             self.failed(what, error)
             return None
         finally:
@@ -288,3 +299,55 @@ class ModuleTimer:
         if not self._period_ms:
             self._owner.let_go(self)
         self._owner.guard("its timer", self._action)
+
+
+class Background:
+    """An `async def` function that runs; made by `Attachment.background`."""
+
+    def __init__(
+        self,
+        owner: Attachment,
+        engine: Engine,
+        function: Callable[[], Coroutine[Any, Any, object]],
+    ) -> None:
+        self._owner = owner
+        self._engine = engine
+        self._function = function
+        self._wanted: object = None
+        self._task: asyncio.Task[Any] | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has neither ended nor been cancelled."""
+        return self._wanted is not None
+
+    def cancel(self) -> None:
+        """End it where it awaits something."""
+        self.suspend()
+        self._owner.let_go(self)
+
+    def resume(self) -> None:
+        """Call the function, from its beginning."""
+        if self._engine.spawn is None:
+            raise RuntimeError("there is no event loop yet")
+        self._wanted = object()
+        self._engine.spawn(self._run(self._wanted))
+
+    def suspend(self) -> None:
+        """Cancel it while the module is detached."""
+        self._wanted = None
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def _run(self, wanted: object) -> None:
+        if self._wanted is not wanted:
+            return  # Cancelled before it began.
+        self._task = asyncio.current_task()
+        try:
+            await self._function()
+        except (Exception, SystemExit) as error:
+            self._owner.failed("its work in the background", error)
+        if self._wanted is wanted:
+            self._wanted = self._task = None
+            self._owner.let_go(self)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from balas.errors import BadData, NotUnderstood
+from balas.errors import FAULTS, BadData, NotUnderstood
 from balas.host.errors import reason
 from balas.host.hooks import Hooks
 from balas.host.module import Module
@@ -102,7 +102,7 @@ class Aux:
             )
         except BadData:
             raise
-        except Exception as error:
+        except FAULTS as error:
             raise BadData(f"module '{module.name}', hook aux_load: {reason(error)}") from error
         items.end()
 

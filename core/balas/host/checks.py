@@ -13,7 +13,7 @@ from types import ModuleType
 from pluggy import PluginManager
 
 from balas.host.errors import ModuleError
-from balas.host.module import Module
+from balas.host.module import API_VERSION, Module
 from balas.registry import CommandSpec
 from balas.registry.flags import CATEGORIES
 from balas.services.rdb.format import module_type_id
@@ -29,6 +29,7 @@ def check_module(module: type[Module]) -> None:
         raise ModuleError(f"{module.__name__}.name is {module.name!r}: it needs letters")
     if not isinstance(module.version, int):
         raise ModuleError(f"the version of '{module.name}' is no integer: {module.version!r}")
+    check_api_version(module)
     for kind in module.types:
         check_type(kind)
     for category in module.categories:
@@ -38,6 +39,26 @@ def check_module(module: type[Module]) -> None:
         check_type_id(name, version)
     if not module.aux_types() and hasattr(module, "aux_save"):
         raise ModuleError(f"'{module.name}' has a hook aux_save, but no aux_name")
+
+
+def check_api_version(module: type[Module]) -> None:
+    """Refuse a module that was written for a `balas.api` that this is not."""
+    wanted = module.api_version
+    if not wanted:
+        return
+    if not isinstance(wanted, str) or not re.fullmatch(r"\d+\.\d+", wanted, re.ASCII):
+        raise ModuleError(f"api_version of '{module.name}' is {wanted!r}, not such as '1.0'")
+    major, minor = map(int, wanted.split("."))
+    own_major, own_minor = map(int, API_VERSION.split("."))
+    if (major, minor) > (own_major, own_minor):
+        way_out = "a newer Balas is needed"
+    elif major < own_major:
+        way_out = "a newer version of the module is needed"
+    else:
+        return
+    raise ModuleError(
+        f"'{module.name}' is written for balas.api {wanted}, this is {API_VERSION}: {way_out}"
+    )
 
 
 def check_type(kind: type[Value]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
+import sysconfig
 import traceback
 from pathlib import Path
 
-# Where the code of Balas and of imports is: a fault is told with a line of the module's own code.
-NOT_ITS_OWN = (str(Path(__file__).parent.parent), str(Path(importlib.__file__).parent), "<frozen")
+# Where the code of Balas and of Python is: a fault is told with a line of the module's own code.
+BALAS = str(Path(__file__).parent.parent)
+PYTHON = sysconfig.get_path("stdlib")
+INSTALLED = ("site-packages", "dist-packages")
 
 
 class ModuleError(Exception):
@@ -15,6 +17,18 @@ class ModuleError(Exception):
 
     Where the module's own code is to blame, its exception is the cause.
     """
+
+
+def is_own(file: str) -> bool:
+    """Whether a source file may be an author's: it belongs neither to Balas nor to Python."""
+    if file.startswith((BALAS, "<")):
+        return False
+    return not file.startswith(PYTHON) or any(folder in file for folder in INSTALLED)
+
+
+def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """The part of a traceback that is in the author's code."""
+    return [one for one in traceback.extract_tb(error.__traceback__) if is_own(one.filename)]
 
 
 def reason(error: BaseException) -> str:
@@ -25,11 +39,7 @@ def reason(error: BaseException) -> str:
     text = " ".join(f"{type(error).__name__}: {error}".split())
     if isinstance(error, SyntaxError):
         return text  # it names the line itself
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(NOT_ITS_OWN)
-    ]
+    frames = own_frames(error)
     if not frames:
         return text
     return f"{text} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"

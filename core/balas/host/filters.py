@@ -12,7 +12,7 @@ from balas.engine import attention
 from balas.engine.client import Client
 from balas.engine.dispatch import Engine
 from balas.engine.gates import ORDER_MEMORY
-from balas.errors import ReplyError
+from balas.errors import FAULTS, ReplyError
 from balas.protocol.replies import Reply
 from balas.registry.spec import CommandSpec
 
@@ -53,7 +53,7 @@ class Filters:
                 answer = function(client, spec, argv)
             except ReplyError:
                 raise
-            except Exception as error:
+            except FAULTS as error:
                 # A filter may be there to protect something: when it fails, nothing passes.
                 owner.failed("its command filter", error)
                 raise ReplyError(f"ERR a command filter of module '{owner.name}' failed") from error

@@ -16,6 +16,7 @@ from pluggy import HookCaller, HookImpl, PluginManager
 
 from balas.engine.dispatch import Engine
 from balas.engine.timers import Timer
+from balas.errors import FAULTS
 from balas.host import hookspecs
 from balas.host.checks import check_hooks
 from balas.host.module import Module
@@ -74,7 +75,7 @@ class Hooks:
         for found in self._implementations(hook):
             try:
                 answers.append((found.plugin_name, self._call(found, hook, arguments)))
-            except Exception as error:
+            except FAULTS as error:
                 self.failed(found.plugin_name, hook, error)
         return answers
 
@@ -82,10 +83,10 @@ class Hooks:
         """Call the hook of one module; what it raises is logged."""
         try:
             self.call(module, hook, **arguments)
-        except Exception as error:
+        except FAULTS as error:
             self.failed(module.name, hook, error)
 
-    def failed(self, name: str, hook: str, error: Exception) -> None:
+    def failed(self, name: str, hook: str, error: BaseException) -> None:
         """Log that a hook has raised."""
         self._troubles.failed(name, f"its hook {hook}", error)
 

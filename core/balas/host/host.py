@@ -22,12 +22,13 @@ from balas.host import values
 from balas.host.attachment import Attachment
 from balas.host.aux import Aux
 from balas.host.checks import check_categories, check_module, command_sources
-from balas.host.errors import ModuleError, reason
+from balas.host.errors import ModuleError, is_own, reason
 from balas.host.filters import Filters
 from balas.host.hooks import Hooks
 from balas.host.loader import Found, Loader, installed
 from balas.host.module import Module
 from balas.host.troubles import HELD_MAX_NS, Troubles
+from balas.host.watchdog import Watchdog
 from balas.registry import CommandSpec, DeclarationError, build_specs, declarations
 from balas.registry.flags import MODULE
 from balas.services.config.store import Config
@@ -78,6 +79,8 @@ class ModuleHost:
         self._loader = Loader(lambda: str(config.get("dir")))
         self._modules: dict[str, Loaded] = {}
         self._has_data = False
+        self._loading = ""
+        self.watchdog = Watchdog(log, self._owner_of)
         #: Called when commands of a module are gone for good.
         self.on_unload: Callable[[], None] = lambda: None
 
@@ -113,6 +116,13 @@ class ModuleHost:
         """How many values wait for a module, by the name of their type."""
         return {name: count for name, count in sorted(self.types.orphans.items()) if count}
 
+    def _owner_of(self, file: str) -> str:
+        """The module a source file belongs to: its name, or the target while it is being loaded."""
+        for loaded in self:
+            if loaded.found.holds(file):
+                return loaded.name
+        return self._loading if self._loading and is_own(file) else ""
+
     # --- load ------------------------------------------------------------------------------------
 
     def load(
@@ -125,7 +135,7 @@ class ModuleHost:
 
         Raises ModuleError, and nothing of it is left.
         """
-        with self._told(f"Module {target} failed to load"):
+        with self._told(f"Module {target} failed to load"), self._watched(target):
             found = self._loader.find(target)
             try:
                 check_module(found.kind)
@@ -264,7 +274,7 @@ class ModuleHost:
         Raises ModuleError, and the old code goes on as if nothing had been.
         """
         try:
-            with self._told(f"Error reloading module {name}"):
+            with self._told(f"Error reloading module {name}"), self._watched(name):
                 old = self._loaded(name)
                 self._check_idle(old, may_block=True)
                 found = self._loader.find(old.found.target, anew=True)
@@ -333,6 +343,7 @@ class ModuleHost:
 
     def shut_down(self) -> None:
         """The server ends: tell the modules, and take them off."""
+        self.watchdog.stop()
         self.hooks.call_all("shutdown")
         for loaded in reversed(list(self)):
             loaded.attachment.release()
@@ -352,6 +363,17 @@ class ModuleHost:
     def load_aux(self, chunks: Sequence[ModuleAux]) -> None:
         """Give the modules what a data set held of theirs. Raises BadData."""
         self.aux.load(chunks, [loaded.module for loaded in self])
+
+    @contextmanager
+    def _watched(self, target: str) -> Iterator[None]:
+        """Within, code that holds the server up may be that of a module that is just coming."""
+        if not self._loader.is_bundled(target):
+            self.watchdog.want()
+        self._loading = target
+        try:
+            yield
+        finally:
+            self._loading = ""
 
     # --- telling ---------------------------------------------------------------------------------
 

@@ -7,8 +7,9 @@
 What is loaded by its path is imported under a name that nobody else can have, so that two servers,
 or the old and the new code of a reload, never meet; nothing of it is left in `sys.modules` when it
 is forgotten. Installed packages are imported as always, once for the whole process, and imported
-anew by a reload or a second load. That cannot be done to a package with compiled parts, which
-Python takes in only once.
+anew by a reload or a second load. The last server that unloads one takes it out of `sys.modules`,
+unless the program had imported it before. None of that can be done to a package with compiled
+parts, which Python takes in only once.
 
 The rule a reader would get wrong: code is compiled from its source, never taken from
 `__pycache__`, wherever it may have been edited a moment ago. The cache knows the age of a file only
@@ -27,6 +28,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from types import ModuleType
 from typing import TypeGuard
 
@@ -35,6 +37,8 @@ from balas.host.module import Module
 
 GROUP = "balas.modules"
 DISTRIBUTION = "balas"
+# Set on an installed package that was imported for servers: how many of them use it now.
+USERS = "__balas_users__"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,16 @@ class Found:
     as_it_was: bool
     undo: Callable[[], None]
     forget: Callable[[], None]
+
+    def holds(self, file: str) -> bool:
+        """Whether a source file is one of the module's."""
+        if file == self.path:
+            return True
+        folder = Path(self.path)
+        if not is_path(self.target):
+            depth = self.kind.__module__.count(".") + (folder.name == "__init__.py")
+            folder = folder.parents[depth - 1] if depth else folder
+        return file.startswith(f"{folder}{os.sep}")
 
 
 class Loader:
@@ -118,8 +132,7 @@ class Loader:
         anew = (anew or root in self._imported) and not has_compiled_parts(before)
 
         def undo() -> None:
-            for known in family(root):
-                del sys.modules[known]
+            drop(root)
             sys.modules.update(before)
 
         try:
@@ -135,7 +148,27 @@ class Loader:
             raise explained(error, target) from error
         self._imported.add(root)
         path = sys.modules[kind.__module__].__file__ or name
-        return Found(kind, target, path, as_it_was, undo if anew else nothing, nothing)
+        package = sys.modules[root]
+        # What the program has imported itself is the program's.
+        if before and not hasattr(before.get(root), USERS):
+            return Found(kind, target, path, as_it_was, undo if anew else nothing, nothing)
+        used(package, 1)
+
+        def forget() -> None:
+            if not used(package, -1) and sys.modules.get(root) is package:
+                drop(root)
+
+        def undo_use() -> None:
+            used(package, -1)
+            undo()
+
+        return Found(kind, target, path, as_it_was, undo_use, forget)
+
+    # --- whose it is -----------------------------------------------------------------------------
+
+    def is_bundled(self, target: str) -> bool:
+        """Whether this is a module that comes with Balas itself."""
+        return not is_path(target) and target in bundled()
 
 
 def installed() -> dict[str, EntryPoint]:
@@ -162,6 +195,21 @@ def split_class(target: str) -> tuple[str, str]:
 
 def nothing() -> None:
     """Nothing is to be undone."""
+
+
+def used(package: ModuleType, by: int) -> int:
+    """How many servers use an installed package, after so many more or fewer."""
+    count: int = getattr(package, USERS, 0) + by
+    setattr(package, USERS, count)
+    return count
+
+
+def drop(root: str) -> None:
+    """Take a package out of what Python has imported, unless it has compiled parts."""
+    known = {name: sys.modules[name] for name in family(root)}
+    if not has_compiled_parts(known):
+        for name in known:
+            del sys.modules[name]
 
 
 def family(root: str) -> list[str]:

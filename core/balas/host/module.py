@@ -9,6 +9,9 @@ from typing import ClassVar
 from balas.services.config.options import Option
 from balas.types.value import Value
 
+# Major and minor of `balas.api`: a module that was written for 1.0 runs with every 1.x.
+API_VERSION = "1.0"
+
 
 class Module:
     """Base of every module, bundled or from outside; one instance for each server that loads it.
@@ -20,6 +23,8 @@ class Module:
     Class attributes:
         name: what MODULE LIST shows and MODULE UNLOAD takes.
         version: an integer, by convention major * 10000 + minor * 100 + patch.
+        api_version: the `balas.api` it was written for, such as "1.0"; a server that has less refuses
+            it, and says so. Without one, nothing is compared.
         commands: Python modules that hold functions declared with `command`; if there are none, the
             one in which the class itself stands.
         types: the `Value` classes it brings.
@@ -33,6 +38,7 @@ class Module:
 
     name: ClassVar[str] = ""
     version: ClassVar[int] = 1
+    api_version: ClassVar[str] = ""
     commands: ClassVar[tuple[ModuleType, ...]] = ()
     types: ClassVar[tuple[type[Value], ...]] = ()
     options: ClassVar[tuple[Option, ...]] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from balas.errors import FAULTS
 from balas.host import values
 from balas.host.host import Loaded, ModuleHost
 from balas.protocol.replies import Pairs
@@ -104,8 +105,22 @@ def info_sections(host: ModuleHost) -> dict[str, dict[str, Any]]:
     """The sections that modules have of their own, as ``{"bf_filters": {"bf_count": 3}}``."""
     found: dict[str, dict[str, Any]] = {}
     for name, sections in host.hooks.call_all("info"):
-        if not isinstance(sections, Mapping):
-            continue
-        for title, fields in sections.items():
-            found[f"{name}_{title}"] = {f"{name}_{field}": fields[field] for field in fields}
+        try:
+            found.update(named(name, sections or {}))
+        except FAULTS as error:
+            host.hooks.failed(name, "info", error)
     return found
+
+
+def named(owner: str, sections: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """A module's sections with its name in front, and values as text where they are no numbers.
+
+    Raises whatever comes of sections that are none.
+    """
+    return {
+        f"{owner}_{title}": {
+            f"{owner}_{field}": value if isinstance(value, int | float) else str(value)
+            for field, value in fields.items()
+        }
+        for title, fields in sections.items()
+    }

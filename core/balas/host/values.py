@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 from balas.engine.dispatch import Engine
-from balas.errors import BadData, NotUnderstood
+from balas.errors import FAULTS, BadData, NotUnderstood
 from balas.host.errors import ModuleError, reason
 from balas.keyspace.database import Database
 from balas.services.rdb.module_values import CannotSave, convert, pack, set_aside
@@ -116,7 +116,7 @@ def replacements(
                 continue
             # Asked here, where it may still fail without harm.
             new.memory_usage()
-        except Exception as error:
+        except FAULTS as error:
             where = f"key {place.key.decode('utf-8', 'backslashreplace')!r} (db {place.db.index})"
             if isinstance(error, BadData | ModuleError):
                 raise ModuleError(f"{where}: {error}") from error.__cause__

@@ -132,11 +132,15 @@ cdef class Account:
 cdef int free_some(list waiting, int64_t effort) except -1:
     """Free about `effort` allocations of the last of those that wait.
 
-    If that raises, as a module's code may, it is freed at once.
+    If that raises, as a module's code may, the value is freed at once; a table waits on.
     """
     last = waiting.pop()
-    if last.free_step(effort):
-        waiting.append(last)
+    cdef bint more = isinstance(last, RetiredTable)
+    try:
+        more = last.free_step(effort)
+    finally:
+        if more:
+            waiting.append(last)
     return 0
 
 
@@ -222,8 +226,10 @@ cdef class RetiredTable:
         return not self.gone
 
     def __dealloc__(self):
+        # Here no step of a module's value is taken, which might raise: they just go.
         while not self.gone:
-            self.free_step(1 << 20)
+            self.big.clear()
+            self.free_step(1)
 
 
 @cython.no_gc_clear
@@ -703,11 +709,9 @@ cdef class Database:
         self.expired_average_ttl_ms = 0
         memset(self.sizes, 0, sizeof(self.sizes))
         self.deadlines = Deadlines()
+        # Otherwise all of it is freed as this, the last reference, goes.
         if lazy and count:
             self.retired.append(old)
-        else:
-            while old.free_step(1 << 20):
-                pass
         return count
 
     def free_retired(self, effort: int) -> bool:

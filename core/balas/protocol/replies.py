@@ -17,6 +17,8 @@ class Status:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        if "\r" in text or "\n" in text:
+            raise ValueError(f"a status has no line breaks: {text!r}")
         self.line = b"+" + text.encode() + b"\r\n"
 
     def __repr__(self) -> str:

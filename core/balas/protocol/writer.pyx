@@ -30,6 +30,16 @@ cdef enum:
     # A type byte, a number of 20 digits, a line end.
     NUMBER_MAX = 23
 
+# A value that holds values, or itself, without end must not use up the stack: RecursionError.
+cdef extern from *:
+    """
+    static inline int go_deeper(void) {
+        return Py_EnterRecursiveCall(" while a reply was written") ? -1 : 0;
+    }
+    """
+    int go_deeper() except -1
+    void Py_LeaveRecursiveCall()
+
 cdef object ok = OK
 cdef object null_array = NULL_ARRAY
 cdef object no_reply = NO_REPLY
@@ -117,11 +127,15 @@ cdef class ReplyWriter:
             return self.big_number(value) if overflow else self.put_number(b":", number)
         if type(value) is list:
             self.put_number(b"*", len(<list> value))
-            for item in <list> value:
-                if PyBytes_CheckExact(item):
-                    self.put_bulk(PyBytes_AS_STRING(item), PyBytes_GET_SIZE(item))
-                else:
-                    self.reply(item)
+            go_deeper()
+            try:
+                for item in <list> value:
+                    if PyBytes_CheckExact(item):
+                        self.put_bulk(PyBytes_AS_STRING(item), PyBytes_GET_SIZE(item))
+                    else:
+                        self.reply(item)
+            finally:
+                Py_LeaveRecursiveCall()
             return 0
         return self.reply_other(value)
 
@@ -148,8 +162,12 @@ cdef class ReplyWriter:
         if kind is Push:
             return self.members(b">", value.items)
         if kind is Replies:
-            for item in value.items:
-                self.reply(item)
+            go_deeper()
+            try:
+                for item in value.items:
+                    self.reply(item)
+            finally:
+                Py_LeaveRecursiveCall()
             return 0
         if kind is Encoded:
             return self.reply_line(value.data)
@@ -197,15 +215,23 @@ cdef class ReplyWriter:
             self.put_number(b"%", count)
         else:
             self.put_number(b"*", count * 2)
-        for key, value in items:
-            self.reply(key)
-            self.reply(value)
+        go_deeper()
+        try:
+            for key, value in items:
+                self.reply(key)
+                self.reply(value)
+        finally:
+            Py_LeaveRecursiveCall()
         return 0
 
     cdef int members(self, char kind, object items) except -1:
         self.put_number(kind if self.resp == 3 else b"*", len(items))
-        for item in items:
-            self.reply(item)
+        go_deeper()
+        try:
+            for item in items:
+                self.reply(item)
+        finally:
+            Py_LeaveRecursiveCall()
         return 0
 
     cpdef int array(self, Py_ssize_t count) except -1:

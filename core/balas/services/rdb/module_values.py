@@ -7,7 +7,7 @@ names the type: the file is not to blame, but the loader can only tell where it 
 
 from __future__ import annotations
 
-from balas.errors import BadData, NotUnderstood
+from balas.errors import FAULTS, BadData, NotUnderstood
 from balas.services.rdb.format import ValueKind, dump_open, dump_seal, module_type_id
 from balas.services.rdb.format import module_type_name as split_module_id
 from balas.services.rdb.reader import RdbReader
@@ -31,7 +31,7 @@ def save_module_value(writer: RdbWriter, value: Value) -> None:
         value.rdb_save(items)
     except OSError:
         raise  # of the writer: a full disk is not the module's fault
-    except Exception as error:
+    except FAULTS as error:
         raise CannotSave(f"type '{value.type_name}' could not save a value: {error!r}") from error
     items.end()
 
@@ -101,7 +101,7 @@ def _load(reader: RdbReader, kind: type[Value], version: int) -> Value:
         value = kind.rdb_load(items, version)
     except BadData as error:
         raise type(error)(f"type '{kind.type_name}': {error}") from error
-    except Exception as error:
+    except FAULTS as error:
         raise BadData(
             f"type '{kind.type_name}' could not load a value at offset {reader.position}: {error!r}"
         ) from error
