@@ -19,6 +19,9 @@ SAFE = os.environ.get("BALAS_SAFE") == "1"
 ONLY = os.environ.get("BALAS_BUILD_ONLY", "*").split(",")
 JOBS = int(os.environ.get("BALAS_BUILD_JOBS", os.cpu_count() or 1))
 
+# Beside these stands a .pxd that passes on types of others; they have nothing to compile.
+PASSED_ON = {"balas.api"}
+
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": SAFE,
@@ -50,7 +53,11 @@ def sources() -> list[tuple[str, Path]]:
             )
             if compiled:
                 found.append((".".join(path.relative_to(root).with_suffix("").parts), path))
-    return [(name, path) for name, path in found if any(fnmatch.fnmatch(name, o) for o in ONLY)]
+    return [
+        (name, path)
+        for name, path in found
+        if name not in PASSED_ON and any(fnmatch.fnmatch(name, only) for only in ONLY)
+    ]
 
 
 def package_roots() -> dict[str, str]:

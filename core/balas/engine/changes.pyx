@@ -136,11 +136,13 @@ cdef class Changes:
         return 0
 
     cdef int report_slow(self, Database db, bytes key, str event) except -1:
-        cdef tuple place = (db.index, key)
-        if place in self.watched:
-            self.break_watches(db, place)
-        if place in self.waiting:
-            self.ready[place] = None
+        cdef tuple place
+        if self.watched or self.waiting:
+            place = (db.index, key)
+            if place in self.watched:
+                self.break_watches(db, place)
+            if place in self.waiting:
+                self.ready[place] = None
         if self.listeners and wanted(self.listeners, event):
             self.pending.append((db.index, key, event))
         return 0

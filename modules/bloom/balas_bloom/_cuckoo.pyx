@@ -14,7 +14,9 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy
 
+from balas.api cimport Value
 from balas_bloom._hashing cimport murmur_64
+from balas_bloom._pages cimport PAGE_BYTES, give_back
 
 cdef enum:
     ADDED = 1
@@ -110,6 +112,7 @@ cdef class Table:
             return FAILED
         self.layers = layers
         layers[self.count].mask = buckets - 1
+        layers[self.count].released = 0
         layers[self.count].slots = <uint8_t *>calloc(length, 1)
         if layers[self.count].slots == NULL:
             return FAILED
@@ -248,12 +251,14 @@ cdef class Table:
                         raise MemoryError
         self.deletes += source.deletes
 
-    def add(self, bytes item not None, bint unique) -> bool:
+    cpdef bint add(self, bytes item, bint unique) except -1:
         """Add an item; False if it is `unique` and held already, or seems to be.
 
         Raises OverflowError where the filter is full and may not grow, MemoryError where no
         further layer can be made.
         """
+        if item is None:
+            raise TypeError("an item is bytes")
         cdef int outcome = self.put(
             murmur_64(PyBytes_AS_STRING(item), PyBytes_GET_SIZE(item), 0), unique
         )
@@ -293,8 +298,10 @@ cdef class Table:
             )
         return outcomes
 
-    def contains(self, bytes item not None) -> bool:
+    cpdef bint contains(self, bytes item) except -1:
         """Whether the filter holds an item."""
+        if item is None:
+            raise TypeError("an item is bytes")
         return self.holds(murmur_64(PyBytes_AS_STRING(item), PyBytes_GET_SIZE(item), 0))
 
     def count_of(self, bytes item not None) -> int:
@@ -420,3 +427,38 @@ cdef class Table:
             )
         made.set_counts(self.items, self.deletes)
         return made
+
+    def release(self, uint64_t budget) -> bool:
+        """Give back the memory of about `budget` bytes of a filter that nobody will look at.
+
+        True while there is more.
+        """
+        cdef Slots *layer
+        cdef uint64_t length, gone
+        while budget >= PAGE_BYTES and self.released < self.count:
+            layer = &self.layers[self.released]
+            length = (layer.mask + 1) * self.bucket_size
+            gone = give_back(layer.slots, length, &layer.released, budget)
+            if gone == 0:
+                self.released += 1
+            budget -= gone
+        return self.released < self.count
+
+
+cdef class TableHolder(Value):
+    """What the keyspace asks of a filter with every change, and when it is freed."""
+
+    def __init__(self, Table table not None):
+        self.table = table
+
+    cpdef Py_ssize_t memory_usage(self) except -1:
+        """The slots, and the objects that hold them."""
+        return self.table.memory
+
+    cpdef Py_ssize_t free_effort(self) except -1:
+        """An allocation for each layer, and as many as giving back its pages costs."""
+        return self.table.count + self.table.length // PAGE_BYTES
+
+    def free_step(self, effort: int) -> bool:
+        """Give back some pages; True while there are more."""
+        return self.table.release(effort * PAGE_BYTES)

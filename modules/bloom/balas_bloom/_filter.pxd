@@ -1,5 +1,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
+from balas.api cimport Value
+
 # What a look-up needs of a layer, together in one cache line.
 cdef struct Probe:
     uint8_t *bits
@@ -31,6 +33,8 @@ cdef class Chain:
     cdef readonly uint64_t memory  # bytes, with the objects
     cdef Py_ssize_t released       # layers given back, when nobody looks any more
 
+    cpdef bint add(self, bytes item) except -1
+    cpdef bint contains(self, bytes item) except -1
     cdef int append(self, Layer layer) except -1
     cdef int grow(self)
     cdef int insert(self, const char *item, Py_ssize_t length)
@@ -43,3 +47,9 @@ cdef class Chain:
         self, object items, Py_ssize_t first, Py_ssize_t end, uint64_t *start, uint64_t *step
     ) except -1
     cdef bint locate(self, uint64_t position, Py_ssize_t *index, uint64_t *offset) noexcept
+
+cdef class ChainHolder(Value):
+    cdef readonly Chain chain
+
+    cpdef Py_ssize_t memory_usage(self) except -1
+    cpdef Py_ssize_t free_effort(self) except -1

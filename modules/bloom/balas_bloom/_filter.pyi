@@ -3,6 +3,8 @@ from typing import TypeVar
 
 from typing_extensions import Buffer
 
+from balas.api import Value
+
 Reply = TypeVar("Reply")
 
 EXACT_BITS: int
@@ -60,3 +62,7 @@ class Chain:
     def write(self, position: int, data: bytes) -> None: ...
     def copy(self) -> Chain: ...
     def release(self, budget: int) -> bool: ...
+
+class ChainHolder(Value):
+    chain: Chain
+    def __init__(self, chain: Chain) -> None: ...

@@ -33,7 +33,9 @@ from libc.string cimport memcpy
 cdef extern from *:
     int popcount "__builtin_popcountll"(uint64_t) nogil
 
+from balas.api cimport Value
 from balas_bloom._hashing cimport murmur_32, murmur_64
+from balas_bloom._pages cimport PAGE_BYTES, give_back
 
 cdef extern from *:
     """
@@ -44,10 +46,6 @@ cdef extern from *:
     """
     uint64_t high_product(uint64_t a, uint64_t b) noexcept nogil
     void prefetch_for_read(const void *place) noexcept nogil
-
-cdef extern from "<sys/mman.h>" nogil:
-    int madvise(void *start, size_t length, int advice)
-    int MADV_DONTNEED
 
 cpdef enum:
     # Options of a chain, as bits of the number that files carry.
@@ -66,7 +64,6 @@ cdef enum:
     FETCHED = 4
     # Places of an item's bits that are kept for a second pass; more are a rate below 1e-9.
     PLACES = 32
-    PAGE_BYTES = 4096
     # What the objects take beside the bits.
     CHAIN_BYTES = 250
     LAYER_BYTES = 160
@@ -242,18 +239,7 @@ cdef class Layer:
 
         Returns how many that were; 0 if none is left. The bits are zero afterwards.
         """
-        cdef size_t start = <size_t>self.probe.bits + self.released
-        cdef size_t end = <size_t>self.probe.bits + self.length
-        start = (start + PAGE_BYTES - 1) & ~<size_t>(PAGE_BYTES - 1)
-        if end > start + budget:
-            end = start + budget
-        end &= ~<size_t>(PAGE_BYTES - 1)
-        # Not every system does it; then freeing does, all at once.
-        if end <= start or madvise(<void *>start, end - start, MADV_DONTNEED) != 0:
-            self.released = self.length
-            return 0
-        self.released = end - <size_t>self.probe.bits
-        return end - start
+        return give_back(self.probe.bits, self.length, &self.released, budget)
 
     def unite(self, Layer other not None) -> bool:
         """Hold what `other` holds, too: a layer of the same shape; ValueError if it is not.
@@ -439,11 +425,13 @@ cdef class Chain:
         self.hash_item(item, length, &start, &step)
         return self.put(start, step)
 
-    def add(self, bytes item not None) -> bool:
+    cpdef bint add(self, bytes item) except -1:
         """Add an item; False if the filter holds it already, or seems to.
 
         Raises Full, and MemoryError where no further layer can be made.
         """
+        if item is None:
+            raise TypeError("an item is bytes")
         cdef int outcome = self.insert(PyBytes_AS_STRING(item), PyBytes_GET_SIZE(item))
         if outcome >= 0:
             return outcome == ADDED
@@ -451,8 +439,10 @@ cdef class Chain:
             raise Full
         raise MemoryError
 
-    def contains(self, bytes item not None) -> bool:
+    cpdef bint contains(self, bytes item) except -1:
         """Whether the filter holds an item: if False it surely does not."""
+        if item is None:
+            raise TypeError("an item is bytes")
         cdef uint64_t start, step
         self.hash_item(PyBytes_AS_STRING(item), PyBytes_GET_SIZE(item), &start, &step)
         return self.holds(start, step)
@@ -581,3 +571,22 @@ cdef class Chain:
                 self.released += 1
             budget -= released
         return self.released < self.count
+
+
+cdef class ChainHolder(Value):
+    """What the keyspace asks of a filter with every change, and when it is freed."""
+
+    def __init__(self, Chain chain not None):
+        self.chain = chain
+
+    cpdef Py_ssize_t memory_usage(self) except -1:
+        """The bits, and the objects that hold them."""
+        return self.chain.memory
+
+    cpdef Py_ssize_t free_effort(self) except -1:
+        """An allocation for each layer, and as many as giving back the pages of its bits costs."""
+        return self.chain.count + self.chain.length // PAGE_BYTES
+
+    def free_step(self, effort: int) -> bool:
+        """Give back some pages; True while there are more."""
+        return self.chain.release(effort * PAGE_BYTES)

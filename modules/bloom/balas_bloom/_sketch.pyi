@@ -1,6 +1,8 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+from balas.api import Value
+
 Reply = TypeVar("Reply")
 
 class Sketch:
@@ -17,3 +19,7 @@ class Sketch:
     def merge(self, sketches: list[Sketch], weights: list[int]) -> None: ...
     def read(self) -> bytes: ...
     def write(self, data: bytes, total: int) -> None: ...
+
+class SketchHolder(Value):
+    sketch: Sketch
+    def __init__(self, sketch: Sketch) -> None: ...

@@ -11,7 +11,9 @@ from libc.stdint cimport UINT32_MAX, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
+from balas.api cimport Value
 from balas_bloom._hashing cimport Blend, blend, blended_32, read_int64
+from balas_bloom._pages cimport PAGE_BYTES, give_back
 
 cdef extern from *:
     """
@@ -104,7 +106,7 @@ cdef class Sketch:
         self.total += amount
         return lowest
 
-    def increase_all(self, tuple words not None, overflow) -> list:
+    cpdef list increase_all(self, tuple words, overflow):
         """Count items: `words` are the key, and then items and how often, in turn.
 
         A list of their counts, with what `overflow()` gives in place of one too high. Raises
@@ -200,3 +202,26 @@ cdef class Sketch:
             raise ValueError("counters of another length")
         memcpy(self.counters, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
         self.total = total
+
+
+cdef class SketchHolder(Value):
+    """What the keyspace asks of a sketch with every change, and when it is freed."""
+
+    def __init__(self, Sketch sketch not None):
+        self.sketch = sketch
+
+    cpdef Py_ssize_t memory_usage(self) except -1:
+        """The counters, and the objects that hold them."""
+        return self.sketch.width * self.sketch.depth * 4 + SKETCH_BYTES
+
+    cpdef Py_ssize_t free_effort(self) except -1:
+        """As much as giving back the pages of the counters costs."""
+        return 1 + self.sketch.width * self.sketch.depth * 4 // PAGE_BYTES
+
+    def free_step(self, effort: int) -> bool:
+        """Give back some pages; True while there are more."""
+        cdef Sketch sketch = self.sketch
+        cdef uint64_t budget = effort * PAGE_BYTES
+        return give_back(
+            sketch.counters, sketch.width * sketch.depth * 4, &sketch.released, budget
+        ) > 0

@@ -1,4 +1,6 @@
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
+
+from balas.api cimport Value
 
 cdef struct Centroid:
     double mean
@@ -15,7 +17,9 @@ cdef class Digest:
     cdef readonly int64_t compressions
     cdef readonly double lowest
     cdef readonly double highest
+    cdef uint64_t released     # bytes given back, when nobody looks any more
 
+    cpdef object add_all(self, tuple words, number)
     cpdef object reset(self)
     cdef int put(self, double mean, int64_t weight) except -1
     cpdef object compress(self)
@@ -23,3 +27,9 @@ cdef class Digest:
     cdef double between(self, int64_t i, double behind, double ahead) noexcept
     cpdef double cdf(self, double value)
     cdef double cdf_within(self, double value, double total) noexcept
+
+cdef class DigestHolder(Value):
+    cdef readonly Digest centroids
+
+    cpdef Py_ssize_t memory_usage(self) except -1
+    cpdef Py_ssize_t free_effort(self) except -1

@@ -1,5 +1,7 @@
 from collections.abc import Callable
 
+from balas.api import Value
+
 class Digest:
     compression: int
     capacity: int
@@ -32,3 +34,7 @@ class Digest:
         unmerged: int,
     ) -> None: ...
     def copy(self) -> Digest: ...
+
+class DigestHolder(Value):
+    centroids: Digest
+    def __init__(self, centroids: Digest) -> None: ...

@@ -15,6 +15,9 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
+from balas.api cimport Value
+from balas_bloom._pages cimport PAGE_BYTES, give_back
+
 cdef enum:
     # What the objects take beside the centroids.
     DIGEST_BYTES = 200
@@ -257,7 +260,7 @@ cdef class Digest:
         self.unmerged_weight = 0
         self.compressions += 1
 
-    def add_all(self, tuple words not None, number) -> None:
+    cpdef object add_all(self, tuple words, number):
         """Add values: `words` are the key, and then the values.
 
         `number` reads what is not a plain decimal number. Raises ValueError for one that is not
@@ -519,3 +522,25 @@ cdef class Digest:
         made.lowest, made.highest = self.lowest, self.highest
         made.compressions = self.compressions
         return made
+
+
+cdef class DigestHolder(Value):
+    """What the keyspace asks of a digest with every change, and when it is freed."""
+
+    def __init__(self, Digest centroids not None):
+        self.centroids = centroids
+
+    cpdef Py_ssize_t memory_usage(self) except -1:
+        """The centroids, and the objects that hold them."""
+        return self.centroids.capacity * sizeof(Centroid) + DIGEST_BYTES
+
+    cpdef Py_ssize_t free_effort(self) except -1:
+        """As much as giving back the pages of the centroids costs."""
+        return 1 + self.centroids.capacity * sizeof(Centroid) // PAGE_BYTES
+
+    def free_step(self, effort: int) -> bool:
+        """Give back some pages; True while there are more."""
+        cdef Digest held = self.centroids
+        return give_back(
+            held.centroids, held.capacity * sizeof(Centroid), &held.released, effort * PAGE_BYTES
+        ) > 0

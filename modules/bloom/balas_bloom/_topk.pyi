@@ -1,6 +1,8 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+from balas.api import Value
+
 Reply = TypeVar("Reply")
 
 class Top:
@@ -23,3 +25,8 @@ class Top:
     def read_counters(self) -> bytes: ...
     def read_entries(self) -> bytes: ...
     def write(self, counters: bytes, entries: bytes, names: list[bytes | None]) -> None: ...
+    def release(self, steps: int) -> bool: ...
+
+class TopHolder(Value):
+    top: Top
+    def __init__(self, top: Top) -> None: ...

@@ -14,7 +14,9 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
+from balas.api cimport Value
 from balas_bloom._hashing cimport Blend, blend, blended_32, murmur_32, read_int64
+from balas_bloom._pages cimport PAGE_BYTES, give_back
 
 cdef enum:
     # The seed of the hash that is an item's fingerprint.
@@ -69,12 +71,32 @@ cdef class Top:
     @property
     def length(self) -> int:
         """Bytes of the counters and of the list."""
-        return <uint64_t>self.width * self.depth * sizeof(Counter) + self.k * sizeof(Entry)
+        return self.held_bytes()
 
     @property
     def memory(self) -> int:
         """Bytes, with names and objects."""
-        return self.length + 8 * <uint64_t>self.k + self.name_bytes + TOP_BYTES
+        return self.held_bytes() + 8 * <uint64_t>self.k + self.name_bytes + TOP_BYTES
+
+    cdef uint64_t held_bytes(self) noexcept:
+        return <uint64_t>self.width * self.depth * sizeof(Counter) + self.k * sizeof(Entry)
+
+    def release(self, uint64_t steps) -> bool:
+        """Give back the memory of so many names or pages of a list that nobody will look at.
+
+        True while there is more.
+        """
+        cdef uint64_t budget = steps * PAGE_BYTES
+        cdef uint64_t count = min(steps, <uint64_t>len(self.names))
+        if count:
+            del self.names[len(self.names) - count:]
+            return True
+        if give_back(self.entries, self.k * sizeof(Entry), &self.entries_released, budget):
+            return True
+        return give_back(
+            self.counters, <uint64_t>self.width * self.depth * sizeof(Counter),
+            &self.counters_released, budget,
+        ) > 0
 
     cdef inline double random(self) noexcept:
         """A number from 0 up to 1, by xorshift64*."""
@@ -182,7 +204,7 @@ cdef class Top:
         self.entries[place] = moved
         self.names[place] = name
 
-    def add_all(self, tuple words not None) -> list:
+    cpdef list add_all(self, tuple words):
         """Count items once: `words` are the key, and then the items.
 
         A list of those that left the list of the top for each, or None.
@@ -308,3 +330,23 @@ cdef class Top:
 def by_count(tuple entry not None) -> int:
     """What the list is ordered by."""
     return entry[1]
+
+
+cdef class TopHolder(Value):
+    """What the keyspace asks of a list with every change, and when it is freed."""
+
+    def __init__(self, Top top not None):
+        self.top = top
+
+    cpdef Py_ssize_t memory_usage(self) except -1:
+        """The counters, the list with its names, and the objects that hold them."""
+        cdef Top top = self.top
+        return top.held_bytes() + 8 * <uint64_t>top.k + top.name_bytes + TOP_BYTES
+
+    cpdef Py_ssize_t free_effort(self) except -1:
+        """An allocation for each name, and as many as giving back the pages costs."""
+        return self.top.k + self.top.held_bytes() // PAGE_BYTES
+
+    def free_step(self, effort: int) -> bool:
+        """Give back some names or pages; True while there are more."""
+        return self.top.release(effort)

@@ -34,14 +34,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from balas.api import (
-    ACCESS,
-    DENYOOM,
-    FAST,
     OK,
-    READONLY,
-    RW,
-    UPDATE,
-    WRITE,
     Arguments,
     BadData,
     Config,
@@ -52,17 +45,14 @@ from balas.api import (
     Status,
     command,
     integer,
-    key,
     number,
 )
-from balas_bloom._filter import HASH_64, Full
+from balas_bloom._door import changeable, changed, to_read
+from balas_bloom._filter import HASH_64, Chain, Full
+from balas_bloom.common import KEY, READING, WRITING, wrong_number
 from balas_bloom.filter import BloomFilter
 from balas_bloom.merging import limit_life, take_lifetime
 
-# Readers too ask for the right to change the key, as in RedisBloom.
-KEY = key(1, RW | ACCESS | UPDATE)
-READING = READONLY | FAST
-WRITING = WRITE | DENYOOM
 CATEGORIES = ("bloom",)
 
 NOT_FOUND = "ERR not found"
@@ -75,8 +65,6 @@ BAD_DATA = "ERR received bad data"
 EXPANSION_MAX = 2**32 - 1
 # Noted in a filter that does not grow; nothing depends on it.
 GROWTH_OF_FIXED = 2
-# RedisBloom reports no change by name.
-NO_EVENT = ""
 LABELS = {
     b"capacity": Status("Capacity"),
     b"size": Status("Size"),
@@ -119,19 +107,6 @@ def default_shape(ctx: Context) -> Shape:
     )
 
 
-def wrong_number(name: str) -> ReplyError:
-    """The error for too few or too many arguments."""
-    return ReplyError(f"ERR wrong number of arguments for '{name}' command")
-
-
-def existing(ctx: Context, key: bytes) -> BloomFilter:
-    """The filter at `key`; an error if there is none."""
-    found: BloomFilter | None = ctx.read(key, BloomFilter)
-    if found is None:
-        raise ReplyError(NOT_FOUND)
-    return found
-
-
 # --- making and filling -------------------------------------------------------------------------
 
 
@@ -161,7 +136,7 @@ def bf_reserve(ctx: Context, *arguments: bytes) -> Reply:
     if ctx.write(name, BloomFilter) is not None:
         raise ReplyError(EXISTS)
     shape.create(ctx, name)
-    ctx.changed(name, NO_EVENT)
+    changed(ctx, name)
     limit_life(ctx, words, b"BF.RESERVE", expire_at_ms)
     return OK
 
@@ -196,17 +171,18 @@ def bf_add(ctx: Context, *arguments: bytes) -> Reply:
     if len(arguments) != 2:
         raise wrong_number("bf.add")
     name, item = arguments
-    held: BloomFilter | None = ctx.write(name, BloomFilter)
+    held = changeable(ctx, name, BloomFilter)
     if held is None:
         held = default_shape(ctx).create(ctx, name)
+    chain: Chain = held.chain
     try:
-        return held.chain.add(item)
+        return chain.add(item)
     except Full:
         raise ReplyError(FULL) from None
     except MemoryError:
         raise ReplyError(NO_LAYER) from None
     finally:
-        ctx.changed(name, NO_EVENT)
+        changed(ctx, name)
 
 
 @command("BF.MADD", arity=-1, flags=WRITING, keys=KEY, group="module", categories=CATEGORIES)
@@ -218,7 +194,7 @@ def bf_madd(ctx: Context, *arguments: bytes) -> Reply:
     """
     if len(arguments) < 2:
         raise wrong_number("bf.madd")
-    held: BloomFilter | None = ctx.write(arguments[0], BloomFilter)
+    held = changeable(ctx, arguments[0], BloomFilter)
     if held is None:
         held = default_shape(ctx).create(ctx, arguments[0])
     return add_all(ctx, arguments[0], held, arguments[1:])
@@ -227,7 +203,7 @@ def bf_madd(ctx: Context, *arguments: bytes) -> Reply:
 def add_all(ctx: Context, key: bytes, held: BloomFilter, items: tuple[bytes, ...]) -> Reply:
     """Add items to the filter at `key`: whether each is new, or the error it met."""
     outcomes = held.chain.add_all(items, ReplyError(FULL), ReplyError(NO_LAYER))
-    ctx.changed(key, NO_EVENT)
+    changed(ctx, key)
     return outcomes
 
 
@@ -246,7 +222,7 @@ def bf_insert(ctx: Context, *arguments: bytes) -> Reply:
     items, may_create = read_insertion(shape, Arguments(arguments[1:]))
     if not 0 < shape.error_rate < 1 or shape.capacity < 1 or shape.expansion < 1:
         raise ReplyError("Bad argument received")
-    held: BloomFilter | None = ctx.write(name, BloomFilter)
+    held = changeable(ctx, name, BloomFilter)
     if held is None:
         if not may_create:
             raise ReplyError(NOT_FOUND)
@@ -296,7 +272,10 @@ def bf_exists(ctx: Context, *arguments: bytes) -> Reply:
     if len(arguments) != 2:
         raise wrong_number("bf.exists")
     held = ctx.read_any(arguments[0])
-    return isinstance(held, BloomFilter) and held.chain.contains(arguments[1])
+    if not isinstance(held, BloomFilter):
+        return False
+    chain: Chain = held.chain
+    return chain.contains(arguments[1])
 
 
 @command("BF.MEXISTS", arity=-1, flags=READING, keys=KEY, group="module", categories=CATEGORIES)
@@ -334,7 +313,7 @@ def bf_info(ctx: Context, *arguments: bytes) -> Reply:
     """
     if not 1 <= len(arguments) <= 2:
         raise wrong_number("bf.info")
-    held = existing(ctx, arguments[0])
+    held = to_read(ctx, arguments[0], BloomFilter, NOT_FOUND)
     chain = held.chain
     facts = {
         b"capacity": chain.capacity,
@@ -359,7 +338,7 @@ def bf_debug(ctx: Context, *arguments: bytes) -> Reply:
     """
     if len(arguments) != 1:
         raise wrong_number("bf.debug")
-    chain = existing(ctx, arguments[0]).chain
+    chain = to_read(ctx, arguments[0], BloomFilter, NOT_FOUND).chain
     width = 64 if chain.options & HASH_64 else 32
     return [f"size:{chain.items}"] + [
         f"bytes:{layer.length} bits:{layer.bits} hashes:{layer.hashes} hashwidth:{width} "
@@ -380,7 +359,7 @@ def bf_scandump(ctx: Context, *arguments: bytes) -> Reply:
     """
     if len(arguments) != 2:
         raise wrong_number("bf.scandump")
-    held = existing(ctx, arguments[0])
+    held = to_read(ctx, arguments[0], BloomFilter, NOT_FOUND)
     iterator = integer(arguments[1], error="Second argument must be numeric")
     return list(held.chunk(iterator)) if iterator else [1, held.header()]
 
@@ -396,14 +375,14 @@ def bf_loadchunk(ctx: Context, *arguments: bytes) -> Reply:
         raise wrong_number("bf.loadchunk")
     name, _, data = arguments
     iterator = integer(arguments[1], error="ERR Second argument must be numeric")
-    held: BloomFilter | None = ctx.write(name, BloomFilter)
+    held = changeable(ctx, name, BloomFilter)
     if held is not None:
         load_chunk(held, iterator, data)
     elif iterator == 1:
         ctx.store(name, load_header(data))
     else:
         raise ReplyError(NOT_FOUND)
-    ctx.changed(name, NO_EVENT)
+    changed(ctx, name)
     return OK
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from struct import Struct
 from typing import Self
 
-from balas.api import BadData, Digest, LoadStream, NotUnderstood, SaveStream, Value
-from balas_bloom._cuckoo import Table
+from balas.api import BadData, Digest, LoadStream, NotUnderstood, SaveStream
+from balas_bloom._cuckoo import Table, TableHolder
 
 # Bytes of slots that one CF.SCANDUMP gives.
 CHUNK_BYTES = 16 * 1024 * 1024
@@ -24,7 +24,6 @@ TABLE_BYTES = 40
 LAYER_BYTES = 16
 # Files before version 4 say nothing of these: bucket size, iterations, expansion.
 BEFORE_VERSION_4 = (2, 20, 1)
-FREED_BYTES = 4096
 
 
 def power_of_two(number: int) -> int:
@@ -32,16 +31,13 @@ def power_of_two(number: int) -> int:
     return 1 << (number - 1).bit_length() if number > 0 else 0
 
 
-class CuckooFilter(Value):
+class CuckooFilter(TableHolder):
     """A set that answers "surely not" or "probably", and from which items can be removed."""
 
-    __slots__ = ("table",)
+    __slots__ = ()
 
     type_name = "MBbloomCF"
     rdb_version = 4
-
-    def __init__(self, table: Table) -> None:
-        self.table = table
 
     @classmethod
     def create(cls, capacity: int, bucket_size: int, iterations: int, expansion: int) -> Self:
@@ -173,14 +169,6 @@ class CuckooFilter(Value):
         digest.add(self.header())
         for layer in range(self.table.count):
             digest.add(self.table.read(layer, 0, self.table.layer_length(layer)))
-
-    def memory_usage(self) -> int:
-        """The slots, and the objects that hold them."""
-        return self.table.memory
-
-    def free_effort(self) -> int:
-        """An allocation for each layer, and as many as giving back its pages costs."""
-        return self.table.count + self.table.length // FREED_BYTES
 
 
 def load_layer(source: LoadStream, table: Table, layer: int) -> None:

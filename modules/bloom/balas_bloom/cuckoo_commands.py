@@ -16,13 +16,8 @@ Differs from Redis:
 from __future__ import annotations
 
 from balas.api import (
-    ACCESS,
-    DENYOOM,
     FAST,
     OK,
-    READONLY,
-    RW,
-    UPDATE,
     WRITE,
     Arguments,
     BadData,
@@ -34,40 +29,25 @@ from balas.api import (
     Status,
     command,
     integer,
-    key,
 )
+from balas_bloom._cuckoo import Table
+from balas_bloom._door import changeable, changed, to_read
+from balas_bloom.common import KEY, READING, WRITING, wrong_number
 from balas_bloom.cuckoo import HEADER, CuckooFilter
 from balas_bloom.merging import limit_life, take_lifetime
 
-KEY = key(1, RW | ACCESS | UPDATE)
-READING = READONLY | FAST
-WRITING = WRITE | DENYOOM
 CATEGORIES = ("cuckoo",)
 
 NOT_FOUND = "ERR not found"
 EXISTS = "ERR item exists"
 NO_MEMORY = "ERR Insufficient memory to create filter"
 TOO_SMALL = "Capacity must be at least (BucketSize * 2)"
-NO_EVENT = ""
 # The settings that stand for the options of CF.RESERVE, and what these may be.
 SETTINGS = (
     (b"MAXITERATIONS", "cf-max-iterations", 1, 65535),
     (b"BUCKETSIZE", "cf-bucket-size", 1, 255),
     (b"EXPANSION", "cf-expansion-factor", 0, 32768),
 )
-
-
-def wrong_number(name: str) -> ReplyError:
-    """The error for too few or too many arguments."""
-    return ReplyError(f"ERR wrong number of arguments for '{name}' command")
-
-
-def existing(ctx: Context, key: bytes) -> CuckooFilter:
-    """The filter at `key`; an error if there is none."""
-    found: CuckooFilter | None = ctx.read(key, CuckooFilter)
-    if found is None:
-        raise ReplyError(NOT_FOUND)
-    return found
 
 
 def create(
@@ -120,7 +100,7 @@ def cf_reserve(ctx: Context, *arguments: bytes) -> Reply:
     if ctx.write(name, CuckooFilter) is not None:
         raise ReplyError(EXISTS)
     create(ctx, name, capacity, iterations, bucket_size, expansion)
-    ctx.changed(name, NO_EVENT)
+    changed(ctx, name)
     limit_life(ctx, given, b"CF.RESERVE", expire_at_ms)
     return OK
 
@@ -166,16 +146,17 @@ def cf_addnx(ctx: Context, *arguments: bytes) -> Reply:
 
 def add_one(ctx: Context, key: bytes, item: bytes, unique: bool) -> Reply:
     """Add one item to the filter at `key`."""
-    held: CuckooFilter | None = ctx.write(key, CuckooFilter)
+    held = changeable(ctx, key, CuckooFilter)
     if held is None:
         held = default_filter(ctx, key)
+    table: Table = held.table
     try:
-        added = held.table.add(item, unique)
+        added = table.add(item, unique)
     except OverflowError:
         raise ReplyError("Filter is full") from None
     except MemoryError:
         raise ReplyError("Memory allocation failure") from None
-    ctx.changed(key, NO_EVENT)
+    changed(ctx, key)
     return added
 
 
@@ -226,7 +207,7 @@ def insert(ctx: Context, command_name: str, arguments: tuple[bytes, ...], unique
         raise missing
     if capacity is not None and capacity < 2 * ctx.service(Config).get("cf-bucket-size"):
         raise ReplyError(TOO_SMALL)
-    held: CuckooFilter | None = ctx.write(name, CuckooFilter)
+    held = changeable(ctx, name, CuckooFilter)
     if held is None:
         if not may_create:
             raise ReplyError(NOT_FOUND)
@@ -234,7 +215,7 @@ def insert(ctx: Context, command_name: str, arguments: tuple[bytes, ...], unique
     # In protocol 3 the replies of CF.INSERT are booleans, but those of CF.INSERTNX are not.
     full = False if ctx.resp == 3 and not unique else -1
     outcomes = held.table.add_all(items, unique, full)
-    ctx.changed(name, NO_EVENT)
+    changed(ctx, name)
     return outcomes
 
 
@@ -252,7 +233,7 @@ def cf_del(ctx: Context, *arguments: bytes) -> Reply:
     if not isinstance(held, CuckooFilter):
         raise ReplyError("Not found")
     removed = held.table.remove(item)
-    ctx.changed(name, NO_EVENT)
+    changed(ctx, name)
     return removed
 
 
@@ -268,7 +249,7 @@ def cf_compact(ctx: Context, *arguments: bytes) -> Reply:
     if not isinstance(held, CuckooFilter):
         raise ReplyError("Cuckoo filter was not found")
     held.table.compact(True)
-    ctx.changed(arguments[0], NO_EVENT)
+    changed(ctx, arguments[0])
     return OK
 
 
@@ -285,7 +266,10 @@ def cf_exists(ctx: Context, *arguments: bytes) -> Reply:
     if len(arguments) != 2:
         raise wrong_number("cf.exists")
     held = ctx.read_any(arguments[0])
-    return isinstance(held, CuckooFilter) and held.table.contains(arguments[1])
+    if not isinstance(held, CuckooFilter):
+        return False
+    table: Table = held.table
+    return table.contains(arguments[1])
 
 
 @command("CF.MEXISTS", arity=-1, flags=READING, keys=KEY, group="module", categories=CATEGORIES)
@@ -322,7 +306,7 @@ def cf_info(ctx: Context, *arguments: bytes) -> Reply:
     """
     if len(arguments) != 1:
         raise wrong_number("cf.info")
-    held = existing(ctx, arguments[0])
+    held = to_read(ctx, arguments[0], CuckooFilter, NOT_FOUND)
     table = held.table
     return Pairs(
         [
@@ -346,7 +330,7 @@ def cf_debug(ctx: Context, *arguments: bytes) -> Reply:
     """
     if len(arguments) != 1:
         raise wrong_number("cf.debug")
-    table = existing(ctx, arguments[0]).table
+    table = to_read(ctx, arguments[0], CuckooFilter, NOT_FOUND).table
     return (
         f"bktsize:{table.bucket_size} buckets:{table.buckets} items:{table.items} "
         f"deletes:{table.deletes} filters:{table.count} max_iterations:{table.iterations} "
@@ -366,7 +350,7 @@ def cf_scandump(ctx: Context, *arguments: bytes) -> Reply:
     if len(arguments) != 2:
         raise wrong_number("cf.scandump")
     iterator = integer(arguments[1], low=0, error="Invalid position")
-    held = existing(ctx, arguments[0])
+    held = to_read(ctx, arguments[0], CuckooFilter, NOT_FOUND)
     return list(held.chunk(iterator)) if iterator else [1, held.header()]
 
 
@@ -383,7 +367,7 @@ def cf_loadchunk(ctx: Context, *arguments: bytes) -> Reply:
     iterator = integer(arguments[1], error="Invalid position")
     if iterator == 0:
         raise ReplyError("Invalid position")
-    held: CuckooFilter | None = ctx.write(name, CuckooFilter)
+    held = changeable(ctx, name, CuckooFilter)
     if iterator == 1:
         if held is not None:
             raise ReplyError(EXISTS)
@@ -395,7 +379,7 @@ def cf_loadchunk(ctx: Context, *arguments: bytes) -> Reply:
             held.load_chunk(iterator, data)
         except BadData:
             raise ReplyError("Couldn't load chunk!") from None
-    ctx.changed(name, NO_EVENT)
+    changed(ctx, name)
     return OK
 
 

@@ -11,13 +11,14 @@ from collections.abc import Iterator, Sequence
 from struct import Struct
 from typing import Self
 
-from balas.api import BadData, Digest, LoadStream, NotUnderstood, SaveStream, Value
+from balas.api import BadData, Digest, LoadStream, NotUnderstood, SaveStream
 from balas_bloom._filter import (
     ENTRIES_ARE_BITS,
     EXACT_BITS,
     FIXED,
     HASH_64,
     Chain,
+    ChainHolder,
     Layer,
     new_chain,
 )
@@ -30,8 +31,6 @@ CHUNK_BYTES = 16 * 1024 * 1024
 HEADER = Struct("<QIII")
 LAYER = Struct("<QQQddIQB")
 
-# Giving back this much memory takes about as long as freeing one small allocation.
-FREED_BYTES = 4096
 
 KNOWN_OPTIONS = EXACT_BITS | ENTRIES_ARE_BITS | HASH_64 | FIXED
 # The error rate halves from layer to layer and is at least 2**-1074, so there are never more.
@@ -44,16 +43,13 @@ CHAIN_BYTES = 32
 LAYER_BYTES = 64
 
 
-class BloomFilter(Value):
+class BloomFilter(ChainHolder):
     """A set that answers "surely not" or "probably": see `Chain` for the structure."""
 
-    __slots__ = ("chain",)
+    __slots__ = ()
 
     type_name = "MBbloom--"
     rdb_version = 4
-
-    def __init__(self, chain: Chain) -> None:
-        self.chain = chain
 
     @classmethod
     def create(cls, capacity: int, error_rate: float, expansion: int, *, scaling: bool) -> Self:
@@ -177,18 +173,6 @@ class BloomFilter(Value):
         """Everything a dump holds counts."""
         for _, data in self.dump():
             digest.add(data)
-
-    def memory_usage(self) -> int:
-        """The bits, and the objects that hold them."""
-        return self.chain.memory
-
-    def free_effort(self) -> int:
-        """An allocation for each layer, and as many as giving back the pages of its bits costs."""
-        return len(self.chain.layers) + self.chain.length // FREED_BYTES
-
-    def free_step(self, effort: int) -> bool:
-        """Give back some pages; True while there are more."""
-        return self.chain.release(effort * FREED_BYTES)
 
 
 def load_layer(source: LoadStream, version: int) -> Layer:

@@ -11,12 +11,10 @@ from collections.abc import Sequence
 
 from balas.api import (
     ACCESS,
-    DENYOOM,
     OK,
     RO,
     RW,
     UPDATE,
-    WRITE,
     Context,
     Reply,
     ReplyError,
@@ -25,7 +23,9 @@ from balas.api import (
     key,
     keys,
 )
+from balas_bloom._door import changed
 from balas_bloom._filter import Layer
+from balas_bloom.common import WRITING
 from balas_bloom.cuckoo import CuckooFilter
 from balas_bloom.filter import BloomFilter, make_chain
 
@@ -34,7 +34,6 @@ NOT_FOUND = "ERR not found"
 OTHER_SHAPE = "ERR filters of different capacity, error rate or options cannot be merged"
 OVERFULL = "ERR together the filters hold more items than one of them was made for"
 NO_MEMORY = "ERR Insufficient memory to create filter"
-NO_EVENT = ""
 INT64_MAX = 2**63 - 1
 # Options of a lifetime: the ms of a unit, and whether it counts from now.
 LIFETIMES = {
@@ -45,14 +44,7 @@ LIFETIMES = {
 }
 
 
-def wrong_number(name: str) -> ReplyError:
-    """The error for too few or too many arguments."""
-    return ReplyError(f"ERR wrong number of arguments for '{name}' command")
-
-
-@command(
-    "BF.MERGE", arity=-3, flags=WRITE | DENYOOM, keys=KEYS, group="module", categories=("bloom",)
-)
+@command("BF.MERGE", arity=-3, flags=WRITING, keys=KEYS, group="module", categories=("bloom",))
 def bf_merge(ctx: Context, destination: bytes, *sources: bytes) -> Reply:
     """BF.MERGE destination source [source ...]
 
@@ -94,9 +86,7 @@ def united(filters: Sequence[BloomFilter]) -> BloomFilter:
     return BloomFilter(make_chain(layers, first.options, first.growth, items))
 
 
-@command(
-    "CF.MERGE", arity=-3, flags=WRITE | DENYOOM, keys=KEYS, group="module", categories=("cuckoo",)
-)
+@command("CF.MERGE", arity=-3, flags=WRITING, keys=KEYS, group="module", categories=("cuckoo",))
 def cf_merge(ctx: Context, destination: bytes, *sources: bytes) -> Reply:
     """CF.MERGE destination source [source ...]
 
@@ -132,7 +122,7 @@ def store(ctx: Context, name: bytes, made: BloomFilter | CuckooFilter, *, new: b
         ctx.store(name, made)
     else:
         ctx.update(name, made)
-    ctx.changed(name, NO_EVENT)
+    changed(ctx, name)
 
 
 # --- lifetimes -----------------------------------------------------------------------------------

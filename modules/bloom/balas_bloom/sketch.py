@@ -8,22 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Self
 
-from balas.api import BadData, Digest, LoadStream, NotUnderstood, SaveStream, Value, dump_payload
-from balas_bloom._sketch import Sketch
-
-FREED_BYTES = 4096
+from balas.api import BadData, Digest, LoadStream, NotUnderstood, SaveStream, dump_payload
+from balas_bloom._sketch import Sketch, SketchHolder
 
 
-class CountMinSketch(Value):
+class CountMinSketch(SketchHolder):
     """How often items were counted: the count or more, never less."""
 
-    __slots__ = ("sketch",)
+    __slots__ = ()
 
     type_name = "CMSk-TYPE"
     rdb_version = 0
-
-    def __init__(self, sketch: Sketch) -> None:
-        self.sketch = sketch
 
     @classmethod
     def create(cls, width: int, depth: int) -> Self:
@@ -71,11 +66,3 @@ class CountMinSketch(Value):
         sketch = self.sketch
         digest.add(b"%d %d %d" % (sketch.width, sketch.depth, sketch.total))
         digest.add(sketch.read())
-
-    def memory_usage(self) -> int:
-        """The counters, and the objects that hold them."""
-        return self.sketch.memory
-
-    def free_effort(self) -> int:
-        """As much as giving back the pages of the counters costs."""
-        return 1 + self.sketch.length // FREED_BYTES

@@ -1,1 +1,3 @@
-# Its presence has sketch_commands.py compiled, text unchanged.
+# Compiled with the text of sketch_commands.py unchanged; these names then mean these types.
+from balas_bloom._door cimport changeable, changed, to_change, to_read
+from balas_bloom._sketch cimport Sketch

@@ -16,13 +16,8 @@ import math
 from struct import pack, unpack
 
 from balas.api import (
-    ACCESS,
-    DENYOOM,
     OK,
     READONLY,
-    RW,
-    UPDATE,
-    WRITE,
     Context,
     Pairs,
     Reply,
@@ -30,38 +25,16 @@ from balas.api import (
     Status,
     command,
     integer,
-    key,
     number,
 )
+from balas_bloom._door import changed, to_change, to_read
+from balas_bloom._sketch import Sketch
+from balas_bloom.common import KEY, WRITING, wrong_number
 from balas_bloom.sketch import CountMinSketch
 
-KEY = key(1, RW | ACCESS | UPDATE)
-WRITING = WRITE | DENYOOM
 CATEGORIES = ("cms",)
 
 MISSING = "CMS: key does not exist"
-NO_EVENT = ""
-
-
-def wrong_number(name: str) -> ReplyError:
-    """The error for too few or too many arguments."""
-    return ReplyError(f"ERR wrong number of arguments for '{name}' command")
-
-
-def to_read(ctx: Context, key: bytes) -> CountMinSketch:
-    """The sketch at `key`; an error if there is none."""
-    found: CountMinSketch | None = ctx.read(key, CountMinSketch)
-    if found is None:
-        raise ReplyError(MISSING)
-    return found
-
-
-def to_change(ctx: Context, key: bytes) -> CountMinSketch:
-    """The same, for changing it."""
-    found: CountMinSketch | None = ctx.write(key, CountMinSketch)
-    if found is None:
-        raise ReplyError(MISSING)
-    return found
 
 
 def float_32(value: float) -> float:
@@ -77,7 +50,7 @@ def create(ctx: Context, key: bytes, width: int, depth: int) -> Reply:
     except MemoryError:
         raise ReplyError("CMS: Insufficient memory to create the key") from None
     ctx.store(key, made)
-    ctx.changed(key, NO_EVENT)
+    changed(ctx, key)
     return OK
 
 
@@ -144,14 +117,14 @@ def cms_incrby(ctx: Context, *arguments: bytes) -> Reply:
     if len(arguments) < 3 or len(arguments) % 2 == 0:
         raise wrong_number("cms.incrby")
     name = arguments[0]
-    held = to_change(ctx, name)
+    sketch: Sketch = to_change(ctx, name, CountMinSketch, MISSING).sketch
     try:
-        counts = held.sketch.increase_all(arguments, overflow)
+        counts = sketch.increase_all(arguments, overflow)
     except TypeError:
         raise ReplyError("CMS: Cannot parse number") from None
     except ValueError:
         raise ReplyError("CMS: Number cannot be negative") from None
-    ctx.changed(name, NO_EVENT)
+    changed(ctx, name)
     return counts
 
 
@@ -163,7 +136,7 @@ def cms_query(ctx: Context, *arguments: bytes) -> Reply:
     """
     if len(arguments) < 2:
         raise wrong_number("cms.query")
-    return to_read(ctx, arguments[0]).sketch.query_all(arguments)
+    return to_read(ctx, arguments[0], CountMinSketch, MISSING).sketch.query_all(arguments)
 
 
 @command("CMS.MERGE", arity=-1, flags=WRITING, keys=KEY, group="module", categories=CATEGORIES)
@@ -176,14 +149,14 @@ def cms_merge(ctx: Context, *arguments: bytes) -> Reply:
     if len(arguments) < 3:
         raise wrong_number("cms.merge")
     name = arguments[0]
-    held = to_change(ctx, name)
+    held = to_change(ctx, name, CountMinSketch, MISSING)
     count = integer(arguments[1], error="CMS: invalid numkeys")
     if count < 1:
         raise ReplyError("CMS: Number of keys must be positive")
     names, weights = split_sources(arguments[2:], count)
     sources = []
     for one in names:
-        source = to_read(ctx, one).sketch
+        source = to_read(ctx, one, CountMinSketch, MISSING).sketch
         if (source.width, source.depth) != (held.sketch.width, held.sketch.depth):
             raise ReplyError("CMS: width/depth is not equal")
         sources.append(source)
@@ -191,7 +164,7 @@ def cms_merge(ctx: Context, *arguments: bytes) -> Reply:
         held.sketch.merge(sources, weights)
     except OverflowError:
         raise ReplyError("CMS: MERGE overflow") from None
-    ctx.changed(name, NO_EVENT)
+    changed(ctx, name)
     return OK
 
 
@@ -217,7 +190,7 @@ def cms_info(ctx: Context, *arguments: bytes) -> Reply:
     """
     if len(arguments) != 1:
         raise wrong_number("cms.info")
-    sketch = to_read(ctx, arguments[0]).sketch
+    sketch = to_read(ctx, arguments[0], CountMinSketch, MISSING).sketch
     total = sketch.total - 2**64 if sketch.total >= 2**63 else sketch.total
     return Pairs(
         [

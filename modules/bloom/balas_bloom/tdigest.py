@@ -8,26 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Self
 
-from balas.api import BadData, LoadStream, NotUnderstood, SaveStream, Value, dump_payload
+from balas.api import BadData, LoadStream, NotUnderstood, SaveStream, dump_payload
 from balas.api import Digest as KeyDigest
-from balas_bloom._tdigest import Digest
+from balas_bloom._tdigest import Digest, DigestHolder
 
-FREED_BYTES = 4096
 # What RedisBloom's own structures take: all but the centroids, and each of these.
 HEAD_BYTES = 8
 NODE_BYTES = 16
 
 
-class TDigest(Value):
+class TDigest(DigestHolder):
     """Quantiles of many values, from few."""
 
-    __slots__ = ("centroids",)
+    __slots__ = ()
 
     type_name = "TDIS-TYPE"
     rdb_version = 0
-
-    def __init__(self, centroids: Digest) -> None:
-        self.centroids = centroids
 
     @classmethod
     def create(cls, compression: int) -> Self:
@@ -96,11 +92,3 @@ class TDigest(Value):
     def size(self) -> int:
         """Bytes, as TDIGEST.INFO counts them: those of RedisBloom's structures."""
         return HEAD_BYTES + NODE_BYTES * self.centroids.capacity
-
-    def memory_usage(self) -> int:
-        """The centroids, and the objects that hold them."""
-        return self.centroids.memory
-
-    def free_effort(self) -> int:
-        """As much as giving back the pages of the centroids costs."""
-        return 1 + self.centroids.memory // FREED_BYTES

@@ -19,13 +19,8 @@ Differs from Redis:
 from __future__ import annotations
 
 from balas.api import (
-    ACCESS,
-    DENYOOM,
     OK,
     READONLY,
-    RW,
-    UPDATE,
-    WRITE,
     Context,
     Pairs,
     Reply,
@@ -33,41 +28,18 @@ from balas.api import (
     Status,
     command,
     integer,
-    key,
     number,
 )
+from balas_bloom._door import changed, to_change, to_read
+from balas_bloom.common import KEY, WRITING, wrong_number
 from balas_bloom.tdigest import TDigest
 
-KEY = key(1, RW | ACCESS | UPDATE)
-WRITING = WRITE | DENYOOM
 CATEGORIES = ("tdigest",)
 
 PREFIX = "ERR T-Digest: "
 MISSING = PREFIX + "key does not exist"
 WRONG_WORD = PREFIX + "wrong keyword"
-NO_EVENT = ""
 DEFAULT_COMPRESSION = 100
-
-
-def wrong_number(name: str) -> ReplyError:
-    """The error for too few or too many arguments."""
-    return ReplyError(f"ERR wrong number of arguments for '{name}' command")
-
-
-def to_read(ctx: Context, key: bytes) -> TDigest:
-    """The digest at `key`; an error if there is none."""
-    found: TDigest | None = ctx.read(key, TDigest)
-    if found is None:
-        raise ReplyError(MISSING)
-    return found
-
-
-def to_change(ctx: Context, key: bytes) -> TDigest:
-    """The same, for changing it."""
-    found: TDigest | None = ctx.write(key, TDigest)
-    if found is None:
-        raise ReplyError(MISSING)
-    return found
 
 
 def read_compression(word: bytes) -> int:
@@ -108,7 +80,7 @@ def tdigest_create(ctx: Context, *arguments: bytes) -> Reply:
             raise ReplyError(WRONG_WORD)
         compression = read_compression(arguments[2])
     ctx.store(name, create(compression))
-    ctx.changed(name, NO_EVENT)
+    changed(ctx, name)
     return OK
 
 
@@ -120,8 +92,8 @@ def tdigest_reset(ctx: Context, *arguments: bytes) -> Reply:
     """
     if len(arguments) != 1:
         raise wrong_number("tdigest.reset")
-    to_change(ctx, arguments[0]).centroids.reset()
-    ctx.changed(arguments[0], NO_EVENT)
+    to_change(ctx, arguments[0], TDigest, MISSING).centroids.reset()
+    changed(ctx, arguments[0])
     return OK
 
 
@@ -133,14 +105,14 @@ def tdigest_add(ctx: Context, *arguments: bytes) -> Reply:
     """
     if len(arguments) < 2:
         raise wrong_number("tdigest.add")
-    held = to_change(ctx, arguments[0])
+    held = to_change(ctx, arguments[0], TDigest, MISSING)
     try:
         held.centroids.add_all(arguments, read_value)
     except ValueError:
         raise ReplyError(PREFIX + "val parameter needs to be a finite number") from None
     except OverflowError:
         raise ReplyError(PREFIX + "overflow detected") from None
-    ctx.changed(arguments[0], NO_EVENT)
+    changed(ctx, arguments[0])
     return OK
 
 
@@ -161,7 +133,7 @@ def tdigest_merge(ctx: Context, *arguments: bytes) -> Reply:
     if count > len(arguments) - 2:
         raise wrong_number("tdigest.merge")
     compression, override = read_merge_options(arguments[2 + count :])
-    sources = [to_read(ctx, one).centroids for one in arguments[2 : 2 + count]]
+    sources = [to_read(ctx, one, TDigest, MISSING).centroids for one in arguments[2 : 2 + count]]
     if held is not None and not override:
         sources.insert(0, held.centroids)
     if not compression:
@@ -176,7 +148,7 @@ def tdigest_merge(ctx: Context, *arguments: bytes) -> Reply:
         ctx.store(name, made)
     else:
         ctx.update(name, made)
-    ctx.changed(name, NO_EVENT)
+    changed(ctx, name)
     return OK
 
 
@@ -211,7 +183,7 @@ def tdigest_min(ctx: Context, *arguments: bytes) -> Reply:
     """
     if len(arguments) != 1:
         raise wrong_number("tdigest.min")
-    held = to_read(ctx, arguments[0]).centroids
+    held = to_read(ctx, arguments[0], TDigest, MISSING).centroids
     return held.lowest if held.total else float("nan")
 
 
@@ -223,7 +195,7 @@ def tdigest_max(ctx: Context, *arguments: bytes) -> Reply:
     """
     if len(arguments) != 1:
         raise wrong_number("tdigest.max")
-    held = to_read(ctx, arguments[0]).centroids
+    held = to_read(ctx, arguments[0], TDigest, MISSING).centroids
     return held.highest if held.total else float("nan")
 
 
@@ -237,7 +209,7 @@ def tdigest_quantile(ctx: Context, *arguments: bytes) -> Reply:
     """
     if len(arguments) < 2:
         raise wrong_number("tdigest.quantile")
-    held = to_read(ctx, arguments[0]).centroids
+    held = to_read(ctx, arguments[0], TDigest, MISSING).centroids
     shares = []
     for word in arguments[1:]:
         share = number(word, PREFIX + "error parsing quantile")
@@ -255,7 +227,7 @@ def tdigest_cdf(ctx: Context, *arguments: bytes) -> Reply:
     """
     if len(arguments) < 2:
         raise wrong_number("tdigest.cdf")
-    held = to_read(ctx, arguments[0]).centroids
+    held = to_read(ctx, arguments[0], TDigest, MISSING).centroids
     values = [number(word, PREFIX + "error parsing cdf") for word in arguments[1:]]
     return [held.cdf(value) for value in values]
 
@@ -288,7 +260,7 @@ def tdigest_revrank(ctx: Context, *arguments: bytes) -> Reply:
 
 def ranks(ctx: Context, arguments: tuple[bytes, ...], reverse: bool) -> Reply:
     """TDIGEST.RANK and TDIGEST.REVRANK."""
-    held = to_read(ctx, arguments[0]).centroids
+    held = to_read(ctx, arguments[0], TDigest, MISSING).centroids
     values = [number(word, PREFIX + "error parsing value") for word in arguments[1:]]
     return [held.rank(value, reverse) for value in values]
 
@@ -322,7 +294,7 @@ def tdigest_byrevrank(ctx: Context, *arguments: bytes) -> Reply:
 
 def by_ranks(ctx: Context, arguments: tuple[bytes, ...], reverse: bool) -> Reply:
     """TDIGEST.BYRANK and TDIGEST.BYREVRANK."""
-    held = to_read(ctx, arguments[0]).centroids
+    held = to_read(ctx, arguments[0], TDigest, MISSING).centroids
     wanted = []
     for word in arguments[1:]:
         rank = integer(word, error=PREFIX + "error parsing rank")
@@ -347,7 +319,7 @@ def tdigest_trimmed_mean(ctx: Context, *arguments: bytes) -> Reply:
     """
     if len(arguments) != 3:
         raise wrong_number("tdigest.trimmed_mean")
-    held = to_read(ctx, arguments[0]).centroids
+    held = to_read(ctx, arguments[0], TDigest, MISSING).centroids
     low = number(arguments[1], PREFIX + "error parsing low_cut_percentile")
     high = number(arguments[2], PREFIX + "error parsing high_cut_percentile")
     if not (0 <= low <= 1 and 0 <= high <= 1):
@@ -365,7 +337,7 @@ def tdigest_info(ctx: Context, *arguments: bytes) -> Reply:
     """
     if len(arguments) != 1:
         raise wrong_number("tdigest.info")
-    value = to_read(ctx, arguments[0])
+    value = to_read(ctx, arguments[0], TDigest, MISSING)
     held = value.centroids
     return Pairs(
         [

@@ -8,26 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Self
 
-from balas.api import BadData, Digest, LoadStream, NotUnderstood, SaveStream, Value, dump_payload
-from balas_bloom._topk import Top
+from balas.api import BadData, Digest, LoadStream, NotUnderstood, SaveStream, dump_payload
+from balas_bloom._topk import Top, TopHolder
 
-FREED_BYTES = 4096
 COUNTER_BYTES = 8
 ENTRY_BYTES = 24
 # Where the chances of a value begin that comes from a file or a copy; any number but 0.
 SEED = 0x9E3779B97F4A7C15
 
 
-class TopK(Value):
+class TopK(TopHolder):
     """The items counted most, as far as can be told from few counters."""
 
-    __slots__ = ("top",)
+    __slots__ = ()
 
     type_name = "TopK-TYPE"
     rdb_version = 0
-
-    def __init__(self, top: Top) -> None:
-        self.top = top
 
     @classmethod
     def create(cls, k: int, width: int, depth: int, decay: float, seed: int = SEED) -> Self:
@@ -91,11 +87,3 @@ class TopK(Value):
         digest.add(top.read_entries())
         for name in top.names:
             digest.add(name or b"")
-
-    def memory_usage(self) -> int:
-        """The counters, the list with its names, and the objects that hold them."""
-        return self.top.memory
-
-    def free_effort(self) -> int:
-        """An allocation for each name, and as many as giving back the pages costs."""
-        return self.top.k + self.top.length // FREED_BYTES

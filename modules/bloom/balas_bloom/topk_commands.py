@@ -16,12 +16,8 @@ Differs from Redis:
 from __future__ import annotations
 
 from balas.api import (
-    ACCESS,
-    DENYOOM,
     OK,
     READONLY,
-    RW,
-    UPDATE,
     WRITE,
     Context,
     Pairs,
@@ -30,13 +26,13 @@ from balas.api import (
     Status,
     command,
     integer,
-    key,
     number,
 )
+from balas_bloom._door import changed, to_change, to_read
+from balas_bloom._topk import Top
+from balas_bloom.common import KEY, WRITING, wrong_number
 from balas_bloom.topk import TopK
 
-KEY = key(1, RW | ACCESS | UPDATE)
-WRITING = WRITE | DENYOOM
 CATEGORIES = ("topk",)
 
 MISSING = "TopK: key does not exist"
@@ -46,31 +42,9 @@ BAD_INCREMENT = (
     "and smaller or equal to 100,000"
 )
 BAD_DECAY = "TopK: invalid decay value. must be '<= 1' & '> 0'"
-NO_EVENT = ""
 # Width, depth and decay unless TOPK.RESERVE says otherwise.
 DEFAULTS = (8, 7, 0.9)
 COUNT_MAX = 2**32 - 1
-
-
-def wrong_number(name: str) -> ReplyError:
-    """The error for too few or too many arguments."""
-    return ReplyError(f"ERR wrong number of arguments for '{name}' command")
-
-
-def to_read(ctx: Context, key: bytes) -> TopK:
-    """The list at `key`; an error if there is none."""
-    found: TopK | None = ctx.read(key, TopK)
-    if found is None:
-        raise ReplyError(MISSING)
-    return found
-
-
-def to_change(ctx: Context, key: bytes) -> TopK:
-    """The same, for changing it."""
-    found: TopK | None = ctx.write(key, TopK)
-    if found is None:
-        raise ReplyError(MISSING)
-    return found
 
 
 @command("TOPK.RESERVE", arity=-1, flags=WRITING, keys=KEY, group="module", categories=CATEGORIES)
@@ -98,7 +72,7 @@ def topk_reserve(ctx: Context, *arguments: bytes) -> Reply:
     except MemoryError:
         raise ReplyError("TopK: Insufficient memory to create topk data structure") from None
     ctx.store(name, made)
-    ctx.changed(name, NO_EVENT)
+    changed(ctx, name)
     return OK
 
 
@@ -110,8 +84,9 @@ def topk_add(ctx: Context, *arguments: bytes) -> Reply:
     """
     if len(arguments) < 2:
         raise wrong_number("topk.add")
-    expelled = to_change(ctx, arguments[0]).top.add_all(arguments)
-    ctx.changed(arguments[0], NO_EVENT)
+    top: Top = to_change(ctx, arguments[0], TopK, MISSING).top
+    expelled = top.add_all(arguments)
+    changed(ctx, arguments[0])
     return expelled
 
 
@@ -128,9 +103,9 @@ def topk_incrby(ctx: Context, *arguments: bytes) -> Reply:
     """
     if len(arguments) < 3 or len(arguments) % 2 == 0:
         raise wrong_number("topk.incrby")
-    held = to_change(ctx, arguments[0])
+    held = to_change(ctx, arguments[0], TopK, MISSING)
     expelled = held.top.increase_all(arguments, refused)
-    ctx.changed(arguments[0], NO_EVENT)
+    changed(ctx, arguments[0])
     return expelled
 
 
@@ -142,7 +117,7 @@ def topk_query(ctx: Context, *arguments: bytes) -> Reply:
     """
     if len(arguments) < 2:
         raise wrong_number("topk.query")
-    return to_read(ctx, arguments[0]).top.contains_all(arguments)
+    return to_read(ctx, arguments[0], TopK, MISSING).top.contains_all(arguments)
 
 
 @command("TOPK.COUNT", arity=-1, flags=WRITE, keys=KEY, group="module", categories=CATEGORIES)
@@ -154,7 +129,7 @@ def topk_count(ctx: Context, *arguments: bytes) -> Reply:
     """
     if len(arguments) < 2:
         raise wrong_number("topk.count")
-    return to_read(ctx, arguments[0]).top.count_all(arguments)
+    return to_read(ctx, arguments[0], TopK, MISSING).top.count_all(arguments)
 
 
 @command("TOPK.LIST", arity=-1, flags=READONLY, keys=KEY, group="module", categories=CATEGORIES)
@@ -165,7 +140,7 @@ def topk_list(ctx: Context, *arguments: bytes) -> Reply:
     """
     if len(arguments) not in (1, 2):
         raise wrong_number("topk.list")
-    held = to_read(ctx, arguments[0])
+    held = to_read(ctx, arguments[0], TopK, MISSING)
     if len(arguments) == 1:
         return [item for item, _ in held.top.ranking()]
     if arguments[1].upper() != b"WITHCOUNT":
@@ -181,7 +156,7 @@ def topk_info(ctx: Context, *arguments: bytes) -> Reply:
     """
     if len(arguments) != 1:
         raise wrong_number("topk.info")
-    top = to_read(ctx, arguments[0]).top
+    top = to_read(ctx, arguments[0], TopK, MISSING).top
     return Pairs(
         [
             (Status("k"), top.k),

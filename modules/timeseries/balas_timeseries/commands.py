@@ -37,6 +37,7 @@ from balas.api import (
 )
 from balas_timeseries._numbers import parse_time, parse_value
 from balas_timeseries._samples import Samples
+from balas_timeseries._series import added_at_end, appended, changed, written
 from balas_timeseries.access import NOT_A_SERIES, WRONG_TYPE, changeable, registry_of
 from balas_timeseries.compaction import Compaction
 from balas_timeseries.options import (
@@ -208,20 +209,15 @@ def ts_add(ctx: Context, *arguments: bytes) -> Reply:
     """
     if len(arguments) < 3:
         raise wrong_number("ts.add")
+    if len(arguments) == 3:
+        added = added_at_end(ctx, arguments, Series)
+        if added is not None:
+            return added
     name, stamp = arguments[0], arguments[1]
     value: float = taken(ctx, arguments[2])
     at: int = ctx.now_ms if stamp == b"*" else parse_time(stamp)
     series = series_to_fill(ctx, name)
-    samples: Samples
     if series is not None:
-        samples = series.samples
-        if samples.simple and at > samples.last and len(arguments) == 3:
-            # The short way of what nearly all samples are; all others go through `add`.
-            samples.append(at, value)
-            if stamp == b"*":
-                ctx.record(b"TS.ADD", name, b"%d" % at, arguments[2])
-            ctx.changed(name, "ts.add")
-            return at
         on_duplicate = parsed_policy_of(arguments[3:]) if len(arguments) > 3 else None
         last: int = series.samples.last
         if not add(ctx, name, series, at, value, on_duplicate):
@@ -244,7 +240,7 @@ def ts_add(ctx: Context, *arguments: bytes) -> Reply:
 def series_to_fill(ctx: Context, name: bytes) -> Series | None:
     """The series at a key, or None; raises ReplyError."""
     try:
-        series = ctx.write(name, Series)
+        series = written(ctx, name, Series)
     except ReplyError:
         raise ReplyError(NOT_A_SERIES) from None
     if series is not None and series.place is None:
@@ -294,8 +290,7 @@ def ts_madd(ctx: Context, *arguments: bytes) -> Reply:
     if count == 0 or count % 3:
         raise wrong_number("ts.madd")
     replies: list[Reply] = []
-    changed: list[bytes] = []
-    samples: Samples
+    filled: list[bytes] = []
     # What is recorded, once that is not what came.
     record: list[bytes] | None = None
     policy = unusual_policy(ctx)
@@ -307,24 +302,19 @@ def ts_madd(ctx: Context, *arguments: bytes) -> Reply:
             series = series_to_fill(ctx, name)
             if series is None:
                 raise ReplyError(NOT_A_SERIES)
-            samples = series.samples
-            if samples.simple and at > samples.last:
-                samples.append(at, value)
-                added = True
-            else:
-                added = add(ctx, name, series, at, value, None)
-            replies.append(at if added else samples.last)
+            added = appended(series, at, value) or add(ctx, name, series, at, value, None)
+            replies.append(at if added else series.samples.last)
         except ReplyError as error:
             replies.append(error)
             added = False
         if record is None and (not added or stamp == b"*" or policy is not None):
             record = list(arguments[:place])
         if added:
-            changed.append(name)
+            filled.append(name)
             if record is not None:
                 record += (name, b"%d" % at, text)
-    for name in changed:
-        ctx.changed(name, "ts.add")
+    for name in filled:
+        changed(ctx, name)
     if record is not None:
         record_samples(ctx, record, policy)
     return replies

@@ -12,9 +12,10 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Self
 
-from balas.api import BadData, Digest, LoadStream, NotUnderstood, SaveStream, Value, dump_payload
+from balas.api import BadData, Digest, LoadStream, NotUnderstood, SaveStream, dump_payload
 from balas_timeseries._chunk import decoded
 from balas_timeseries._samples import Samples
+from balas_timeseries._series import SeriesHolder
 from balas_timeseries.rule import Rule
 
 if TYPE_CHECKING:
@@ -27,24 +28,26 @@ TIME_MAX = 2**63 - 1
 CHUNK_BYTES_MIN = 48
 CHUNK_BYTES_MAX = 2**20
 POLICIES = ("block", "first", "last", "min", "max", "sum")
+# All that a series holds.
+ATTRIBUTES = (
+    "samples",
+    "retention_ms",
+    "policy",
+    "ignore_time_ms",
+    "ignore_value",
+    "labels",
+    "rules",
+    "source",
+    "place",
+    "keeps_rules",
+    "size",
+)
 
 
-class Series(Value):
+class Series(SeriesHolder):
     """Samples with what is to be kept of them, labels, and rules."""
 
-    __slots__ = (
-        "ignore_time_ms",
-        "ignore_value",
-        "keeps_rules",
-        "labels",
-        "place",
-        "policy",
-        "retention_ms",
-        "rules",
-        "samples",
-        "size",
-        "source",
-    )
+    __slots__ = ("keeps_rules", "labels", "source")
 
     type_name = "TSDB-TYPE"
     rdb_version = 101
@@ -62,10 +65,10 @@ class Series(Value):
         self.policy = policy
         self.ignore_time_ms, self.ignore_value = ignore
         self.samples = Samples(chunk_bytes, plain)
-        self.rules: list[Rule] = []
+        self.rules = []
         self.source: bytes | None = None
-        # Where the registry knows it: (database, key); None until it has seen it.
-        self.place: tuple[int, bytes] | None = None
+        # None until the registry has seen it.
+        self.place = None
         # Whether it came by a rewritten log, which restores series with their rules.
         self.keeps_rules = False
         self.label(labels)
@@ -198,14 +201,6 @@ class Series(Value):
         digest.add(times.tobytes())
         digest.add(values.tobytes())
 
-    def memory_usage(self) -> int:
-        """What the chunks take, full or not, and everything around them."""
-        return self.size + self.samples.room_bytes
-
-    def free_effort(self) -> int:
-        """An allocation for each chunk."""
-        return len(self.samples.chunks)
-
 
 class WithRules(Series):
     """A series on its way into a rewritten log: saved so that RESTORE keeps its rules."""
@@ -216,7 +211,7 @@ class WithRules(Series):
     def of(cls, series: Series) -> WithRules:
         """The same series, sharing everything."""
         made = cls.__new__(cls)
-        for name in Series.__slots__:
+        for name in ATTRIBUTES:
             setattr(made, name, getattr(series, name))
         return made
 
