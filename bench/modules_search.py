@@ -23,7 +23,9 @@ VOCABULARY = 20_000
 SEED = 7
 VECTORS, DIMENSION, QUERIES = 100_000, 128, 20
 BATCH = 500
-SCHEMA = "text TEXT number NUMERIC SORTABLE tag TAG tag AS kind TAG SORTABLE".split(" ")  # noqa: SIM905
+SCHEMA = (  # noqa: SIM905
+    "text TEXT number NUMERIC SORTABLE tag TAG tag AS kind TAG SORTABLE"
+).split(" ")
 # Answers are read after so many requests.
 PIPELINE = 10
 SERVERS: dict[str, Callable[..., ServerProcess]] = {

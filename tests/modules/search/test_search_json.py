@@ -10,7 +10,7 @@ from balas.testing import Both, InProcessServer, RealRedis
 FOLDER = Path(__file__).parent / "json"
 
 
-@pytest.mark.parametrize("name", ["json.txt", "aggregate.txt"])
+@pytest.mark.parametrize("name", ["json.txt", "aggregate.txt", "several.txt"])
 def test_json_documents_are_found_as_the_real_modules_find_them(
     name: str, balas_server: InProcessServer, real_servers: Callable[..., RealRedis]
 ) -> None:

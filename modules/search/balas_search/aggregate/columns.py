@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -193,7 +194,7 @@ class Texts(Column):
 
     def take(self, places: Places) -> Column:
         """The texts of some rows."""
-        return Texts(self.codes[places], self.texts, self.ranks)
+        return type(self)(self.codes[places], self.texts, self.ranks)
 
     def items(self) -> list[Any]:
         """The texts."""
@@ -243,6 +244,27 @@ class Texts(Column):
         other = (None, ABSENT)
         values = [texts[at] if at < total else other[at - total] for at in known.tolist()]
         return codes, values
+
+
+class Arrays(Texts):
+    """JSON arrays as texts. As a number, an array counts as its first element."""
+
+    def numbers(self) -> tuple[Doubles, Flags]:
+        """The numbers that first elements are or stand for."""
+        codes, values = self.distinct()
+        data, there = numbers_of([first_element(value) for value in values])
+        return data[codes], there[codes]
+
+
+def first_element(value: Any) -> Any:
+    """The first element of a JSON array, null if it has none; what is no array as it is."""
+    if not isinstance(value, bytes) or not value.startswith(b"["):
+        return value
+    found = json.loads(value)
+    first = found[0] if found else None
+    if isinstance(first, str):
+        return first.encode()
+    return None if isinstance(first, bool | list | dict) else first
 
 
 class Values(Column):

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from balas_search.aggregate.columns import (
+    Arrays,
     Column,
     Numbers,
     Places,
@@ -280,7 +281,10 @@ class Rows:
                 break
         for found, label in zip(values, labels, strict=True):
             found += [ABSENT] * (self.size - len(found))
-            self.columns[label] = column_of(found)
+            column = column_of(found)
+            if loader.dialect > 2 and not expand and isinstance(column, Texts):
+                column = Arrays(column.codes, column.texts, column.ranks)
+            self.columns[label] = column
             del self.loads[label]
 
     def _of_json(self, value: Any, path: bytes, expand: bool) -> Any:

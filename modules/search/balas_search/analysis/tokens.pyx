@@ -100,10 +100,10 @@ def tokens_of(text: bytes) -> list:
 
 def hits_in(bytes text not None, stop_words, dict wanted not None, dict terms not None, stem,
             language) -> tuple[list, list]:
-    """The words of a text as (begin, end), and which of them are wanted: (place in that list, term).
+    """The words of a text as (begin, end), and which of them are wanted: (place, term).
 
-    A word is wanted if it is one of `wanted`, or `stem(word)` is. `terms` are the index's, which
-    remember their stems in `language`; `stem` may be None.
+    The place is one in the first list. A word is wanted if it is one of `wanted`, or `stem(word)`
+    is. `terms` are the index's, which remember their stems in `language`; `stem` may be None.
     """
     cdef Tokens walk = Tokens(text)
     cdef PyObject* known

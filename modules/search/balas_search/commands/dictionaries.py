@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from balas.api import Context, Reply, ReplyError, SetReply, Status, command
 from balas_search.commands.common import NAME, READING, record, search_module, wrong_number
+from balas_search.evaluation.evaluation import MARKS
 from balas_search.index.index import Index
 from balas_search.postings.fuzzy import within
 from balas_search.query.parser import parse
@@ -12,8 +13,6 @@ from balas_search.results.options import take_dialect
 from balas_search.schema.words import Words, shown
 
 DISTANCE_MAX = 4
-# Terms that are no words: stems, groups of synonyms, sounds.
-MARKS = b"+~<"
 
 
 @command("FT.DICTADD", arity=-1, flags=READING, group="search")

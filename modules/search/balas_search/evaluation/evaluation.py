@@ -55,6 +55,8 @@ NO_DOCS = np.empty(0, np.uint32)
 ANY_SLOP = 2**31 - 1
 # Two words of a phrase are read from end to end if neither is so many times as frequent.
 FOLLOW_SHARE = 8
+# Terms that are no words begin so: stems, groups of synonyms, sounds.
+MARKS = b"+~<"
 # As many lists `sets.zigzag` can walk.
 ZIGZAG_MAX = 64
 
@@ -120,13 +122,25 @@ class Evaluation:
         """Terms that begin, end or go on with something."""
         if len(node.text) < self.limits.prefix_min:
             return SetCursor(NO_DOCS)
-        found = affixed(self.index.vocabulary, node, self.limits.expansions_max)
-        return self.expansions(found, node)
+        by_trie = node.suffix and self.index.suffix_mask
+        at_most = len(self.index.terms) if by_trie else self.limits.expansions_max
+        found = affixed(self.index.vocabulary, node, at_most)
+        return self.expansions(self.in_suffix_trie(node, found) if by_trie else found, node)
 
     def pattern(self, node: Pattern) -> Cursor:
         """Terms that match a pattern."""
-        found = matching(self.index.vocabulary, node.text, self.limits.expansions_max)
-        return self.expansions(found, node)
+        by_trie = self.index.suffix_mask
+        at_most = len(self.index.terms) if by_trie else self.limits.expansions_max
+        found = matching(self.index.vocabulary, node.text, at_most)
+        return self.expansions(self.in_suffix_trie(node, found) if by_trie else found, node)
+
+    def in_suffix_trie(self, node: Node, found: list[bytes]) -> list[bytes]:
+        """Those terms that fields with a WITHSUFFIXTRIE have."""
+        index, mask = self.index, self.index.suffix_mask
+        known = [
+            text for text in found if text[:1] not in MARKS and len(index.terms[text].docs_in(mask))
+        ]
+        return known[: self.limits.expansions_max]
 
     def fuzzy(self, node: Fuzzy) -> Cursor:
         """Terms that are nearly the same."""
@@ -179,7 +193,7 @@ class Evaluation:
         return self.all_of(children, node.weight, slop, in_order)
 
     def check_rest(self, nodes: Sequence[Node]) -> None:
-        """Raise ReplyError for what is wrong with vectors of parts that need no evaluation."""
+        """Raise ReplyError for what is wrong with parts that need no evaluation."""
         if self.index.has_vectors:
             for node in nodes:
                 self.cursor(node)
@@ -196,8 +210,11 @@ class Evaluation:
             return IntersectionCursor(children, phrases.following(*pair), weight)
         docs = self.common(children)
         if slop >= 0 and len(docs):
-            whole = IntersectionCursor(children, docs, weight)
-            docs = docs[spans.near(*whole.placed(docs), len(docs), slop, in_order)]
+            # What stands nowhere in the text, as a range of numbers, is near to everything.
+            texts = [child for child in children if not isinstance(child, SetCursor)]
+            if len(texts) > 1:
+                placed = IntersectionCursor(texts, docs, weight).placed(docs)
+                docs = docs[spans.near(*placed, len(docs), slop, in_order)]
         return IntersectionCursor(children, docs, weight)
 
     def common(self, children: list[Cursor]) -> Docs:

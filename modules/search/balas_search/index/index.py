@@ -7,6 +7,7 @@ because the table of documents says that it is gone.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ KINDS: dict[str, type[FieldIndex]] = {
 }
 # So many ids must be unused, and as many as are used, before it is worth renumbering.
 COLLECT_MIN = 1024
+# What a JSON path has that may select several values.
+SEVERAL = re.compile(rb"\.\.|\*|\[[^\]'\"]*[:,?]")
 # Between the values of a text field with several no phrase reaches across.
 MULTI_TEXT_SLOP = 100
 
@@ -156,7 +159,14 @@ class Index:
             )
         # What every document goes through, in this order.
         self._plan = [(spec, self.fields[spec.name]) for spec in self.specs]
+        texts = self.text_specs()
+        # Text fields that hold several values in no order, and those with a WITHSUFFIXTRIE.
+        self.unordered_mask = sum(spec.mask for spec in texts if self._is_several(spec))
+        self.suffix_mask = sum(spec.mask for spec in texts if spec.suffix_trie)
         self.has_vectors = any(spec.kind == VECTOR for spec in self.specs)
+
+    def _is_several(self, spec: FieldSpec) -> bool:
+        return self.definition.on_json and SEVERAL.search(spec.identifier) is not None
 
     @property
     def stop_words(self) -> frozenset[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from balas_search.analysis.languages import STEM_PREFIX, stem_term
@@ -36,7 +37,8 @@ def _expanded(node: Token, index: Index, language: str, expander: bytes) -> Node
         added += _stems(node.text, language)
     if not added:
         return node
-    children: list[Node] = [node]
+    # What was said of distances holds for the alternatives as a whole, which have none.
+    children: list[Node] = [replace(node, slop=-1, in_order=None)]
     children += [Token(mask=node.mask, text=text, expanded=True) for text in added]
     return Union(mask=node.mask, children=children)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from balas_search.query.lexer import unescaped
 from balas_search.query.tree import (
     ALL_FIELDS,
     Affix,
@@ -52,11 +54,16 @@ class _Printer:
         elif isinstance(node, Branch):
             opening = f"{blanks}{fields}{self.opening(node)}"
             self.lines.append(opening)
-            for child in node.children:
+            children = node.children
+            if isinstance(node, Tag):
+                children = [plain(child) for child in children]
+            for child in children:
                 self.node(child, depth + 1)
             self.lines.append(f"{blanks}}}{attributes(node, block=True)}")
         else:
-            self.lines.append(f"{blanks}{fields}{leaf(node)}{attributes(node, block=False)}")
+            self.lines.append(
+                f"{blanks}{fields}{leaf(node)}{attributes(node, block=not isinstance(node, Token))}"
+            )
 
     def knn(self, node: Knn, depth: int) -> None:
         blanks = "  " * depth
@@ -87,6 +94,13 @@ class _Printer:
             return "OPTIONAL{"
         assert isinstance(node, Tag)
         return f"TAG:@{text(node.field_name)} {{"
+
+
+def plain(node: Node) -> Node:
+    """A value of a tag without its escapes."""
+    if isinstance(node, Branch):
+        return replace(node, children=[plain(child) for child in node.children])
+    return replace(node, text=unescaped(node.text)) if isinstance(node, Token | Affix) else node
 
 
 def text(value: bytes) -> str:

@@ -155,7 +155,10 @@ class Parser(RangeParser):
             child = self.deeper(self.unary)
             return None if child is None else kind(children=[child])
         if self.next.kind == "modifier":
-            return self.attributed(self.modified())
+            found = self.attributed(self.modified())
+            if isinstance(found, Tag) and self.at_expansion():
+                found = both(found, self.deeper(self.text))
+            return found
         return self.text()
 
     def text(self) -> Node | None:

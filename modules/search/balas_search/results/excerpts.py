@@ -6,6 +6,7 @@ of fragments around them.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ FRAGMENTS = 3
 FRAGMENT_LENGTH = 20
 # The bytes that end a word.
 ENDS = frozenset(SEPARATORS) | frozenset(range(32)) | {127}
+BLANKS = re.compile(rb"\s+")
 # Hits that stand further apart are in two fragments.
 HIT_DISTANCE_MAX = 8
 # So many bytes count as one word.
@@ -152,6 +154,8 @@ class Excerpter:
             self.language,
         )
         if not hits:
+            # Where both are asked for, the text is left alone.
+            summarized = summarized and not highlighted
             return shortened(text, self.summarize) if summarized and self.summarize else text
         if not summarized or self.summarize is None:
             return self._marked(text, words, hits, 0, len(text), highlighted)
@@ -214,7 +218,7 @@ class Excerpter:
                 room = (self.summarize.length - one.others) // 2 * WORD_BYTES
                 begin, end = widened(text, begin, end, room, after, before)
             own = [hit for hit in hits if one.first <= hit[0] <= one.last]
-            parts.append(self._marked(text, words, own, begin, end, highlighted))
+            parts.append(squeezed(self._marked(text, words, own, begin, end, highlighted)))
             parts.append(self.summarize.separator)
         return b"".join(parts)
 
@@ -253,14 +257,13 @@ def widened(
 
 
 def shortened(text: bytes, summarize: Excerpts) -> bytes:
-    """The beginning of a text without hits."""
-    size = summarize.length * summarize.fragments
-    if len(text) <= size:
-        size = max(len(text) - 1, 1)
-    cut = text[:size]
-    while size < len(text) and cut and cut[-1:] not in SEPARATORS:
-        size -= 1
-        cut = text[:size]
-        if size == 0:
-            return text[: summarize.length]
-    return cut
+    """The beginning of a text without hits, up to the end of a word."""
+    end = min(WORD_BYTES * (summarize.length * summarize.fragments + 1), len(text))
+    while end > 1 and text[end - 1] not in ENDS:
+        end -= 1
+    return squeezed(text[:end]).rstrip()
+
+
+def squeezed(text: bytes) -> bytes:
+    """The text with one blank for several, and for line ends."""
+    return BLANKS.sub(b" ", text)

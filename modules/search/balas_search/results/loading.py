@@ -86,6 +86,7 @@ class Loader:
         )
         labels = [field.label for field in fields]
         kept = [None if spec is None else self._kept_numbers(spec, docs) for spec in specs]
+        numeric = [spec is not None and spec.kind == NUMERIC for spec in specs]
         found: list[list[tuple[bytes, Any]] | None] = []
         for place, key in enumerate(keys):
             values = self.read(key, names)
@@ -93,8 +94,10 @@ class Loader:
                 found.append(None)
                 continue
             row = []
-            for label, value, numbers in zip(labels, values, kept, strict=True):
-                shown = value if numbers is None else numbers[place] or value
+            for label, value, numbers, is_number in zip(labels, values, kept, numeric, strict=True):
+                shown = None if numbers is None else numbers[place]
+                if shown is None:
+                    shown = as_number(value) if is_number and value is not None else value
                 if shown is not None:
                     row.append((label, shown))
             found.append(row)
@@ -129,7 +132,9 @@ class Loader:
         kept = None if self.expand else self.kept(spec, doc)
         if kept is not None:
             return kept
-        return self.reader.shown(value, spec.identifier, self.now_ms, self.dialect, self.expand)
+        shown = self.reader.shown(value, spec.identifier, self.now_ms, self.dialect, self.expand)
+        plain = spec.kind == NUMERIC and self.dialect < 3 and isinstance(shown, bytes)
+        return as_number(shown) if plain else shown
 
     def kept(self, spec: FieldSpec, doc: int) -> bytes | None:
         """What is shown of a SORTABLE field because the index has it: numbers, and JSON's texts."""
@@ -160,3 +165,11 @@ class Loader:
             return number_of(value)
         except BadField:
             return None
+
+
+def as_number(text: bytes) -> bytes:
+    """A number as it is shown; what is none stays as it is."""
+    try:
+        return number_text(number_of(text))
+    except BadField:
+        return text

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from balas_search.aggregate.columns import Numbers, Texts
 from balas_search.evaluation.cursors import Docs
 from balas_search.fields.spec import NUMERIC, FieldSpec
-from balas_search.fields.tag import folded
 from balas_search.index.columns import NumericColumn, TextColumn
 from balas_search.index.index import Index
 
@@ -77,8 +76,6 @@ class SortColumn:
         value: Any
         if self.loaded is not None:
             value = value_at(self.loaded, place)
-            if value is not None and not self.numeric:
-                value = folded(value)
         elif isinstance(self.column, NumericColumn):
             value = float(self.keys[place])
             value = None if np.isnan(value) else value
@@ -106,19 +103,19 @@ def loaded_keys(loaded: Loaded, numeric: bool) -> NDArray[np.float64]:
     if isinstance(loaded, Numbers):
         return loaded.data
     if isinstance(loaded, Texts):
-        rank = folded_ranks(loaded.texts)
+        rank = ranks_of(loaded.texts)
         # The last is for codes below 0, which stand for no text.
-        ranks = np.array([*(rank[folded(text)] for text in loaded.texts), np.nan])
-        return ranks[np.where(loaded.codes < 0, len(ranks) - 1, loaded.codes)]
+        ranks = np.array([*(rank[text] for text in loaded.texts), np.nan])
+        return ranks[np.where(loaded.codes < 0, len(loaded.texts), loaded.codes)]
     if numeric:
         return np.array([np.nan if value is None else value for value in loaded], float)
-    rank = folded_ranks([value for value in loaded if value is not None])
-    return np.array([np.nan if value is None else rank[folded(value)] for value in loaded], float)
+    rank = ranks_of([text for text in loaded if text is not None])
+    return np.array([np.nan if text is None else rank[text] for text in loaded], float)
 
 
-def folded_ranks(texts: Iterable[bytes]) -> dict[bytes, int]:
-    """The texts, in lower case, with their places in order."""
-    return {text: at for at, text in enumerate(sorted({folded(text) for text in texts}))}
+def ranks_of(texts: Iterable[bytes]) -> dict[bytes, int]:
+    """The texts with their places in order."""
+    return {text: at for at, text in enumerate(sorted(set(texts)))}
 
 
 def number_text(value: float, digits: int = 12) -> bytes:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from balas.api import ReplyError
 from balas_search.evaluation.cursors import Cursor, Docs, SetCursor, VectorCursor
 from balas_search.evaluation.evaluation import Evaluation, Limits
 from balas_search.evaluation.ranking import ranking_of
@@ -24,9 +25,21 @@ from balas_search.index.index import Index
 from balas_search.postings.ranking import best_of_equals
 from balas_search.query.expansion import expand
 from balas_search.query.parser import parse
-from balas_search.query.tree import Branch, Keys, Knn, Node, Phrase, VectorRange
+from balas_search.query.tree import (
+    ALL_FIELDS,
+    Affix,
+    Branch,
+    Keys,
+    Knn,
+    Node,
+    Pattern,
+    Phrase,
+    Tag,
+    VectorRange,
+)
 from balas_search.results.options import QueryOptions
 from balas_search.results.order import by_score
+from balas_search.schema.words import shown
 
 DEFAULT_SCORER = b"TFIDF"
 
@@ -134,11 +147,6 @@ class Found:
 def tree_of(index: Index, query: bytes, options: QueryOptions) -> Node:
     """The tree of a query as it will be evaluated; raises ReplyError."""
     root = parse(query, options.dialect, index, options.parameters, not options.no_stop_words)
-    if options.in_fields is not None:
-        mask = 0
-        for name in options.in_fields:
-            mask |= index.mask_of(name)
-        root.limit_to(mask)
     language = options.language or index.definition.language
     target = root.children[0] if isinstance(root, Knn) else root
     # The original leaves the words of a KNN's filter as they are.
@@ -148,10 +156,43 @@ def tree_of(index: Index, query: bytes, options: QueryOptions) -> Node:
         target = with_filter(target, extra)
     if options.in_keys is not None:
         target = with_filter(target, Keys(keys=tuple(options.in_keys)))
+    if index.unordered_mask:
+        check_order(target, index, options)
+    if index.suffix_mask:
+        check_suffixes(target, index.suffix_mask)
+    if options.in_fields is not None:
+        target.limit_to(sum({index.mask_of(name) for name in options.in_fields}))
     if isinstance(root, Knn):
         root.children = [target]
         return root
     return target
+
+
+def check_order(node: Node, index: Index, options: QueryOptions) -> None:
+    """Raise ReplyError if places in a field of several values are to be compared."""
+    if not isinstance(node, Branch):
+        return
+    said = node.slop >= 0 or node.in_order is not None or options.slop >= 0 or options.in_order
+    several = isinstance(node, Phrase) and not node.exact and len(node.children) > 1
+    mask = node.mask & index.unordered_mask
+    if said and several and mask:
+        name = next(spec.name for spec in index.text_specs() if spec.mask & mask)
+        raise ReplyError(
+            f"slop/inorder are not supported for field `{shown(name)}` since it has undefined "
+            "ordering"
+        )
+    for child in node.children:
+        check_order(child, index, options)
+
+
+def check_suffixes(node: Node, mask: int) -> None:
+    """Raise ReplyError if words are looked for inside where some fields alone are made for it."""
+    if isinstance(node, Pattern) or (isinstance(node, Affix) and node.suffix):
+        if node.mask != ALL_FIELDS and node.mask & ~mask:
+            raise ReplyError("Contains query on fields without WITHSUFFIXTRIE support")
+    elif isinstance(node, Branch) and not isinstance(node, Tag):
+        for child in node.children:
+            check_suffixes(child, mask)
 
 
 def with_filter(root: Node, extra: Node) -> Node:

@@ -11,7 +11,7 @@ from balas.api import Context, Pairs, Reply, ReplyError, Status
 from balas_search.aggregate.columns import Numbers, Texts
 from balas_search.aggregate.rows import Rows, Source
 from balas_search.aggregate.steps import sorted_places
-from balas_search.evaluation.cursors import Docs
+from balas_search.evaluation.cursors import Docs, TermCursor
 from balas_search.evaluation.evaluation import Limits
 from balas_search.evaluation.scorers import idf, idf_of
 from balas_search.fields.spec import NUMERIC, FieldSpec
@@ -25,9 +25,10 @@ from balas_search.results.loading import Loader
 from balas_search.results.order import Loaded, SortColumn, by_keys, number_text
 from balas_search.results.plans import Plan
 from balas_search.results.query import Found, TimeUp, run, until
-from balas_search.results.terms import terms_of
+from balas_search.results.terms import terms_matched
 from balas_search.schema.words import shown
 
+NO_OFFSETS = "Cannot use highlight/summarize because NOOFSETS was specified at index level"
 TIME_IS_UP = "Timeout limit was reached"
 # A word may stand for so many terms, to be looked up the short way.
 WORD_TERMS_MAX = 2
@@ -123,6 +124,8 @@ class Searcher:
                 raise ReplyError("EXPAND format is only supported with RESP3")
             if not self.index.definition.on_json:
                 raise ReplyError("EXPAND format is only supported with JSON")
+        if self.index.definition.no_highlights and (options.highlight or options.summarize):
+            raise ReplyError(NO_OFFSETS)
         self.index.dialects_used.add(options.dialect)
 
     def find(self, query: bytes) -> tuple[int, list[Row]]:
@@ -308,9 +311,10 @@ class Searcher:
                 self.ordered(self.with_sort_field(self.loader.whole(row.key), doc, row.key))
                 for row, doc in zip(rows, docs.tolist(), strict=True)
             ]
-        excerpts = options.highlight is not None or options.summarize is not None
-        excerpter = self.excerpter(found) if excerpts else None
-        for row, fields, doc in zip(rows, contents, docs.tolist(), strict=True):
+        shows = options.highlight is not None or options.summarize is not None
+        excerpters = self.excerpters(found, docs) if shows else [None] * len(rows)
+        columns = zip(rows, contents, docs.tolist(), excerpters, strict=True)
+        for row, fields, doc, excerpter in columns:
             if fields is None:
                 continue
             if excerpter is not None:
@@ -367,11 +371,33 @@ class Searcher:
         specs = [(name, self.index.spec_of(name)) for name in names]
         return [name if spec is None else spec.identifier for name, spec in specs]
 
-    def excerpter(self, found: Found) -> Excerpter:
-        """Shows the hits of the query."""
-        hits = Hits(
-            [(term.posting.term, term.mask, idf_of(term)) for term in terms_of(found.cursor)]
-        )
+    def excerpters(self, found: Found, docs: Docs) -> list[Excerpter]:
+        """For each document what shows the words that it matches by."""
+        order = np.argsort(docs)
+        matched = terms_matched(found.cursor, docs[order], np.ones(len(docs), bool))
+        # Values of tags are no words of a text.
+        known_terms = self.index.terms
+        terms = [
+            (term, there)
+            for term, there in matched
+            if known_terms.get(term.posting.term) is term.posting
+        ]
+        matches = np.zeros((len(docs), len(terms)), bool)
+        for at, (_, there) in enumerate(terms):
+            matches[order, at] = there
+        known: dict[bytes, Excerpter] = {}
+        made = []
+        for own in matches:
+            pattern = own.tobytes()
+            if pattern not in known:
+                shown_terms = [term for (term, _), there in zip(terms, own, strict=True) if there]
+                known[pattern] = self.excerpter(shown_terms)
+            made.append(known[pattern])
+        return made
+
+    def excerpter(self, terms: list[TermCursor]) -> Excerpter:
+        """Shows these terms."""
+        hits = Hits([(term.posting.term, term.mask, idf_of(term)) for term in terms])
         language = self.options.language or self.index.definition.language
         return Excerpter(self.index, hits, self.options.summarize, self.options.highlight, language)
 
