@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from balas.host.errors import own_frames, ModuleError
+from balas.host.errors import ModuleError, own_frames
 from balas.server import Server
 
 LOOK_MS = 200

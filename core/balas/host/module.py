@@ -23,8 +23,8 @@ class Module:
     Class attributes:
         name: what MODULE LIST shows and MODULE UNLOAD takes.
         version: an integer, by convention major * 10000 + minor * 100 + patch.
-        api_version: the `balas.api` it was written for, such as "1.0"; a server that has less refuses
-            it, and says so. Without one, nothing is compared.
+        api_version: the `balas.api` it was written for, such as "1.0"; a server that has less
+            refuses it, and says so. Without one, nothing is compared.
         commands: Python modules that hold functions declared with `command`; if there are none, the
             one in which the class itself stands.
         types: the `Value` classes it brings.
