@@ -264,7 +264,7 @@ def first_element(value: Any) -> Any:
     first = found[0] if found else None
     if isinstance(first, str):
         return first.encode()
-    return None if isinstance(first, bool | list | dict) else first
+    return float(first) if type(first) in (int, float) else None
 
 
 class Values(Column):
