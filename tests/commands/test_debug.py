@@ -1,10 +1,12 @@
 """DEBUG, against the real server where it has the same."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
-from balas.testing import Both, InProcessServer, RealRedis
+from balas.commands.debug import SUBCOMMANDS
+from balas.testing import BalasProcess, Both, Client, InProcessServer, RealRedis
 
 KINDS = [
     *("string", "integer", "double", "bignum", "null", "array", "set", "map", "verbatim"),
@@ -73,6 +75,21 @@ def test_replies_are_redis_s(pair: Both) -> None:
         ("DEBUG", "RELOAD", "nothing"),
         ("DEBUG", "PROTOCOL", "nothing"),
         ("DEBUG", "JMAP"),
+        ("SET", "number", "12"),
+        ("RPUSH", "list", "a"),
+        ("DEBUG", "SDSLEN"),
+        ("DEBUG", "SDSLEN", "number"),
+        ("DEBUG", "SDSLEN", "list"),
+        ("DEBUG", "SDSLEN", "missing"),
+        ("DEBUG", "HTSTATS", "15"),
+        ("DEBUG", "HTSTATS", "99"),
+        ("DEBUG", "HTSTATS", "x"),
+        ("DEBUG", "INTERNAL_SECRET"),
+        ("SCRIPT", "LOAD", "return 1"),
+        ("DEBUG", "SCRIPT", "LIST"),
+        ("DEBUG", "SCRIPT", "e0e1f9fabfc9d4800c877a703b823ac0578ff8db"),
+        ("debug", "script", "x"),
+        ("DEBUG", "SCRIPT", "x" * 40),
     ):
         pair(*argv)
 
@@ -162,3 +179,41 @@ def test_debug_is_for_those_who_may(allowed: str, address: str, text: str) -> No
 def test_what_debug_can_do_is_listed(server: InProcessServer) -> None:
     lines = server.client()("DEBUG", "HELP")
     assert b"DIGEST" in lines
+
+
+def test_lengths_and_tables_are_told(pair: Both) -> None:
+    pair("SET", "key", "x" * 100)
+
+    def told(client: Client) -> tuple[list[bytes], bytes]:
+        lengths = client("DEBUG", "SDSLEN", "key").split(b", ")
+        tables = client("DEBUG", "HTSTATS", "0")
+        return [lengths[0], lengths[3]], tables.partition(b"number of elements: ")[2][:1]
+
+    with pair.real.client() as real:
+        assert (
+            told(pair.balas.client())
+            == told(real)
+            == (
+                [b"key_sds_len:3", b"val_sds_len:100"],
+                b"1",
+            )
+        )
+
+
+def test_what_only_redis_has_is_refused_and_the_rest_is_helped_with(
+    server: InProcessServer,
+) -> None:
+    client = server.client()
+    assert client.error("DEBUG", "QUICKLIST", "k").startswith("ERR DEBUG QUICKLIST is about")
+    shown = {line.split()[0].lower() for line in client("DEBUG", "HELP") if line[:1] != b" "}
+    assert shown - {b"debug"} == set(SUBCOMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("word", "number"), [("SEGFAULT", signal.SIGSEGV), ("PANIC", signal.SIGABRT)]
+)
+def test_a_server_is_crashed_on_purpose(word: str, number: signal.Signals) -> None:
+    with BalasProcess({"enable-debug-command": "yes"}) as server:
+        with pytest.raises((OSError, EOFError)), server.client() as client:
+            client("DEBUG", word)
+        assert server.wait_for_exit() == -number

@@ -1,11 +1,13 @@
 """DEBUG: tools for tests and for those who look inside, part of the group *server*.
 
-Only what makes sense here is there. What would crash the server on purpose, or show structures
-that only Redis has, is refused as unknown.
+Only what makes sense here is there. What Redis has beside it, which shows or changes structures
+that only Redis is made of, is refused with a text that says so.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -24,6 +26,7 @@ from balas.services.identity import Identity
 from balas.services.loading import LoadFailed, Loading
 from balas.services.log import Log
 from balas.services.rdb.dump import dump
+from balas.services.scripting.scripts import Scripting
 from balas.services.snapshots import Snapshots
 from balas.structures.numbers import parse_float
 
@@ -38,10 +41,27 @@ LOAD_FAILED = "ERR Error trying to load the RDB dump, check server logs."
 INT64_MAX = 2**63 - 1
 # Of a dumped value: its type, the format's version and a checksum.
 DUMP_FRAME_BYTES = 11
+SHA_DIGITS = 40
+# Of a hash table, for one element.
+SLOT_BYTES = 8
 LRU_CLOCK_MASK = (1 << 24) - 1
+
+# What else Redis 8.2 has.
+FOREIGN = frozenset(
+    (
+        *(b"aof-flush-sleep", b"client-eviction", b"clusterlink", b"config-rewrite-force-all"),
+        *(b"crash-and-recover", b"drop-cluster-packet-filter", b"htstats-key"),
+        *(b"keysizes-hist-assert", b"leak", b"listpack", b"mallctl", b"mallctl-str"),
+        *(b"mark-internal-client", b"pause-cron", b"quicklist", b"quicklist-packed-threshold"),
+        *(b"repl-pause", b"replybuffer", b"restart", b"set-disable-deny-scripts"),
+        *(b"set-skip-checksum-validation", b"stringmatch-test", b"structsize", b"ziplist"),
+    )
+)
 
 HELP = (
     "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "ASSERT",
+    "    Crash with a core dump, as PANIC and OOM do.",
     "CHANGE-REPL-ID",
     "    Change the replication IDs of the instance.",
     "    Dangerous: should be used only for testing the replication subsystem.",
@@ -54,12 +74,20 @@ HELP = (
     "ERROR <string>",
     "    Return a Redis protocol error with <string> as message. Useful for clients",
     "    unit tests to simulate Redis errors.",
+    "HTSTATS <dbid> [full]",
+    "    Return how full the hash tables of a database are.",
+    "INTERNAL_SECRET",
+    "    Return an error, since the server is not in cluster mode.",
     "LOADAOF",
     "    Flush the AOF buffers on disk and reload the AOF in memory.",
     "LOG <message>",
     "    Write <message> to the server log.",
     "OBJECT <key>",
     "    Show low level info about `key` and associated value.",
+    "OOM",
+    "    Crash with a core dump, as ASSERT and PANIC do.",
+    "PANIC",
+    "    Crash with a core dump, as ASSERT and OOM do.",
     "POPULATE <count> [<prefix>] [<size>]",
     "    Create <count> string keys named key:<num>. If <prefix> is specified then",
     "    it is used instead of the 'key' prefix. These are not propagated to",
@@ -75,6 +103,13 @@ HELP = (
     "    * NOSAVE: the database will be loaded from an existing RDB file.",
     "REPLICATE <string>",
     "    Replicates the provided string to replicas, allowing data divergence.",
+    "SCRIPT <LIST|<sha>>",
+    "    Output SHA and content of all scripts or of a specific script with its SHA, to the",
+    "    log.",
+    "SDSLEN <key>",
+    "    Show how long `key` and its string are, and how much memory they take.",
+    "SEGFAULT",
+    "    Crash the server with sigsegv.",
     "SET-ACTIVE-EXPIRE <0|1>",
     "    Setting it to 0 disables expiring keys (and hash-fields) in background",
     "    when they are not accessed (otherwise the Redis behavior). Setting it",
@@ -110,12 +145,22 @@ def debug(ctx: Context, name: bytes, *arguments: bytes) -> Reply:
         raise ReplyError(NOT_ALLOWED)
     found = SUBCOMMANDS.get(name.lower())
     count = len(arguments)
-    if found is None or count < found.least or (found.most is not None and count > found.most):
+    if name.lower() in FOREIGN:
         raise ReplyError(
-            "ERR unknown subcommand or wrong number of arguments for "
-            f"'{printable(name[:128])}'. Try DEBUG HELP."
+            f"ERR DEBUG {printable(name).upper()} is about the inside of Redis, which this server "
+            "is not made of"
         )
+    if found is None or count < found.least or (found.most is not None and count > found.most):
+        raise unknown(name)
     return found.function(ctx, *arguments)
+
+
+def unknown(name: bytes) -> ReplyError:
+    """The error for what there is not."""
+    return ReplyError(
+        "ERR unknown subcommand or wrong number of arguments for "
+        f"'{printable(name[:128])}'. Try DEBUG HELP."
+    )
 
 
 def help_(ctx: Context) -> Reply:
@@ -218,6 +263,69 @@ def object_(ctx: Context, key: bytes) -> Reply:
     )
 
 
+def sds_len(ctx: Context, key: bytes) -> Reply:
+    """How long a key and its string are. Keys have no room to spare; what a string has that was
+    appended to is in its memory alone.
+    """
+    value = ctx.peek_any(key)
+    if value is None:
+        raise ReplyError(NO_SUCH_KEY)
+    if not isinstance(value, bytes) or ctx.encoding(key) == "int":
+        raise ReplyError("ERR Not an sds encoded string.")
+    return Status(
+        f"key_sds_len:{len(key)}, key_sds_avail:0, key_zmalloc: {len(key)}, "
+        f"val_sds_len:{len(value)}, val_sds_avail:0, val_zmalloc: {ctx.db.memory_of(key)}"
+    )
+
+
+# Inside the server.
+
+
+def table_stats(ctx: Context, index: bytes, full: bytes = b"") -> Reply:
+    """How full the tables of a database are, as text. Lengths of chains are not told."""
+    place = integer(index)
+    if not 0 <= place < len(ctx.engine.databases):
+        raise ReplyError("ERR Out of range database")
+    db = ctx.engine.databases[place]
+    sizes = (len(db), db.expires_count)
+    text = ""
+    for name, size, taken in zip(("Dictionary", "Expires"), sizes, db.table_memory, strict=True):
+        text += f"[{name} HT]\n"
+        if size:
+            text += (
+                "Hash table 0 stats (main hash table):\n"
+                f" table size: {taken // SLOT_BYTES}\n number of elements: {size}\n"
+            )
+    return Verbatim(text)
+
+
+def script(ctx: Context, name: bytes) -> Reply:
+    """Write the scripts that are known to the log, or one of them."""
+    scripting = ctx.service(Scripting)
+    if name.lower() != b"list" and len(name) != SHA_DIGITS:
+        raise unknown(b"script")
+    chosen = scripting.scripts.values() if name.lower() == b"list" else [scripting.known(name)]
+    for one in chosen:
+        ctx.service(Log).warning(f"SCRIPT SHA: {one.name}\n{decode(one.text)}")
+    return OK
+
+
+def internal_secret(ctx: Context) -> Reply:
+    """There is one in a cluster only."""
+    raise ReplyError("ERR Internal secret is missing")
+
+
+def segfault(ctx: Context) -> Reply:
+    """End as if the memory had been misused."""
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return OK
+
+
+def abort(ctx: Context) -> Reply:
+    """End as if something had gone wrong beyond repair."""
+    os.abort()
+
+
 # Switches.
 
 
@@ -282,19 +390,27 @@ SAMPLES: Mapping[bytes, Reply] = MappingProxyType(
 )
 SUBCOMMANDS: Mapping[bytes, Subcommand] = MappingProxyType(
     {
+        b"assert": Subcommand(abort),
         b"change-repl-id": Subcommand(change_replication_id),
         b"dict-resizing": Subcommand(dict_resizing, 1, 1),
         b"digest": Subcommand(digest),
         b"digest-value": Subcommand(digest_value, 0, None),
         b"error": Subcommand(error, 1, 1),
         b"help": Subcommand(help_),
+        b"htstats": Subcommand(table_stats, 1, 2),
+        b"internal_secret": Subcommand(internal_secret),
         b"loadaof": Subcommand(load_aof),
         b"log": Subcommand(log, 1, 1),
         b"object": Subcommand(object_, 1, 1),
+        b"oom": Subcommand(abort),
+        b"panic": Subcommand(abort),
         b"populate": Subcommand(populate, 1, 3),
         b"protocol": Subcommand(protocol, 1, 1),
         b"reload": Subcommand(reload, 0, None),
         b"replicate": Subcommand(replicate, 1, None),
+        b"script": Subcommand(script, 1, 1),
+        b"sdslen": Subcommand(sds_len, 1, 1),
+        b"segfault": Subcommand(segfault),
         b"set-active-expire": Subcommand(set_active_expire, 1, 1),
         b"sleep": Subcommand(sleep, 1, 1),
     }

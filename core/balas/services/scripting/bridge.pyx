@@ -23,8 +23,8 @@ from balas.registry.spec cimport CommandSpec
 from balas.services.scripting.execution cimport Execution
 from balas.services.scripting.lua51 cimport (
     BOOLEAN_TYPE, COUNT_KILOBYTES, COUNT_REST, FIRST_UPVALUE, NIL_TYPE, NUMBER_TYPE, REGISTRY,
-    SET_PAUSE, STRING_TYPE, TABLE_TYPE, checkstack, collect, createtable, drop_ref, find_library, gettop,
-    lua_CFunction, lua_State, make_ref, next_pair, pcall, pushboolean, pushcclosure,
+    SET_PAUSE, STRING_TYPE, TABLE_TYPE, checkstack, collect, createtable, drop_ref, find_library,
+    gettop, lua_CFunction, lua_State, make_ref, next_pair, pcall, pushboolean, pushcclosure,
     pushlightuserdata, pushlstring, pushnil, pushnumber, pushvalue, rawget, rawgeti, rawset,
     rawseti, settop, toboolean, tolstring, tonumber, touserdata, type_at,
 )
