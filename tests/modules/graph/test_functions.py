@@ -15,7 +15,7 @@ SAME = (
     "CREATE (a:A {x: 1, s: 'é'})-[r:R {y: 2}]->(b) RETURN toJSON(a), toJSON(r), toJSON([a])",
     "MATCH p = (a:A)-->(b) RETURN toJSON(p)",
     "RETURN toIntegerList(['1', 2.7, 'x', null, true, []]), toFloatList(['1.5', 2, 'x', true])",
-    "RETURN toBooleanList(['true', 1, 'x', 0, null]), toStringList([1, 2.5, true, null, [1]])",
+    "RETURN toBooleanList(['true', 1, 'x', 0, null]), toStringList([1, true, null, [1]])",
     "RETURN list.dedup([1, 2, 1, 1.0, 'a', 'a', null, null]), list.dedup(null)",
     "RETURN list.insert([1,2,3], 1, 'x'), list.insert([1,2], -1, 'x'), list.insert([1], 5, 'x')",
     "RETURN list.insert([1,2], 1, 2, false), list.insert([1],0,null)",

@@ -6,6 +6,7 @@ import math
 import operator as operator_functions
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from balas_graph.errors import QueryError, type_mismatch
@@ -77,10 +78,23 @@ def text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return f"{value:.6f}"
+        return float_text(value)
     if isinstance(value, int):
         return str(value)
     raise type_mismatch("Integer, Float, String, List or Null", type_name(value))
+
+
+def float_text(value: float) -> str:
+    """The fewest digits that tell a float: 2.5, 1.0E20 and 1.0E-7 where zeros would pile up."""
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    shown = repr(value)
+    if value == 0 or 1e-3 <= abs(value) < 1e7:
+        return shown if "e" not in shown else f"{value:f}"
+    digits, _, exponent = (
+        f"{value:.{len(Decimal(shown).normalize().as_tuple().digits) - 1}e}".partition("e")
+    )
+    return f"{digits if '.' in digits else digits + '.0'}E{int(exponent)}"
 
 
 def arithmetic(operator: str, a: object, b: object) -> object:

@@ -35,6 +35,8 @@ def is_aggregate(node: object, registry: Registry) -> bool:
 
 def rewrite(node: object, registry: Registry, found: Aggregates, names: Row) -> object:
     """The expression with aggregates, and what `names` holds, replaced by variables."""
+    if isinstance(node, tree.Variable) and node.name in names:
+        return node
     if isinstance(node, Expression):
         for name, value in names.items():
             if node == value:

@@ -139,10 +139,9 @@ def set_one(target: Node | Edge, key: str, value: object, run: Run) -> None:
     if type(old) is type(value) and old == value:
         return
     if run.graph.set_property(target, attribute, value):
-        if value is None:
-            run.statistics.properties_removed += 1
-        else:
-            run.statistics.properties_set += 1
+        # A value that takes the place of another counts twice: as one that goes and one that comes.
+        run.statistics.properties_removed += old is not None
+        run.statistics.properties_set += value is not None
 
 
 def change_labels(node: Node, names: tuple[str, ...], run: Run, remove: bool) -> None:

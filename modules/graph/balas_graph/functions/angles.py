@@ -84,8 +84,9 @@ def is_empty(run: Run, value: object) -> object:
 @function("toIntegerOrNull")
 def to_integer_or_null(run: Run, value: object) -> object:
     """An integer, or null of what cannot be one."""
-    fits = is_number(value) or isinstance(value, (bool, str))
-    return to_integer(run, value) if fits else None
+    if isinstance(value, bool):
+        return int(value)
+    return to_integer(run, value) if is_number(value) or isinstance(value, str) else None
 
 
 @function("toFloatOrNull")
@@ -97,7 +98,9 @@ def to_float_or_null(run: Run, value: object) -> object:
 @function("toBooleanOrNull")
 def to_boolean_or_null(run: Run, value: object) -> object:
     """A boolean, or null of what cannot be one."""
-    return to_boolean(run, value) if isinstance(value, (bool, int, str)) else None
+    if isinstance(value, int):
+        return value != 0
+    return to_boolean(run, value) if isinstance(value, str) else None
 
 
 @function("toStringOrNull")

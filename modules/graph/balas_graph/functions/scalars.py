@@ -188,8 +188,8 @@ def to_string(run: Run, value: object) -> object:
 @function("toInteger")
 def to_integer(run: Run, value: object) -> object:
     """A number or a numeral as an integer; null if it is none."""
-    if isinstance(value, int):
-        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
     if isinstance(value, str) and INTEGER.fullmatch(value):
         whole = int(value)
         return whole if -(2**63) <= whole < 2**63 else None
@@ -218,8 +218,6 @@ def to_boolean(run: Run, value: object) -> object:
     """true or false by its name; null for other text."""
     if isinstance(value, bool):
         return value
-    if isinstance(value, int):
-        return value != 0
     if not isinstance(value, str):
-        raise type_mismatch("Boolean, String, Integer or Null", type_name(value))
+        raise type_mismatch("Boolean, String or Null", type_name(value))
     return {"true": True, "false": False}.get(value.lower())

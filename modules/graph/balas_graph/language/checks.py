@@ -20,6 +20,8 @@ from balas_graph.language.tree import Expression
 CLOCKS = ("date", "time", "datetime", "localtime", "localdatetime")
 # Kinds of values that have nothing behind a dot.
 WITHOUT_PROPERTIES = ("edges", "path", "list", "number", "string", "boolean")
+# What may stand in FOREACH.
+UPDATES = (tree.Create, tree.Merge, tree.Set, tree.Delete, tree.ForEach)
 WRITES = (tree.Create, tree.Merge, tree.Set, tree.Delete, tree.IndexChange)
 
 
@@ -249,6 +251,9 @@ class Checker:
             if pattern.variable is not None and pattern.variable in scope:
                 raise MeaningMistake(f"The bound variable '{pattern.variable}' can't be redeclared")
             for node in pattern.nodes:
+                if create:
+                    # What is being made cannot tell its own properties.
+                    self.expression(node.properties, scope)
                 self.bind(node.variable, "node", scope)
                 self.expression(node.properties, scope)
             for edge in pattern.edges:
@@ -259,6 +264,8 @@ class Checker:
                             f"The bound variable '{edge.variable}' can't be redeclared"
                         )
                     edges.add(edge.variable)
+                if create:
+                    self.expression(edge.properties, scope)
                 self.bind(edge.variable, kind, scope)
                 self.expression(edge.properties, scope)
             if pattern.variable is not None:
@@ -438,6 +445,8 @@ class Checker:
     def check_foreach(self, clause: tree.ForEach, scope: Scope) -> None:
         """The variable is known within only."""
         self.expression(clause.source, scope)
+        if any(not isinstance(inner, UPDATES) for inner in clause.clauses):
+            raise MeaningMistake("Error: Only updating clauses may reside in FOREACH")
         self.bare(clause.clauses, {**scope, clause.variable: "any"})
 
     def check_callprocedure(self, clause: tree.CallProcedure, scope: Scope) -> None:

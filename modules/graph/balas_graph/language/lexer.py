@@ -7,6 +7,7 @@ would otherwise be read as two tokens.
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 
 from balas_graph.errors import SyntaxMistake
@@ -25,6 +26,7 @@ TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)", re.DOTALL)
+SURROGATE = re.compile("[\ud800-\udfff]")
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 
@@ -69,9 +71,18 @@ def plain(kind: str, piece: str, text: str, position: int) -> str:
     def unescape(match: re.Match[str]) -> str:
         code = match.group(1)
         if code[0] in "uU":
-            if len(code) == 1:
+            if len(code) == 1 or int(code[1:], 16) > sys.maxunicode:
                 raise SyntaxMistake("invalid unicode escape", text, position)
             return chr(int(code[1:], 16))
         return ESCAPES.get(code, code)
 
-    return ESCAPE.sub(unescape, piece[1:-1])
+    if "\\" not in piece:
+        return piece[1:-1]
+    found = ESCAPE.sub(unescape, piece[1:-1])
+    if not SURROGATE.search(found):
+        return found
+    try:
+        # Two escapes may tell one character, as in UTF-16.
+        return found.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError as error:
+        raise SyntaxMistake("invalid unicode escape", text, position) from error

@@ -8,11 +8,13 @@ from fractions import Fraction
 from typing import ClassVar
 
 from balas_graph.errors import QueryError
-from balas_graph.temporal.calendar import plus_months
+from balas_graph.temporal.calendar import date_of, plus_months
 from balas_graph.temporal.zones import DAY, DAY_S, SECOND
 
 # The mean length of a month: what a part of one is turned into, and what ORDER BY goes by.
 MONTH_DAYS = Fraction(30_436_875, 1_000_000)
+# The years up to 9999, which clients know.
+MONTHS_TOLD = (9999 - 1970) * 12
 INTEGER_MAX = 2**63 - 1
 
 
@@ -111,13 +113,23 @@ class Duration:
         return "P" + text + ("T" + clock if clock else "")
 
     @property
+    def told_by_seconds(self) -> bool:
+        """Whether a client that counts from 1970 on finds the same years, months, days and time."""
+        if self.nanos % SECOND or not (0 <= self.nanos < DAY and 0 <= self.months < MONTHS_TOLD):
+            return False
+        if not 0 <= self.days < 31:
+            return False
+        year, month, of_month = date_of(plus_months(0, self.months) + self.days)
+        return (year - 1970) * 12 + month - 1 == self.months and of_month - 1 == self.days
+
+    @property
     def compact_type(self) -> int:
-        """The type of a cell in compact replies: text if it has parts of a second."""
-        return 2 if self.nanos % SECOND else 16
+        """The type of a cell in compact replies: text if seconds would tell another duration."""
+        return 16 if self.told_by_seconds else 2
 
     def compact(self) -> int | str:
         """Seconds, counted from 1970, or the text."""
-        if self.nanos % SECOND:
+        if not self.told_by_seconds:
             return self.written()
         return (plus_months(0, self.months) + self.days) * DAY_S + self.seconds
 

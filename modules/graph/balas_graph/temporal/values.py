@@ -26,6 +26,8 @@ from balas_graph.temporal.zones import DAY, DAY_S, SECOND, Zone, shifted, writte
 STRING_TYPE = 2
 # Compact replies tell times of day as seconds of the first day of 1900, as FalkorDB does.
 DAY_OF_TIMES = -25_567
+# The first and the last day that the calendars of clients know: of the years 1 and 9999.
+FIRST_DAY, LAST_DAY = -719_162, 2_932_896
 
 
 def date_text(day: int) -> str:
@@ -141,9 +143,11 @@ class Temporal:
 
     @property
     def compact_type(self) -> int:
-        """The type of a cell in compact replies."""
-        nanos = self.parts[1]
-        return STRING_TYPE if nanos and nanos % SECOND else self.whole_type
+        """The type of a cell in compact replies: text where clients have no such seconds."""
+        day, nanos, _ = self.parts
+        if (nanos and nanos % SECOND) or (day and not FIRST_DAY <= day <= LAST_DAY):
+            return STRING_TYPE
+        return self.whole_type
 
     def compact(self) -> int | str:
         """The cell: seconds since 1970, or the text."""
