@@ -4,30 +4,40 @@ python -m bench.run                     everything, about half an hour
 python -m bench.run --quick             a short look at everything; writes nothing
 python -m bench.run --only throughput --tests SET,GET
 python -m bench.run --only persistence,freeing
+python -m bench.run --only clients,values,log,scripts,mixed,transactions,readers,latency,peer
+python -m bench.run --only collector    pauses of Python's garbage collector, 10 M keys
 python -m bench.run --only json         documents against RedisJSON
 python -m bench.run --only search       full-text queries against RediSearch
 python -m bench.run --only graph        openCypher queries against FalkorDB
 python -m bench.run --only timeseries   samples in and out, against RedisTimeSeries if it loads
+python -m bench.run --only monitoring   86.4 million samples of 1,000 hosts, and what dashboards ask
 """
 
 import argparse
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from bench import (
+    collector,
+    conditions,
     datasets,
     freeing,
     growth,
+    latency,
+    loops,
     memory,
     modules_bloom,
     modules_graph,
     modules_json,
     modules_search,
     modules_timeseries,
+    monitoring,
     pauses,
+    peer,
     persistence,
     report,
     startup,
@@ -36,6 +46,25 @@ from bench import (
 from bench.contenders import CONTENDERS, Contender, Cores, info
 
 PARTS = ("throughput", "memory", "persistence", "pauses", "freeing", "startup", "growth")
+# By name only, so that all of the above stays about half an hour.
+EXTRA_PARTS = (
+    "clients",
+    "values",
+    "log",
+    "scripts",
+    "mixed",
+    "transactions",
+    "readers",
+    "latency",
+    "peer",
+    "collector",
+    "json",
+    "bloom",
+    "search",
+    "graph",
+    "timeseries",
+)
+MODULE_PARTS = ("json", "bloom", "search", "graph", "timeseries", "monitoring")
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 
 
@@ -47,7 +76,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--only",
         default=",".join(PARTS),
-        help="parts, of %(default)s; or json, bloom, search, timeseries",
+        help="parts, of %(default)s; or of " + ",".join(EXTRA_PARTS),
     )
     parser.add_argument("--tests", help="names of tests, of " + ", ".join(names_of_tests()))
     parser.add_argument("--rounds", type=int, help="rounds of the throughput tests")
@@ -95,12 +124,64 @@ def versions(contenders: Sequence[Contender], cores: Cores) -> dict[str, str]:
 def throughput_part(
     contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace
 ) -> str:
-    load = throughput.QUICK if options.quick else throughput.FULL
-    load = replace(load, rounds=options.rounds or load.rounds)
+    load = load_of(options)
     wanted = (options.tests or ",".join(names_of_tests())).split(",")
     workloads = [w for w in throughput.WORKLOADS if w.name.split()[0] in wanted]
     rows = throughput.measure(contenders, cores, load, workloads)
     return report.throughput(rows, load.keys, load.rounds)
+
+
+def load_of(options: argparse.Namespace) -> throughput.Load:
+    """How much redis-benchmark is to do."""
+    load = throughput.QUICK if options.quick else throughput.FULL
+    return replace(load, rounds=options.rounds or load.rounds)
+
+
+def conditions_part(
+    name: str, contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace
+) -> str:
+    load = load_of(options)
+    load = replace(load, rounds=min(load.rounds, 3))
+    return conditions.measure(name, contenders, cores, load)
+
+
+def loop_size(options: argparse.Namespace) -> tuple[int, int, int]:
+    """Keys, requests and rounds of the loads from Python."""
+    return (50_000, 50_000, 1) if options.quick else (1_000_000, 1_000_000, options.rounds or 3)
+
+
+def mixed_part(contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace) -> str:
+    title = "A mix with favourite keys"
+    return loops.measure(title, loops.MIXED, contenders, cores, loop_size(options))
+
+
+def transactions_part(
+    contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace
+) -> str:
+    title = "Transactions"
+    return loops.measure(title, loops.TRANSACTIONS, contenders, cores, loop_size(options))
+
+
+def readers_part(contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace) -> str:
+    messages, rounds = (500, 1) if options.quick else (10_000, options.rounds or 3)
+    return loops.readers(contenders, cores, messages, rounds)
+
+
+def latency_part(contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace) -> str:
+    if options.quick:
+        return latency.measure(contenders, cores, 20_000, 0.5, 1)
+    return latency.measure(contenders, cores, 1_000_000, 10.0, options.rounds or 5)
+
+
+def peer_part(contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace) -> str:
+    requests, rounds = (1_000, 1) if options.quick else (20_000, options.rounds or 3)
+    return peer.measure(contenders, cores, requests, rounds)
+
+
+def collector_part(
+    contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace
+) -> str:
+    return collector.measure(cores, 0.005 if options.quick else 1.0)
 
 
 def memory_part(contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace) -> str:
@@ -153,6 +234,12 @@ def timeseries_part(
     return modules_timeseries.measure(cores, [one.name for one in contenders], rounds, scale)
 
 
+def monitoring_part(
+    contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace
+) -> str:
+    return monitoring.measure(cores, 0.02 if options.quick else 1.0)
+
+
 def growth_part(contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace) -> str:
     scale, requests = (0.01, 2_000) if options.quick else (1.0, 50_000)
     return growth.measure(contenders, cores, scale, requests)
@@ -163,7 +250,9 @@ def graph_part(contenders: Sequence[Contender], cores: Cores, options: argparse.
     return modules_graph.measure(cores, [one.name for one in contenders], rounds, scale)
 
 
-SECTIONS = {
+Part = Callable[[Sequence[Contender], Cores, argparse.Namespace], str]
+
+SECTIONS: dict[str, Part] = {
     "throughput": throughput_part,
     "memory": memory_part,
     "persistence": persistence_part,
@@ -171,11 +260,19 @@ SECTIONS = {
     "freeing": freeing_part,
     "startup": startup_part,
     "growth": growth_part,
+    **{name: partial(conditions_part, name) for name in conditions.CONDITIONS},
+    "mixed": mixed_part,
+    "transactions": transactions_part,
+    "readers": readers_part,
+    "latency": latency_part,
+    "peer": peer_part,
+    "collector": collector_part,
     "json": json_part,
     "bloom": bloom_part,
     "search": search_part,
     "graph": graph_part,
     "timeseries": timeseries_part,
+    "monitoring": monitoring_part,
 }
 
 if __name__ == "__main__":
