@@ -21,7 +21,7 @@ BUILD_REQUIREMENTS = import tomllib; \
 	print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
 
 .DEFAULT_GOAL := help
-.PHONY: run test check format bench fuzz journeys build clean help
+.PHONY: run test check format bench guard fuzz journeys build clean help
 
 run: $(VENV)/.installed build  ## start the server on port 6379 with all bundled modules
 	@exec $(BIN)/balas --port $(PORT) $(ARGS)
@@ -40,8 +40,11 @@ format: $(VENV)/.installed-lint  ## bring every .py into the one format
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/.installed-test build  ## compare with a real Redis; ARGS=--quick for a short look
+bench: $(VENV)/.installed-test $(VENV)/.installed-bench build  ## compare with a real Redis; ARGS=--quick for a short look
 	@$(BIN)/python -m bench.run $(ARGS)
+
+guard: $(VENV)/.installed-test build  ## count instructions per request, against bench/budget.toml
+	@$(BIN)/python -m bench.guard $(ARGS)
 
 fuzz: $(VENV)/.installed-test build  ## random tests, at length; FUZZ_EXAMPLES=2000 per test
 	@BALAS_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest --timeout 3600 -m "" \

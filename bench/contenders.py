@@ -42,9 +42,12 @@ class Contender:
     make: Callable[..., ServerProcess]
 
     @contextmanager
-    def running(self, cores: Cores) -> Iterator[ServerProcess]:
-        """A fresh, empty server on its core."""
-        with self.make(OPTIONS, pin_to_core=cores.server, startup_timeout_s=60) as server:
+    def running(
+        self, cores: Cores, options: dict[str, str] | None = None
+    ) -> Iterator[ServerProcess]:
+        """A fresh, empty server on its core; `options` are set besides the usual ones."""
+        chosen = {**OPTIONS, **(options or {})}
+        with self.make(chosen, pin_to_core=cores.server, startup_timeout_s=60) as server:
             yield server
 
 

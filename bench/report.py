@@ -40,6 +40,18 @@ has one core and the load generator another. Figures are medians over the rounds
 
 
 def throughput(rows: Sequence[Row], keys: int, rounds: int) -> str:
+    """The section of redis-benchmark's list."""
+    return f"""
+## Requests
+
+redis-benchmark, 50 clients, {keys:,} random keys that all exist, 32-byte values, {rounds} rounds.
+CPU is user and system time of the server process per request (an MSET of 10 keys is one request);
+the ratio is Balas's median over Redis's, and beside it the least and the greatest of the rounds.
+
+{requests(rows)}"""
+
+
+def requests(rows: Sequence[Row]) -> str:
     """The table of requests per second and CPU per request."""
     names = list(rows[0].cpu_us)
     header = ["test", "-P", *(f"{n}, requests/s" for n in names), *(f"{n}, CPU µs" for n in names)]
@@ -53,14 +65,7 @@ def throughput(rows: Sequence[Row], keys: int, rounds: int) -> str:
         lines.append(cells)
     if rows[0].ratio is not None:
         header += ["ratio of CPU", "over the rounds"]
-    return f"""
-## Requests
-
-redis-benchmark, 50 clients, {keys:,} random keys that all exist, 32-byte values, {rounds} rounds.
-CPU is user and system time of the server process per request (an MSET of 10 keys is one request);
-the ratio is Balas's median over Redis's, and beside it the least and the greatest of the rounds.
-
-{table(header, lines)}"""
+    return table(header, lines)
 
 
 def memory(found: dict[str, Memory], keys: int) -> str:

@@ -17,7 +17,6 @@ from balas.testing import ServerProcess
 from bench.contenders import Contender, Cores, fill, value_32
 
 PIPELINES = (1, 16, 100)
-TYPES_PIPELINES = (1, 16)
 # What LRANGE reads: more than the longest range.
 LIST_LENGTH = 1000
 
@@ -41,7 +40,7 @@ WORKLOADS = (
     Workload("MSET (10 keys)", ("-t", "mset"), weight=5.0),
     # In this order: what is popped must have been pushed.
     *(
-        Workload(name, ("-t", name.lower()), weight=2.0, pipelines=TYPES_PIPELINES)
+        Workload(name, ("-t", name.lower()), weight=2.0)
         for name in ("LPUSH", "RPUSH", "LPOP", "RPOP", "SADD", "SPOP", "HSET", "ZADD", "ZPOPMIN")
     ),
     *(
@@ -49,7 +48,6 @@ WORKLOADS = (
             f"LRANGE_{count}",
             ("lrange", "a list of elements", "0", str(count - 1)),
             weight=count / 8,
-            pipelines=TYPES_PIPELINES,
         )
         for count in (100, 300, 500, 600)
     ),
@@ -58,7 +56,6 @@ WORKLOADS = (
         "XADD",
         ("xadd", "mystream", "*", "myfield", "x" * 32),
         weight=2.0,
-        pipelines=TYPES_PIPELINES,
     ),
 )
 
@@ -137,18 +134,28 @@ def measure(
 def run_one(
     name: str, server: ServerProcess, workload: Workload, pipeline: int, load: Load
 ) -> Sample:
-    """Run redis-benchmark once; RuntimeError with its words if it fails."""
+    """Run a workload once."""
     requests = int(load.requests[pipeline] / workload.weight)
+    measured = benchmark(server, workload.arguments, requests, pipeline, load.keys)
+    return Sample(name, workload.name, pipeline, *measured)
+
+
+def benchmark(
+    server: ServerProcess, arguments: Sequence[str], requests: int, pipeline: int, keys: int
+) -> tuple[float, float]:
+    """Run redis-benchmark: requests per second, and microseconds of the server's CPU for each.
+
+    RuntimeError with its words if it fails.
+    """
     command = ["redis-benchmark", "-p", str(server.port), "-n", str(requests), "-P", str(pipeline)]
-    command += ["-r", str(load.keys), "-d", "32", "--csv", *workload.arguments]
+    command += ["-r", str(keys), "-d", "32", "--csv", *arguments]
     cpu_before_s, began_s = server.cpu_s(), time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     took_s, cpu_s = time.monotonic() - began_s, server.cpu_s() - cpu_before_s
     rows = [row for row in csv.reader(done.stdout.splitlines()) if len(row) > 1]
     if done.returncode != 0 or len(rows) < 2:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
-    per_second = float(rows[-1][1]) or requests / took_s
-    return Sample(name, workload.name, pipeline, per_second, cpu_s * 1e6 / requests)
+    return float(rows[-1][1]) or requests / took_s, cpu_s * 1e6 / requests
 
 
 def rows(samples: Sequence[Sample], workloads: Sequence[Workload]) -> Iterator[Row]:
