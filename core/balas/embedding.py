@@ -19,8 +19,9 @@ import socket
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -78,7 +79,7 @@ class Server:
         self._network: Network | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._wires: list[Wire] = []
+        self._wires: set[Wire] = set()
 
     @property
     def log(self) -> str:
@@ -202,7 +203,7 @@ class Server:
 
     async def close(self) -> None:
         """End it; what was not saved is lost."""
-        for wire in self._wires:
+        for wire in list(self._wires):
             wire.close()
         self._wires.clear()
         if self._parts is not None:
@@ -226,21 +227,27 @@ class Server:
 
     # --- clients without sockets -----------------------------------------------------------------
 
-    def client(self) -> LocalClient:
-        """A client for other threads than the server's: `client("GET", "k")` waits and returns."""
+    def client(self, *, resp: int = 2) -> LocalClient:
+        """A client for other threads than the server's: `client("GET", "k")` waits and returns.
+
+        `resp` is the protocol it speaks, 2 or 3: in the latter maps come as dicts, and so on.
+        """
         if self._thread is None:
             raise RuntimeError("the server runs in this event loop: use async_client()")
-        return LocalClient(self._connect())
+        return LocalClient(self._connect(resp))
 
-    def async_client(self) -> AsyncLocalClient:
+    def async_client(self, *, resp: int = 2) -> AsyncLocalClient:
         """A client for the server's own event loop: `await client("GET", "k")`."""
-        return AsyncLocalClient(self._connect())
+        return AsyncLocalClient(self._connect(resp))
 
-    def _connect(self) -> Wire:
+    def _connect(self, resp: int) -> Wire:
         if self._parts is None or self._loop is None:
             raise RuntimeError("the server does not run")
-        self._wires.append(Wire(self._parts, self._loop))
-        return self._wires[-1]
+        wire = Wire(self._parts, self._loop, self._wires.discard)
+        self._wires.add(wire)
+        if resp != 2:
+            self._loop.call_soon_threadsafe(wire.ask, ("HELLO", resp), Future())
+        return wire
 
     def _clean_up(self) -> None:
         if self._temporary is not None:
@@ -248,7 +255,11 @@ class Server:
 
 
 class LocalClient:
-    """Sends and waits. Any thread but the server's may use it; each call is one command."""
+    """Sends and waits. Any thread but the server's may use it; each call is one command.
+
+    Messages of subscriptions and other pushes are kept in `pushes` until `next_push` takes them.
+    The reply of SUBSCRIBE and its kin is a list with the confirmation of each channel.
+    """
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
@@ -258,6 +269,23 @@ class LocalClient:
         answer: Future[Any] = Future()
         self._wire.loop.call_soon_threadsafe(self._wire.ask, argv, answer)
         return answer.result(timeout_s)
+
+    def pipeline(self, *commands: Sequence[Any], timeout_s: float | None = 60.0) -> list[Any]:
+        """The replies of several commands that are sent at once; an error is one of them."""
+        answers: list[Future[Any]] = [Future() for _ in commands]
+        self._wire.loop.call_soon_threadsafe(self._wire.ask_all, commands, answers)
+        return [answer.exception(timeout_s) or answer.result() for answer in answers]
+
+    def next_push(self, timeout_s: float | None = 60.0) -> Any:
+        """The oldest message out of band, as a list; waits for one. Raises TimeoutError."""
+        answer: Future[Any] = Future()
+        self._wire.loop.call_soon_threadsafe(self._wire.take_push, answer)
+        try:
+            return answer.result(timeout_s)
+        except TimeoutError:
+            if answer.cancel():
+                raise
+            return answer.result()  # It has come this very moment.
 
     @property
     def pushes(self) -> deque[Any]:
@@ -281,6 +309,19 @@ class AsyncLocalClient:
         self._wire.ask(argv, answer)
         return await asyncio.wrap_future(answer)
 
+    async def pipeline(self, *commands: Sequence[Any]) -> list[Any]:
+        """The replies of several commands that are sent at once; an error is one of them."""
+        answers: list[Future[Any]] = [Future() for _ in commands]
+        self._wire.ask_all(commands, answers)
+        waiting = [asyncio.wrap_future(answer) for answer in answers]
+        return list(await asyncio.gather(*waiting, return_exceptions=True))
+
+    async def next_push(self) -> Any:
+        """The oldest message out of band, as a list; waits for one."""
+        answer: Future[Any] = Future()
+        self._wire.take_push(answer)
+        return await asyncio.wrap_future(answer)
+
     @property
     def pushes(self) -> deque[Any]:
         """Messages out of band that have come, the oldest first."""
@@ -291,35 +332,89 @@ class AsyncLocalClient:
         self._wire.close()
 
 
+# Commands with a confirmation for each channel, which RESP3 sends out of band; and what else of the
+# kind comes in RESP2 among the replies.
+CONFIRMED = {
+    f"{many}{verb}".encode() for many in ("", "p", "s") for verb in ("subscribe", "unsubscribe")
+}
+MESSAGES = {b"message", b"pmessage", b"smessage"}
+
+
+@dataclass(slots=True)
+class Asked:
+    """Who waits for a reply: where it goes, and for SUBSCRIBE and its kin what is missing."""
+
+    answer: Future[Any]
+    verb: bytes = b""
+    missing: int = 1
+    confirmations: list[Any] = field(default_factory=list)
+
+
 class Wire:
     """A connection without a socket: the engine's transport, and who waits for which reply.
 
     All of it happens in the thread of the server's event loop.
     """
 
-    def __init__(self, parts: Parts, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, parts: Parts, loop: asyncio.AbstractEventLoop, on_close: Callable[[Wire], object]
+    ) -> None:
         self.loop = loop
         self.pushes: deque[Any] = deque()
         self._engine = parts.engine
-        self._waiting: deque[Future[Any]] = deque()
+        self._on_close = on_close
+        self._waiting: deque[Asked] = deque()
+        self._wanting: deque[Future[Any]] = deque()
+        # What is subscribed to, by the verb that ends it.
+        self._channels: dict[bytes, set[bytes]] = {}
         self._reader = hiredis.Reader(replyError=ReplyError, notEnoughData=NOT_YET)
         self._unsent = bytearray()
         self._paused = False
         self._closed = False
         self._peer: Any = None
 
+    # The client's end.
+
     def ask(self, argv: Sequence[Any], answer: Future[Any]) -> None:
         """Send a command; its reply goes to `answer`."""
+        self.ask_all([argv], [answer])
+
+    def ask_all(self, commands: Sequence[Sequence[Any]], answers: Sequence[Future[Any]]) -> None:
+        """Send commands at once; the reply of each goes to its answer."""
         if self._closed:
-            answer.set_exception(ConnectionError("the connection is closed"))
+            for answer in answers:
+                answer.set_exception(ConnectionError("the connection is closed"))
             return
         if self._peer is None:
             self._peer = self._engine.connect(self)
             self._peer.address = self._peer.local_address = f"{HOST}:0"
-        self._waiting.append(answer)
-        self._unsent += hiredis.pack_command(tuple(argv))
+        for argv, answer in zip(commands, answers, strict=True):
+            try:
+                self._unsent += hiredis.pack_command(tuple(argv))
+            except Exception as error:  # An argument that cannot be sent.
+                answer.set_exception(error)
+                continue
+            self._waiting.append(self._asked(argv, answer))
         if not self._paused:
             self._deliver()
+
+    def _asked(self, argv: Sequence[Any], answer: Future[Any]) -> Asked:
+        verb = word(argv[0]).lower()
+        if verb not in CONFIRMED:
+            return Asked(answer)
+        missing = len(argv) - 1
+        if not missing and verb.endswith(b"unsubscribe"):
+            missing = max(1, len(self._channels.get(verb, ())))
+        return Asked(answer, verb, missing)
+
+    def take_push(self, answer: Future[Any]) -> None:
+        """Give the oldest message to `answer`, or the next that comes."""
+        if self.pushes:
+            answer.set_result(self.pushes.popleft())
+        elif self._closed:
+            answer.set_exception(ConnectionError("the connection is closed"))
+        else:
+            self._wanting.append(answer)
 
     def _deliver(self) -> None:
         if self._unsent and not self._closed:
@@ -327,16 +422,18 @@ class Wire:
             self._unsent.clear()
             self._engine.receive(self._peer, data)
 
-    # What the engine calls.
+    # The engine's end.
 
     def write(self, data: bytes) -> None:
         """Hand replies to those who wait for them."""
         self._reader.feed(data)
         while (reply := self._reader.gets()) is not NOT_YET:
-            if isinstance(reply, hiredis.PushNotification):
-                self.pushes.append(reply)
+            if isinstance(reply, list) and self._is_confirmation(reply):
                 continue
-            answer = self._waiting.popleft()
+            if isinstance(reply, hiredis.PushNotification) or self._is_message(reply):
+                self._pushed(list(reply))
+                continue
+            answer = self._waiting.popleft().answer
             if answer.cancelled():
                 continue
             if isinstance(reply, ReplyError):
@@ -344,16 +441,53 @@ class Wire:
             else:
                 answer.set_result(reply)
 
+    def _is_confirmation(self, reply: list[Any]) -> bool:
+        """Take what confirms a subscription, or its end, to the command that asked for it."""
+        asked = self._waiting[0] if self._waiting else None
+        if asked is None or not asked.verb or not reply or reply[0] != asked.verb:
+            return False
+        kind, channel = reply[:2]
+        end = kind if b"un" in kind else kind.replace(b"sub", b"unsub")
+        channels = self._channels.setdefault(end, set())
+        (channels.discard if end == kind else channels.add)(channel)
+        asked.confirmations.append(list(reply))
+        asked.missing -= 1
+        if asked.missing == 0:
+            self._waiting.popleft()
+            if not asked.answer.cancelled():
+                asked.answer.set_result(asked.confirmations)
+        return True
+
+    def _is_message(self, reply: Any) -> bool:
+        """Whether this is a message that RESP2 sends among the replies."""
+        return (
+            isinstance(reply, list)
+            and any(self._channels.values())
+            and bool(reply)
+            and reply[0] in MESSAGES
+        )
+
+    def _pushed(self, message: list[Any]) -> None:
+        while self._wanting:
+            answer = self._wanting.popleft()
+            if answer.set_running_or_notify_cancel():
+                answer.set_result(message)
+                return
+        self.pushes.append(message)
+
     def close(self) -> None:
         """Hang up, from either end."""
         if self._closed:
             return
         self._closed = True
+        self._on_close(self)
         if self._peer is not None:
             self._engine.disconnect(self._peer)
-        for answer in self._waiting:
+        for answer in (*(asked.answer for asked in self._waiting), *self._wanting):
             if not answer.done():
                 answer.set_exception(ConnectionError("the server closed the connection"))
+        self._waiting.clear()
+        self._wanting.clear()
 
     abort = close
 
@@ -369,6 +503,11 @@ class Wire:
     def get_write_buffer_size(self) -> int:
         """Nothing stays unread."""
         return 0
+
+
+def word(value: Any) -> bytes:
+    """The first argument as bytes."""
+    return value if isinstance(value, bytes) else str(value).encode()
 
 
 def words_of(value: Any) -> Sequence[Any]:

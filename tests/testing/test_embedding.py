@@ -1,8 +1,12 @@
 """`from balas import Server`: in a thread, in an event loop, with and without sockets."""
 
 import asyncio
+import gc
+import os
 import subprocess
 import sys
+import threading
+import weakref
 from pathlib import Path
 
 import pytest
@@ -97,3 +101,92 @@ def test_a_start_takes_little_time() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     )
     assert float(done.stdout) < START_MAX_S
+
+
+# --- clients without sockets ---------------------------------------------------------------------
+
+
+def test_pipelines_are_answered_in_order_with_errors_among_the_replies() -> None:
+    with Server(bundled=False, listen=False) as server:
+        client = server.client()
+        replies = client.pipeline(("SET", "k", "v"), ("INCR", "k"), ("GET", "k"), (object(), 1))
+        assert replies[0] == b"OK"
+        assert isinstance(replies[1], ReplyError)
+        assert replies[2] == b"v"
+        assert isinstance(replies[3], Exception)
+        assert client("PING") == b"PONG"
+
+
+@pytest.mark.parametrize("resp", [2, 3])
+def test_subscriptions_in_both_protocols(resp: int) -> None:
+    with Server(bundled=False, listen=False) as server:
+        client, other = server.client(resp=resp), server.client(resp=resp)
+        assert client("SUBSCRIBE", "a", "b") == [[b"subscribe", b"a", 1], [b"subscribe", b"b", 2]]
+        assert client("PSUBSCRIBE", "x*") == [[b"psubscribe", b"x*", 3]]
+        assert other.pipeline(("PUBLISH", "a", "1"), ("PUBLISH", "x1", "2")) == [1, 1]
+        assert client.next_push() == [b"message", b"a", b"1"]
+        assert client.next_push() == [b"pmessage", b"x*", b"x1", b"2"]
+        with pytest.raises(TimeoutError):
+            client.next_push(timeout_s=0.01)
+        other("PUBLISH", "b", "3")
+        assert client.next_push() == [b"message", b"b", b"3"]
+        ended = client("UNSUBSCRIBE")
+        assert sorted(one[1] for one in ended) == [b"a", b"b"]
+        assert client("UNSUBSCRIBE") == [[b"unsubscribe", None, 1]]
+        assert client("PUNSUBSCRIBE", "x*") == [[b"punsubscribe", b"x*", 0]]
+        assert client("ECHO", "plain again") == b"plain again"
+        assert not client.pushes
+
+
+@pytest.mark.parametrize("resp", [2, 3])
+def test_coroutines_subscribe_block_and_send_pipelines(resp: int) -> None:
+    async def story() -> None:
+        async with Server(bundled=False, listen=False) as server:
+            client, other = server.async_client(resp=resp), server.async_client(resp=resp)
+            assert await client("HSET", "h", "f", "v") == 1
+            assert await client("HGETALL", "h") == ([b"f", b"v"] if resp == 2 else {b"f": b"v"})
+            await client("SUBSCRIBE", "news")
+            message = asyncio.create_task(client.next_push())
+            assert await other.pipeline(("PUBLISH", "news", "hi"), ("GET", "h")) != []
+            assert await message == [b"message", b"news", b"hi"]
+            blocked = asyncio.create_task(other("BLPOP", "q", 0))
+            await asyncio.sleep(0)
+            blocked.cancel()
+            third = server.async_client()
+            assert await third("BLPOP", "nothing", 0.01) is None
+            third.close()
+            with pytest.raises(ConnectionError):
+                await third("PING")
+
+    asyncio.run(story())
+
+
+def test_a_blocking_command_in_a_thread_waits_for_another() -> None:
+    with Server(bundled=False, listen=False) as server:
+        found: list[object] = []
+        client = server.client()
+        thread = threading.Thread(target=lambda: found.append(client("BLPOP", "q", 0)))
+        thread.start()
+        server.client()("RPUSH", "q", "x")
+        thread.join(20)
+        assert found == [[b"q", b"x"]]
+
+
+def test_starting_and_stopping_many_times_leaks_nothing() -> None:
+    def round_trip() -> weakref.ref[object]:
+        with Server(bundled=False) as server:
+            clients = [server.client(resp=3) for _ in range(3)]
+            assert [client("PING") for client in clients] == [b"PONG"] * 3
+            clients[0].close()
+            assert server._parts is not None
+            return weakref.ref(server._parts)
+
+    def held() -> tuple[int, int]:
+        gc.collect()
+        return len(os.listdir("/proc/self/fd")), threading.active_count()
+
+    gone = [round_trip() for _ in range(3)]
+    before = held()
+    gone += [round_trip() for _ in range(8)]
+    assert held() == before
+    assert [parts() for parts in gone] == [None] * len(gone)
