@@ -12,7 +12,7 @@ from balas_graph.execution.batches import recipe
 from balas_graph.execution.clauses import Executor, prepare
 from balas_graph.language import tree
 from balas_graph.language.parser import Parser
-from balas_graph.storage.entities import Edge, Node
+from balas_graph.storage.entities import Edge, Node, Path
 from balas_graph.storage.graph import Graph
 
 REGISTRY = Registry()
@@ -41,6 +41,10 @@ def answer(graph: Graph, text: str, kind: type[Executor]) -> list[str]:
 
 def shown(value: object) -> object:
     """A value that can be compared across runs."""
+    if isinstance(value, Path):
+        return [shown(one) for one in (*value.nodes, *value.edges)]
+    if isinstance(value, list):
+        return list(map(shown, value))
     return (type(value).__name__, value.id) if isinstance(value, (Node, Edge)) else value
 
 
@@ -81,8 +85,9 @@ def random_query(chance: Random) -> str:
     if chance.random() < 0.3:
         length = chance.choice(["*", "*1..2", "*0..1", "*2..3", "*0.."])
         left, right = chance.choice([("-", "->"), ("<-", "-"), ("-", "-")])
-        pattern = f"{node('a')}{left}[{chance.choice(['', ':R'])}{length}]{right}{node('b')}"
-        used = ["a", "b"]
+        many = chance.choice(["", "r"])
+        pattern = f"{node('a')}{left}[{many}{chance.choice(['', ':R'])}{length}]{right}{node('b')}"
+        used = ["a", "b", *([many] if many else [])]
     else:
         used = names[: chance.randrange(1, 5)]
         pattern = node(used[0])
@@ -91,18 +96,23 @@ def random_query(chance: Random) -> str:
         used = [name for name in used if f"({name}" in pattern]
         if chance.random() < 0.3:
             pattern += f", {node(chance.choice([*used, 'z']))}"
+    path = ""
+    if chance.random() < 0.3 and "," not in pattern.replace("{v", ""):
+        path = "p = "
+        used.append("p")
     where = chance.choice(
         ["", "", "WHERE a.v = 2", "WHERE a.v <> 2 AND a.w > 1", "WHERE a:A", "WHERE a.v < 'u'",
          "WHERE 2 <= a.w AND (a)-->()", "WHERE a.v = [1, 2] OR a.w = $p"]
     )  # fmt: skip
-    last = used[-1]
+    last = [name for name in used if name not in "pr"][-1]
     result = chance.choice(
         [", ".join(used), f"count(DISTINCT {last})", f"DISTINCT {last}", "count(*)", "a.v, a.w",
-         "a.v AS v, count(*) AS n, min(a.w), collect(a.v)", f"sum(1), count({last}.w)",
-         f"a, count({last}), count(DISTINCT {last})", "DISTINCT a.v"]
+         "a.v AS v, count(*) AS n, min(a.w), size(collect(a.v))", f"sum(1), count({last}.w)",
+         f"a, count({last}), count(DISTINCT {last})", "DISTINCT a.v", used[-1],
+         f"count({used[-1]})"]
     )  # fmt: skip
     again = f" MATCH {node(last)}{edge('e9')}{node('y')}" if chance.random() < 0.2 else ""
-    return f"MATCH {pattern} {where}{again} RETURN {result}"
+    return f"MATCH {path}{pattern} {where}{again} RETURN {result}"
 
 
 @pytest.mark.parametrize("seed", range(EXAMPLES))
@@ -122,7 +132,9 @@ def test_plain_patterns_are_matched_in_columns() -> None:
 
     assert steps("MATCH (a:A {v: 1})-[:R]->(b) MATCH (b)-->(c) WHERE c.v > 1 RETURN a") == 2
     assert steps("MATCH (a)-[*1..3]->(b) RETURN count(b)") == 1
-    assert steps("MATCH p = (a)-->(b) RETURN p") == 0
+    assert steps("MATCH p = (a)-->(b) RETURN p") == 1
+    assert steps("MATCH p = (a)-[r*]->(b) RETURN p, r") == 1
+    assert steps("MATCH p = shortestPath((a)-[*]->(b)) RETURN p") == 0
     assert steps("OPTIONAL MATCH (a) RETURN a") == 0
 
 

@@ -7,7 +7,7 @@ the columns itself (`columnar`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -33,7 +33,7 @@ from balas_graph.execution.access import (
 )
 from balas_graph.language import checks, tree
 from balas_graph.language.tree import Expression
-from balas_graph.storage import _walk
+from balas_graph.storage import _walk, entities
 
 Ids = np.typing.NDArray[np.int32]
 
@@ -58,6 +58,8 @@ class Batch:
     nodes: dict[str, Ids] = field(default_factory=dict)
     edges: dict[str, Ids] = field(default_factory=dict)
     values: dict[str, np.typing.NDArray[np.generic]] = field(default_factory=dict)
+    # Lists of ids of edges.
+    lists: dict[str, np.typing.NDArray[np.object_]] = field(default_factory=dict)
 
     def take(self, chosen: np.typing.NDArray[np.generic]) -> Batch:
         """The bindings at some places, or where a mask holds."""
@@ -65,7 +67,8 @@ class Batch:
         edges = {name: ids[chosen] for name, ids in self.edges.items()}
         count = int(np.count_nonzero(chosen)) if chosen.dtype == np.bool_ else len(chosen)
         values = {name: found[chosen] for name, found in self.values.items()}
-        return Batch(count, nodes, edges, values)
+        lists = {name: found[chosen] for name, found in self.lists.items()}
+        return Batch(count, nodes, edges, values, lists)
 
     def without(self, names: Iterable[str]) -> Batch:
         """The same bindings without some names."""
@@ -74,8 +77,8 @@ class Batch:
             self.edges.pop(name, None)
         return self
 
-    def rows(self, run: Run) -> list[Row]:
-        """The bindings as rows, without the names that were made up."""
+    def rows(self, run: Run, paths: Sequence[Path] = ()) -> list[Row]:
+        """The bindings as rows, with the paths that have names, without names that were made up."""
         run.look(self.count)
         store = run.graph.store
         names: list[str] = []
@@ -91,9 +94,36 @@ class Batch:
         for name, values in self.values.items():
             names.append(name)
             columns.append(values.tolist())
+        for name, lists in self.lists.items():
+            if name[0] != " ":
+                names.append(name)
+                columns.append([[store.edge(id) for id in ids] for ids in lists.tolist()])
+        for path in paths:
+            if path.variable is not None:
+                names.append(path.variable)
+                columns.append(list(self.paths(path, run)))
         if not names:
             return [{} for _ in range(self.count)]
         return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def paths(self, path: Path, run: Run) -> Iterator[entities.Path]:
+        """The paths that the bindings are of."""
+        store = run.graph.store
+        first = self.nodes[path.nodes[0].name].tolist()
+        edges = (
+            self.lists[path.names[0]].tolist()
+            if path.edges and path.edges[0].length is not None
+            else zip(*(self.edges[name].tolist() for name in path.names), strict=True)
+            if path.names
+            else [() for _ in first]
+        )
+        for start, ids in zip(first, edges, strict=True):
+            nodes, walked = [store.node(start)], []
+            for id in ids:
+                edge, here = store.edge(id), nodes[len(nodes) - 1]
+                walked.append(edge)
+                nodes.append(edge.target if edge.source is here else edge.source)
+            yield entities.Path(tuple(nodes), tuple(walked))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +167,7 @@ class Path:
     edges: tuple[tree.EdgePattern, ...]
     names: tuple[str, ...]
     tests: tuple[tuple[Test, ...], ...]
+    variable: str | None
 
     @property
     def last(self) -> Node:
@@ -208,7 +239,7 @@ def tests_of(name: str, properties: Expression | None) -> tuple[Test, ...] | Non
 
 def path_of(pattern: tree.PathPattern, number: int, alone: bool) -> Path | None:
     """A path that can be matched in columns; `alone`: there is no other one in its clause."""
-    if pattern.shortest or pattern.variable is not None:
+    if pattern.shortest:
         return None
     nodes = []
     for place, node in enumerate(pattern.nodes):
@@ -223,22 +254,25 @@ def path_of(pattern: tree.PathPattern, number: int, alone: bool) -> Path | None:
         tests = tests_of(name, edge.properties)
         if tests is None or name in names:
             return None
-        if edge.length and (edge.variable or tests or len(pattern.edges) > 1 or not alone):
+        if edge.length and (tests or len(pattern.edges) > 1 or not alone):
             return None
         names.append(name)
         edge_tests.append(tests)
-    return Path(tuple(nodes), pattern.edges, tuple(names), tuple(edge_tests))
+    return Path(tuple(nodes), pattern.edges, tuple(names), tuple(edge_tests), pattern.variable)
 
 
-def step_of(clause: tree.Match, number: int, nodes: set[str], edges: set[str]) -> Step | None:
+def step_of(
+    clause: tree.Match, number: int, nodes: set[str], edges: set[str], lists: set[str]
+) -> Step | None:
     """A clause that can be matched in columns; adds the names it binds."""
     paths = []
     for place, pattern in enumerate(clause.patterns):
         path = path_of(pattern, number * 1000 + place, len(clause.patterns) == 1)
-        if path is None or edges.intersection(path.names):
+        if path is None or (edges | lists).intersection(path.names):
             return None
         paths.append(path)
-        edges.update(path.names)
+        many = len(path.edges) == 1 and path.edges[0].length is not None
+        (lists if many else edges).update(path.names)
         nodes.update(node.name for node in path.nodes)
     tests, joins, labels, rest = [], [], [], []
     wishes = {name: tuple(filter(settled, found)) for name, found in wanted(clause.where).items()}
@@ -268,10 +302,11 @@ def recipe(clauses: Sequence[tree.Clause]) -> Recipe | None:
     steps: list[Step] = []
     nodes: set[str] = set()
     edges: set[str] = set()
+    lists: set[str] = set()
     for number, clause in enumerate(clauses):
         if not isinstance(clause, tree.Match) or clause.optional:
             break
-        step = step_of(clause, number, nodes, edges)
+        step = step_of(clause, number, nodes, edges, lists)
         if step is None:
             break
         steps.append(step)
@@ -301,6 +336,8 @@ def needed_names(steps: list[Step], behind: tree.Clause | None) -> frozenset[str
         found.update(name for join in step.joins for name, _ in join.sides)
         found.update(name for name, _ in step.labels)
         for path in step.paths:
+            if path.variable is not None:
+                found.update((path.nodes[0].name, *path.names))
             for node in path.nodes:
                 (found if node.name in seen else seen).add(node.name)
     return frozenset(found)
@@ -347,6 +384,16 @@ def hops_of(path: Path) -> bool:
 def joined_by(value: object) -> object:
     """What equal values share."""
     return ("bool", value) if isinstance(value, bool) else value
+
+
+def listed(ids: Ids, starts: Ids, forward: bool) -> np.typing.NDArray[np.object_]:
+    """The edges of each walk, in the order of the pattern."""
+    flat, bounds = ids.tolist(), starts.tolist()
+    found = np.empty(len(bounds) - 1, np.object_)
+    step = 1 if forward else -1
+    for place in range(len(found)):
+        found[place] = tuple(flat[bounds[place] : bounds[place + 1]])[::step]
+    return found
 
 
 class Matcher:
@@ -657,18 +704,21 @@ class Matcher:
         here, there = path.nodes[at if forward else at + 1], path.nodes[at + 1 if forward else at]
         direction = edge.direction if forward else -edge.direction
         bound = batch.nodes.get(there.name)
+        lists: np.typing.NDArray[np.object_] | None = None
         types = self.types(edge)
         start = batch.nodes[here.name]
         if there.labels and self.mask(there.labels) is None:
-            return self.unbound(batch, name if not edge.length else None, there.name)
+            return self.unbound(batch, edge, name, there.name)
         allowed = self.mask(there.labels)
         if edge.length is not None:
             low, high = edge.length
-            rows, ends = _walk.walks(
+            keep = path.variable is not None or edge.variable is not None
+            rows, ends, *more = _walk.walks(
                 self.store, start, types, direction, low, -1 if high is None else high, allowed,
-                self.run.look,
+                self.run.look, keep,
             )  # fmt: skip
             walked = None
+            lists = listed(more[0], more[1], forward) if keep else None
         else:
             kinds = frozenset(edge.types)
             before = [
@@ -684,22 +734,27 @@ class Matcher:
             same = bound[rows] == ends
             rows, ends = rows[same], ends[same]
             walked = None if walked is None else walked[same]
+            lists = None if lists is None else lists[same]
         if leave and self.needed is not None and here.name not in self.needed:
             batch = batch.without((here.name,))
         batch = batch.take(rows)
         if walked is not None:
             batch.edges[name] = walked
+        if lists is not None:
+            batch.lists[name] = lists
         batch.nodes[there.name] = ends
         for test in (*there.tests, *path.tests[at]):
             batch = self.test(test, batch)
         return batch
 
     @staticmethod
-    def unbound(batch: Batch, edge: str | None, node: str) -> Batch:
+    def unbound(batch: Batch, edge: tree.EdgePattern, name: str, node: str) -> Batch:
         """No bindings at all, of the names before and of an edge and a node."""
         batch = batch.take(np.zeros(batch.count, np.bool_))
-        if edge is not None:
-            batch.edges[edge] = np.empty(0, np.int32)
+        if edge.length is None:
+            batch.edges[name] = np.empty(0, np.int32)
+        else:
+            batch.lists[name] = np.empty(0, np.object_)
         batch.nodes[node] = np.empty(0, np.int32)
         return batch
 

@@ -125,7 +125,8 @@ class Executor:
             found = self.project(clauses[place], batch, run)
             if found is not None:
                 return found, place + 1
-        result = batch.rows(run)
+        named = () if recipe.ends else [path for step in recipe.steps for path in step.paths]
+        result = batch.rows(run, named)
         for test in [run.compiler.compile(part) for part in rest]:
             result = [row for row in result if truth(test(row, run))]
         return result, place

@@ -31,7 +31,8 @@ def walks(
     high: int,
     allowed: Mask,
     look: Look,
-) -> tuple[Ids, Ids]: ...
+    keep: bool = False,
+) -> tuple[Ids, ...]: ...
 def reached(
     store: Store, nodes: Ids, types: Types, direction: int, high: int, look: Look
 ) -> tuple[Ids, Ids]: ...

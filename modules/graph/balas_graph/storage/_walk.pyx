@@ -175,12 +175,14 @@ def expand(Store store, const int32_t[:] nodes, types, int direction, allowed, u
 
 def walks(
     Store store, const int32_t[:] nodes, types, int direction, Py_ssize_t low, Py_ssize_t high,
-    allowed, look,
+    allowed, look, bint keep=False,
 ):
-    """Paths of `low` to `high` edges (-1: of any number), no edge twice: which node, and the end.
+    """Paths of `low` to `high` edges (-1: of any number), no edge twice: which node, and the end;
+    with `keep` the edges of all paths, too, and where those of each begin, and the last end.
 
     Shorter paths come before those they begin, depth first.
     """
+    cdef Ints kept = Ints(), starts = Ints()
     cdef Sides sides = Sides(store, types, direction)
     cdef Ints rows = Ints(), ends = Ints()
     cdef EdgeRecord *edges = store.edges
@@ -188,7 +190,7 @@ def walks(
     cdef bint masked = allowed is not None, incoming
     if masked:
         mask = allowed
-    cdef Py_ssize_t i, step = 0, side
+    cdef Py_ssize_t i, step = 0, side, j
     cdef int32_t edge, node
     # For each depth: the edge walked, the side it is of, and the node it leads to.
     cdef Ints path = Ints(), side_of = Ints(), node_of = Ints()
@@ -201,13 +203,14 @@ def walks(
             if low == 0 and (not masked or mask[store.nodes[node].labels]):
                 rows.add(<int32_t> i)
                 ends.add(node)
+                starts.add(<int32_t> kept.used)
             path.used = side_of.used = node_of.used = 0
             side, edge = -1, -1
             while True:
                 step += 1
                 if step == STEPS:
                     step = 0
-                    look(rows.used)
+                    look(rows.used + kept.used // 8)
                 while edge < 0 or marks[edge]:
                     if edge >= 0:
                         edge = next_edge(edges, edge, sides.incoming[side], sides.both)
@@ -238,11 +241,18 @@ def walks(
                 if path.used >= low and (not masked or mask[store.nodes[node].labels]):
                     rows.add(<int32_t> i)
                     ends.add(node)
+                    if keep:
+                        starts.add(<int32_t> kept.used)
+                        for j in range(path.used):
+                            kept.add(path.cells[j])
                 side, edge = -1, -1
     finally:
         free(marks)
-    look(rows.used)
-    return rows.array(), ends.array()
+    look(rows.used + kept.used // 8)
+    if not keep:
+        return rows.array(), ends.array()
+    starts.add(<int32_t> kept.used)
+    return rows.array(), ends.array(), kept.array(), starts.array()
 
 
 def reached(Store store, const int32_t[:] nodes, types, int direction, Py_ssize_t high, look):
