@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from balas.authoring.checking import check
+from balas.authoring.template import write_package
 from sources import TOP
 
 EXAMPLES = sorted(path.parent for path in (TOP / "examples").glob("*/pyproject.toml"))
@@ -48,3 +50,28 @@ def test_they_are_all_named() -> None:
     assert len(EXAMPLES) == 3
     for example in EXAMPLES:
         assert f"({example.name})" in text
+
+
+def test_their_types_are_those_of_the_api(tmp_path: Path) -> None:
+    """mypy --strict has nothing to say of them, of a new package, and of the first module."""
+    pytest.importorskip("mypy")
+    new = package_of(write_package("word-bag", tmp_path))
+    ring = TOP / "tests" / "modules" / "example" / "ring.py"
+    done = subprocess.run(
+        [
+            *(
+                sys.executable,
+                "-m",
+                "mypy",
+                "--strict",
+                "--config-file=",
+                "--follow-imports=silent",
+            ),
+            *map(str, (*map(package_of, EXAMPLES), new, ring)),
+        ],
+        env={**os.environ, "MYPYPATH": str(TOP / "core"), "MYPY_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

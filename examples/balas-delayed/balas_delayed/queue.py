@@ -10,6 +10,8 @@ from balas.api import Digest, LoadStream, SaveStream, Value
 # What an empty queue takes, and an item beside its bytes.
 QUEUE_BYTES = 350
 ITEM_BYTES = 270
+# So many entries of the heap may be out of date, beside as many as there are items.
+HEAP_SPARE = 16
 
 
 class Queue(Value):
@@ -21,21 +23,35 @@ class Queue(Value):
     def __init__(self) -> None:
         self.items: dict[int, tuple[int, bytes]] = {}
         self.size = QUEUE_BYTES
-        self.next_number = 1
+        self.last_number = 0
         self._heap: list[tuple[int, int]] = []
 
     def add(self, number: int, due_ms: int, item: bytes) -> None:
         """Add an item that is not there yet."""
         self.items[number] = due_ms, item
         self.size += ITEM_BYTES + len(item)
-        self.next_number = max(self.next_number, number + 1)
+        self.last_number = max(self.last_number, number)
         heapq.heappush(self._heap, (due_ms, number))
 
     def first(self) -> tuple[int, int] | None:
         """When the first item is due, and its number; None if there is none."""
-        while self._heap and self._heap[0][1] not in self.items:
+        while self._heap and self._is_out_of_date(*self._heap[0]):
             heapq.heappop(self._heap)
         return self._heap[0] if self._heap else None
+
+    def _is_out_of_date(self, due_ms: int, number: int) -> bool:
+        return number not in self.items or self.items[number][0] != due_ms
+
+    def move(self, number: int, due_ms: int) -> bool:
+        """Have an item due at another moment; whether it is there."""
+        if number not in self.items:
+            return False
+        self.items[number] = due_ms, self.items[number][1]
+        heapq.heappush(self._heap, (due_ms, number))
+        if len(self._heap) > 2 * len(self.items) + HEAP_SPARE:
+            self._heap = [(due, one) for one, (due, _) in self.items.items()]
+            heapq.heapify(self._heap)
+        return True
 
     def remove(self, number: int) -> bytes | None:
         """Take an item out; None if it is not there."""
@@ -89,4 +105,4 @@ class Queue(Value):
 
     def vary(self) -> None:
         """Change a little."""
-        self.add(self.next_number, 1_000_000_000_000, b"another")
+        self.add(self.last_number + 1, 1_000_000_000_000, b"another")

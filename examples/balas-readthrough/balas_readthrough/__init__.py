@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import urllib.error
 import urllib.request
+from functools import partial
 
 from balas.api import (
     ACCESS,
@@ -32,14 +33,16 @@ async def get(ctx: Context, key: bytes) -> Reply:
 
     Return what is kept for the path, or else ask the origin for it and keep that.
     """
+    module = ctx.service(ReadThrough)
     kept = ctx.write_string(key)
     if kept is not None:
+        if 0 <= ctx.expire_at(key) <= ctx.now_ms + module.server.option("readthrough-stale-ms"):
+            module.refresh(key, ctx.client.db.index)
         return kept
-    module = ctx.service(ReadThrough)
     body, is_first = await module.fetch(key)
     # Others were served meanwhile: the key may hold something else by now.
     if body is not None and is_first and not ctx.there(key):
-        expire_ms = ctx.now_ms + module.server.option("readthrough-ttl-ms")
+        expire_ms = module.expire_ms()
         ctx.store(key, body, expire_at=expire_ms)
         ctx.changed(key, "web.get")
         ctx.record(b"SET", key, body, b"PXAT", b"%d" % expire_ms)
@@ -64,9 +67,11 @@ class ReadThrough(Module):
 
     name = "readthrough"
     version = 100
+    api_version = "1.0"
     options = (
         Option("readthrough-origin", ""),
         Option("readthrough-ttl-ms", 60_000, low=1, high=10**12),
+        Option("readthrough-stale-ms", 0, low=0, high=10**12),
         Option("readthrough-timeout-ms", 5_000, low=1, high=10**6),
     )
 
@@ -81,6 +86,27 @@ class ReadThrough(Module):
     def info(self) -> dict[str, dict[str, int]]:
         """INFO readthrough."""
         return {"requests": {"sent": self.requests, "under_way": len(self._under_way)}}
+
+    def expire_ms(self) -> int:
+        """When an answer that comes now is to be forgotten: it is good, then stale, then gone."""
+        kept_ms = self.server.option("readthrough-ttl-ms")
+        return int(self.server.now_ms + kept_ms + self.server.option("readthrough-stale-ms"))
+
+    def refresh(self, path: bytes, db: int) -> None:
+        """Ask the origin again, beside everything else, unless somebody does already."""
+        if path not in self._under_way:
+            self.server.background(partial(self._refresh, path, db))
+
+    async def _refresh(self, path: bytes, db: int) -> None:
+        try:
+            body, is_first = await self.fetch(path)
+        except ReplyError as error:
+            self.server.warn(f"{path.decode('latin-1')} stays as it is: {error.text}")
+            return
+        if body is None:
+            self.server.call(b"DEL", path, db=db)
+        elif is_first:
+            self.server.call(b"SET", path, body, b"PXAT", b"%d" % self.expire_ms(), db=db)
 
     async def fetch(self, path: bytes) -> tuple[bytes | None, bool]:
         """The answer for a path, and whether this call is the one that asked.

@@ -47,7 +47,7 @@ def throttle(
     options.end()
     now_us = ctx.now_ms * 1000
     tolerance_us, cost_us = interval_us * (burst + 1), interval_us * quantity
-    arrival_us = max(now_us, stored(ctx, key))
+    arrival_us: float = max(now_us, stored(ctx, key))
     limited = arrival_us + cost_us - tolerance_us > now_us
     retry_s = -1
     if limited:
@@ -91,3 +91,4 @@ class Throttle(Module):
 
     name = "throttle"
     version = 100
+    api_version = "1.0"
