@@ -13,7 +13,7 @@ from balas.testing import Client, ServerProcess
 from bench.contenders import Contender, Cores, commands_in_bulk, info
 from bench.contenders import fill as fill_with_keys
 from bench.datasets import request
-from bench.pauses import BATCH, Pauses, Stopwatch, receive
+from bench.pauses import BATCH, Pauses, Stopwatch, ping, receive
 
 ITEMS_AT_ONCE = 1000
 COMMANDS_AT_ONCE = 20
@@ -190,10 +190,7 @@ def removal(server: ServerProcess, client: Client, way: tuple[tuple[bytes, ...],
         client(*way[-1])
     end_s = time.monotonic() + 0.3
     while time.monotonic() < end_s or not is_freed(client):
-        for _ in range(500):
-            with watch.trip():
-                client.send_raw(b"PING\r\n")
-                receive(client, 7)
+        ping(watch, client, 500)
     watch.close()
     return watch.result()
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from balas.testing import Client, ServerProcess
 from bench.contenders import Contender, Cores, commands_in_bulk, fill, info
+from bench.datasets import request
 
 BATCH = 50
 LONG_MS = 5.0
@@ -65,6 +66,7 @@ def measure(
     contenders: Sequence[Contender], cores: Cores, inserted: int, expiring: int
 ) -> dict[str, dict[str, Pauses]]:
     """By situation and contender."""
+    indexed, connecting = expiring // 5, expiring // 100
     situations: dict[str, Callable[[ServerProcess, Client], Pauses]] = {
         f"{inserted:,} keys are inserted": lambda server, client: inserting(
             server, client, inserted
@@ -72,13 +74,25 @@ def measure(
         f"{expiring:,} keys expire at once": lambda server, client: expiry(
             server, client, expiring
         ),
+        f"{connecting:,} clients connect and hang up": lambda server, client: crowd(
+            server, client, connecting
+        ),
         "nothing happens (the noise of this machine)": idle,
     }
-    found: dict[str, dict[str, Pauses]] = {situation: {} for situation in situations}
+    # What a real Redis without modules has not.
+    modular: dict[str, Callable[[ServerProcess, Client], Pauses]] = {
+        f"an index of {indexed:,} hashes is made, and dropped": lambda server, client: indexing(
+            server, client, indexed
+        ),
+    }
+    found: dict[str, dict[str, Pauses]] = {}
     gc.disable()
     try:
-        for situation, run in situations.items():
+        for situation, run in (situations | modular).items():
+            found[situation] = {}
             for one in contenders:
+                if situation in modular and one.name != "Balas":
+                    continue
                 print(f"  {one.name}: {situation}", flush=True)
                 with one.running(cores) as server, server.client(timeout_s=120) as client:
                     found[situation][one.name] = run(server, client)
@@ -115,25 +129,74 @@ def expiry(server: ServerProcess, client: Client, count: int) -> Pauses:
     watch = Stopwatch(server.pid)
     end_s = time.monotonic() + 60
     while info(client, "keyspace") and time.monotonic() < end_s:
-        for _ in range(2000):
-            with watch.trip():
-                client.send_raw(b"PING\r\n")
-                receive(client, 7)
+        ping(watch, client, 2000)
     watch.close()
     if client("DBSIZE"):
         raise RuntimeError(f"{server.command[0]}: keys were left a minute after their time")
     return watch.result()
 
 
+def crowd(server: ServerProcess, client: Client, count: int) -> Pauses:
+    """Let clients come, be served, and go again a hundred at a time, and ask PING between them."""
+    client("CONFIG", "SET", "maxclients", count + 1000)
+    watch = Stopwatch(server.pid)
+    others: list[Client] = []
+    for _ in range(count):
+        others.append(server.client())
+        others[-1].send_raw(b"PING\r\n")
+        ping(watch, client, 5)
+    while others:
+        for other in others[-100:]:
+            other.close()
+        del others[-100:]
+        ping(watch, client, 500)
+    watch.close()
+    return watch.result()
+
+
+def indexing(server: ServerProcess, client: Client, count: int) -> Pauses:
+    """Make an index of hashes that are there, and drop it; ask PING until all is done."""
+
+    def document(number: int) -> bytes:
+        text = b"some words number %d word%d" % (number, number % 1000)
+        return request(b"HSET", b"doc:%d" % number, b"text", text, b"number", b"%d" % number)
+
+    for data, requests in commands_in_bulk(count, document, 1000):
+        client.send_raw(data)
+        receive(client, 4 * requests)
+    watch = Stopwatch(server.pid)
+    with watch.trip():
+        client("FT.CREATE", "index", "SCHEMA", "text", "TEXT", "number", "NUMERIC")
+    end_s = time.monotonic() + 300
+    while is_indexing(client) and time.monotonic() < end_s:
+        ping(watch, client, 2000)
+    with watch.trip():
+        client("FT.DROPINDEX", "index")
+    ping(watch, client, 20_000)
+    watch.close()
+    return watch.result()
+
+
+def is_indexing(client: Client) -> bool:
+    """Whether the index is still being made."""
+    found = client("FT.INFO", "index")
+    return found[found.index(b"indexing") + 1] not in (0, b"0")
+
+
 def idle(server: ServerProcess, client: Client) -> Pauses:
     """Ask PING of a server that has nothing else to do."""
     watch = Stopwatch(server.pid)
-    for _ in range(50_000):
+    ping(watch, client, 50_000)
+    watch.close()
+    return watch.result()
+
+
+def ping(watch: Stopwatch, client: Client, times: int) -> None:
+    """Ask PING so many times, each a round trip."""
+    for _ in range(times):
         with watch.trip():
             client.send_raw(b"PING\r\n")
             receive(client, 7)
-    watch.close()
-    return watch.result()
 
 
 def receive(client: Client, length: int) -> None:
