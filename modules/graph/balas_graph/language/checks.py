@@ -6,9 +6,6 @@ of value (see `language.kinds`) or "any".
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
-
 from balas_graph.errors import MeaningMistake, type_mismatch
 from balas_graph.evaluation.registry import KINDS, Registry
 from balas_graph.evaluation.values import type_name
@@ -45,15 +42,21 @@ def pattern_names(patterns: tuple[tree.PathPattern, ...]) -> dict[str, str]:
     return found
 
 
-def parts(node: object) -> Iterator[object]:
-    """Every node of a tree."""
-    if isinstance(node, tuple):
-        for item in node:
-            yield from parts(item)
-    elif is_dataclass(node):
-        yield node
-        for field in fields(node):
-            yield from parts(getattr(node, field.name))
+def parts(node: object) -> list[object]:
+    """Every node of a tree, in no order."""
+    found: list[object] = []
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, tuple):
+            waiting += node
+        elif (names := tree.fields_of(node)) is not None:
+            found.append(node)
+            for name in names:
+                child = getattr(node, name)
+                if child is not None and type(child) is not str:
+                    waiting.append(child)
+    return found
 
 
 def imports(part: tuple[tree.Clause, ...]) -> bool:
@@ -146,7 +149,8 @@ class Checker:
             for item in node:
                 self.expression(item, scope, aggregates)
             return
-        if not is_dataclass(node):
+        names = tree.fields_of(node)
+        if names is None or type(node) is tree.Literal:
             return
         if isinstance(node, tree.Variable) and node.name not in scope:
             raise MeaningMistake(f"'{node.name}' not defined")
@@ -182,8 +186,8 @@ class Checker:
         else:
             if isinstance(node, tree.MapProjection) and node.variable not in scope:
                 raise MeaningMistake(f"'{node.variable}' not defined")
-            for field in fields(node):
-                self.expression(getattr(node, field.name), scope, aggregates)
+            for name in names:
+                self.expression(getattr(node, name), scope, aggregates)
 
     def call(self, node: tree.Call, aggregates: bool) -> bool:
         """Check a function's name; whether aggregates may stand in its arguments."""
@@ -425,7 +429,8 @@ class Checker:
             for item in node:
                 self.unambiguous(item, keys)
             return
-        if not is_dataclass(node) or node in keys:
+        names = tree.fields_of(node)
+        if names is None or node in keys:
             return
         if isinstance(node, (tree.PatternValue, tree.Subquery)):
             return
@@ -439,8 +444,8 @@ class Checker:
             keys = (*keys, tree.Variable(node.variable))
         elif isinstance(node, tree.Reduce):
             keys = (*keys, tree.Variable(node.variable), tree.Variable(node.total))
-        for field in fields(node):
-            self.unambiguous(getattr(node, field.name), keys)
+        for name in names:
+            self.unambiguous(getattr(node, name), keys)
 
     def check_foreach(self, clause: tree.ForEach, scope: Scope) -> None:
         """The variable is known within only."""

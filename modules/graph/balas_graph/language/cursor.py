@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NoReturn
 
 from balas_graph.errors import SyntaxMistake
@@ -9,6 +10,9 @@ from balas_graph.language.lexer import Token, tokens
 
 # A deeper nesting is refused. The parser takes eleven of Python's thousand frames for each level.
 DEPTH_MAX = 60
+# So often may a text be read again as something else. Without a limit, what is read twice at each
+# level of a nesting would take time without end.
+RETRIES_MAX = 1000
 
 
 class Cursor:
@@ -19,6 +23,7 @@ class Cursor:
         self.tokens = tokens(text)
         self.position = 0
         self.depth = 0
+        self.retries = 0
 
     @property
     def token(self) -> Token:
@@ -37,24 +42,27 @@ class Cursor:
 
     def is_op(self, *texts: str) -> bool:
         """Whether one of these operators comes next."""
-        return self.token.kind == "op" and self.token.text in texts
+        token = self.tokens[self.position]
+        return token.text in texts and token.kind == "op"
 
     def is_word(self, *words: str) -> bool:
         """Whether one of these keywords, in capitals, comes next."""
-        return self.token.kind == "name" and self.token.text.upper() in words
+        token = self.tokens[self.position]
+        return token.kind == "name" and token.text.upper() in words
 
     def next(self) -> Token:
         """Take a token."""
-        token = self.token
+        token = self.tokens[self.position]
         self.position += 1
         return token
 
     def eat(self, text: str) -> bool:
         """Take this operator if it comes next."""
-        if self.is_op(text):
-            self.position += 1
-            return True
-        return False
+        token = self.tokens[self.position]
+        if token.text != text or token.kind != "op":
+            return False
+        self.position += 1
+        return True
 
     def expect(self, text: str) -> None:
         """Take this operator, which has to be there."""
@@ -63,8 +71,9 @@ class Cursor:
 
     def eat_words(self, *words: str) -> bool:
         """Take these keywords if all of them come next."""
-        for offset, word in enumerate(words):
-            token = self.ahead(offset)
+        for offset, word in enumerate(words, self.position):
+            # The end is no name, so that nothing behind it is looked at.
+            token = self.tokens[offset]
             if token.kind != "name" or token.text.upper() != word:
                 return False
         self.position += len(words)
@@ -80,6 +89,27 @@ class Cursor:
         if self.token.kind not in ("name", "quoted"):
             self.fail()
         return self.next().text
+
+    @cached_property
+    def closing(self) -> dict[int, int]:
+        """The places of opening brackets, with those of the brackets that close them."""
+        found: dict[int, int] = {}
+        open_at: list[int] = []
+        for place, token in enumerate(self.tokens):
+            if token.kind != "op":
+                continue
+            if token.text in "([{":
+                open_at.append(place)
+            elif token.text in ")]}" and open_at:
+                found[open_at.pop()] = place
+        return found
+
+    def go_back(self, position: int, depth: int) -> None:
+        """Return to a place, to read what stands there as something else."""
+        self.retries += 1
+        if self.retries > RETRIES_MAX:
+            self.fail("the query is nested too deeply")
+        self.position, self.depth = position, depth
 
     def deeper(self) -> None:
         """Enter a nesting; `self.depth -= 1` leaves it."""

@@ -7,6 +7,12 @@ from balas_graph.language import tree
 from balas_graph.language.cursor import Cursor
 from balas_graph.language.tree import Expression
 
+CONSTANTS = {"TRUE": True, "FALSE": False, "NULL": None}
+LITERALS = ("int", "float", "string", "parameter")
+# What ends an expression; the end of a text is empty.
+ENDS = (",", ")", "]", "}", "|", ";", "")
+# Words that go on with a predicate.
+TESTS = ("STARTS", "ENDS", "CONTAINS", "IN", "IS")
 COMPARISONS = ("=", "<>", "<", ">", "<=", ">=")
 QUANTIFIERS = ("ALL", "ANY", "NONE", "SINGLE")
 
@@ -20,6 +26,14 @@ class ExpressionParser(Cursor):
 
     def expression(self) -> Expression:
         """Any expression."""
+        token, behind = self.token, self.ahead(1)
+        if behind.text in ENDS and behind.kind in ("op", "end"):
+            # Nothing but a literal or a name: most of what is long.
+            if token.kind in LITERALS:
+                return self.atom()
+            if token.kind == "name" and token.text.upper() not in CONSTANTS:
+                self.position += 1
+                return tree.Variable(token.text)
         self.deeper()
         left = self.exclusive()
         while self.eat_words("OR"):
@@ -63,7 +77,7 @@ class ExpressionParser(Cursor):
     def predicate(self) -> Expression:
         """Tests of strings, lists and nulls, which bind tighter than comparisons."""
         left = self.sum()
-        while True:
+        while self.is_word(*TESTS) or self.is_op("=~"):
             if self.eat_words("STARTS", "WITH"):
                 left = tree.Binary("STARTS WITH", left, self.sum())
             elif self.eat_words("ENDS", "WITH"):
@@ -77,7 +91,8 @@ class ExpressionParser(Cursor):
             elif self.eat_words("IS", "NOT", "NULL"):
                 left = tree.IsNull(left, True)
             else:
-                return left
+                break
+        return left
 
     def sum(self) -> Expression:
         """Plus and minus."""
@@ -182,9 +197,9 @@ class ExpressionParser(Cursor):
     def word(self) -> Expression:
         """What begins with a name: a keyword's construct, a function, a variable."""
         word = self.token.text.upper()
-        if word in ("TRUE", "FALSE", "NULL") and self.ahead(1).text != "(":
+        if word in CONSTANTS and self.ahead(1).text != "(":
             self.next()
-            return tree.Literal({"TRUE": True, "FALSE": False, "NULL": None}[word])
+            return tree.Literal(CONSTANTS[word])
         if word == "CASE" and self.ahead(1).text not in (".", ")", ",", "="):
             return self.case()
         following = self.ahead(1)
@@ -298,21 +313,10 @@ class ExpressionParser(Cursor):
 
     def looks_like_pattern(self, offset: int) -> bool:
         """Whether brackets with a relationship behind them stand so many tokens ahead."""
-        depth = 0
-        while True:
-            token = self.ahead(offset)
-            if token.kind == "end":
-                return False
-            if token.kind == "op" and token.text in "([{":
-                depth += 1
-            elif token.kind == "op" and token.text in ")]}":
-                depth -= 1
-                if not depth:
-                    break
-            elif not depth:
-                return False
-            offset += 1
-        after = [self.ahead(offset + i).text for i in (1, 2, 3)]
+        end = self.closing.get(self.position + offset)
+        if end is None:
+            return False
+        after = [self.ahead(end - self.position + i).text for i in (1, 2, 3)]
         if after[0] == "<":
             after = after[1:]
         return after[0] == "-" and (after[1] == "[" or after[1:] == ["-", "("] or after[1] == "-")
@@ -324,7 +328,7 @@ class ExpressionParser(Cursor):
             try:
                 return tree.PatternValue(self.path(), None, None, True)
             except SyntaxMistake:
-                self.position, self.depth = start, depth
+                self.go_back(start, depth)
         self.expect("(")
         result = self.expression()
         self.expect(")")
@@ -342,7 +346,7 @@ class ExpressionParser(Cursor):
                 value = self.expression() if self.eat("|") else None
                 self.expect("]")
                 return tree.ListComprehension(variable, source, where, value)
-            self.position = start
+            self.go_back(start, self.depth)
         if (self.is_op("(") and self.looks_like_pattern(0)) or (
             self.ahead(1).text == "=" and self.ahead(2).text == "(" and self.looks_like_pattern(2)
         ):
@@ -354,7 +358,7 @@ class ExpressionParser(Cursor):
                 value = self.expression()
                 self.expect("]")
                 return tree.PatternValue(pattern, where, value, False)
-            self.position = start
+            self.go_back(start, self.depth)
         items = []
         if not self.eat("]"):
             items.append(self.expression())

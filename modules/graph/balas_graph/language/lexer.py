@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from balas_graph.errors import SyntaxMistake
 
@@ -27,11 +27,12 @@ TOKEN = re.compile(
 )
 ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)", re.DOTALL)
 SURROGATE = re.compile("[\ud800-\udfff]")
+# Kinds whose text is not what stands there.
+QUOTED = ("string", "quoted", "parameter")
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 
-@dataclass(slots=True, frozen=True)
-class Token:
+class Token(NamedTuple):
     """A piece of a query: its kind, its text without quotes, and where it begins and ends."""
 
     kind: str
@@ -44,8 +45,9 @@ def tokens(text: str) -> list[Token]:
     """All tokens of a query; the last is of the kind "end"."""
     found = []
     position = 0
+    read = TOKEN.match
     while position < len(text):
-        match = TOKEN.match(text, position)
+        match = read(text, position)
         if match is None:
             raise SyntaxMistake(f"Invalid input '{text[position]}'", text, position)
         kind = str(match.lastgroup)
@@ -53,7 +55,10 @@ def tokens(text: str) -> list[Token]:
         if kind in ("int", "float") and end < len(text) and (text[end].isalnum()):
             raise SyntaxMistake("invalid number literal", text, position)
         if kind != "space":
-            found.append(Token(kind, plain(kind, match.group(), text, position), position, end))
+            piece = match.group()
+            if kind in QUOTED:
+                piece = plain(kind, piece, text, position)
+            found.append(Token(kind, piece, position, end))
         position = end
     found.append(Token("end", "", position, position))
     return found
@@ -65,8 +70,6 @@ def plain(kind: str, piece: str, text: str, position: int) -> str:
         return piece[1:-1].replace("``", "`")
     if kind == "parameter":
         return piece[1:].strip("`")
-    if kind != "string":
-        return piece
 
     def unescape(match: re.Match[str]) -> str:
         code = match.group(1)

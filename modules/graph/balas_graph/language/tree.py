@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+def fields_of(node: object) -> tuple[str, ...] | None:
+    """The names of the parts of a node; None of what is no node."""
+    names: tuple[str, ...] | None = getattr(type(node), "__match_args__", None)
+    return names
+
+
 @dataclass(frozen=True)
 class Expression:
     """Something that has a value for a row."""
