@@ -264,7 +264,9 @@ def first_element(value: Any) -> Any:
     first = found[0] if found else None
     if isinstance(first, str):
         return first.encode()
-    return float(first) if type(first) in (int, float) else None
+    if isinstance(first, bool) or not isinstance(first, int | float):
+        return None
+    return float(first)
 
 
 class Values(Column):

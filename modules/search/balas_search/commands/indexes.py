@@ -30,6 +30,8 @@ def ft_create(ctx: Context, *arguments: bytes) -> Reply:
     """
     if len(arguments) < 4:
         raise wrong_number("FT.CREATE")
+    if ctx.db.index:
+        raise ReplyError("Cannot create index on db != 0")
     name, *words = arguments
     module = search_module(ctx)
     if name in module.indexes.by_name:

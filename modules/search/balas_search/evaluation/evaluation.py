@@ -55,6 +55,7 @@ NO_DOCS = np.empty(0, np.uint32)
 ANY_SLOP = 2**31 - 1
 # Two words of a phrase are read from end to end if neither is so many times as frequent.
 FOLLOW_SHARE = 8
+LITERAL = re.compile(rb"[^*?]{2}")
 # Terms that are no words begin so: stems, groups of synonyms, sounds.
 MARKS = b"+~<"
 # As many lists `sets.zigzag` can walk.
@@ -129,7 +130,8 @@ class Evaluation:
 
     def pattern(self, node: Pattern) -> Cursor:
         """Terms that match a pattern."""
-        by_trie = self.index.suffix_mask
+        # A trie of suffixes is of use only where two characters stand together.
+        by_trie = self.index.suffix_mask and LITERAL.search(node.text)
         at_most = len(self.index.terms) if by_trie else self.limits.expansions_max
         found = matching(self.index.vocabulary, node.text, at_most)
         return self.expansions(self.in_suffix_trie(node, found) if by_trie else found, node)
@@ -146,6 +148,8 @@ class Evaluation:
         """Terms that are nearly the same."""
         vocabulary = self.index.vocabulary.in_order()
         found = within(vocabulary, node.text, node.distance, self.limits.expansions_max)
+        # An empty text, of a field with INDEXEMPTY, is not nearly anything.
+        found = [term for term in found if term]
         return self.expansions(found, node)
 
     def expansions(self, terms: Sequence[bytes], node: Node) -> Cursor:

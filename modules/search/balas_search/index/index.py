@@ -283,7 +283,8 @@ class Index:
         records = 0
         for (spec, field), ready, found in zip(self._plan, prepared, values, strict=False):
             if ready is None:
-                if spec.index_missing:
+                # A null of JSON is there, though it is not indexed.
+                if spec.index_missing and not found:
                     self.missing[spec.name].append_doc(doc)
                 continue
             if not spec.no_index:

@@ -255,10 +255,12 @@ class Parser(RangeParser):
     def negated_1(self, mask: int) -> Node | None:
         """`-` or `~`, and what it takes."""
         kind = Not if self.take(self.next.kind).kind == "-" else Optional
+        # What may be there takes even what may not, if that follows.
+        ends = ("|", ")", "end", "arrow", "~", *(("-",) if kind is Not else ()))
 
         def operand() -> Node | None:
             found = self.union_1(mask)
-            while self.next.kind not in ("|", ")", "end", "arrow", "-", "~"):
+            while self.next.kind not in ends:
                 found = both(found, self.union_1(mask))
             return found
 

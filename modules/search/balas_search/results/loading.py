@@ -120,9 +120,15 @@ class Loader:
         found = []
         for field in fields:
             shown = self.field(value, doc, field.name)
-            if shown is not None:
+            if shown is not None or self._is_null(value, field.name):
                 found.append((field.label, shown))
         return found
+
+    def _is_null(self, value: Any, name: bytes) -> bool:
+        """Whether a JSON document holds a null there."""
+        spec = self.index.spec_of(name)
+        path = name if spec is None else spec.identifier
+        return bool(self.reader.fields(value, (path,), self.now_ms)[0])
 
     def field(self, value: Any, doc: int, name: bytes) -> Any:
         """One field of a document, as it is shown; None if it has none."""
