@@ -6,6 +6,7 @@ python -m bench.run --only throughput --tests SET,GET
 python -m bench.run --only persistence,freeing
 python -m bench.run --only clients,values,log,scripts,mixed,transactions,readers,latency,peer
 python -m bench.run --only collector    pauses of Python's garbage collector, 10 M keys
+python -m bench.run --only far-growth   to ten million; writes docs/growth.svg, too
 python -m bench.run --only json         documents against RedisJSON
 python -m bench.run --only search       full-text queries against RediSearch
 python -m bench.run --only graph        openCypher queries against FalkorDB
@@ -58,6 +59,7 @@ EXTRA_PARTS = (
     "latency",
     "peer",
     "collector",
+    "far-growth",
     "json",
     "bloom",
     "search",
@@ -241,8 +243,17 @@ def monitoring_part(
 
 
 def growth_part(contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace) -> str:
-    scale, requests = (0.01, 2_000) if options.quick else (1.0, 50_000)
-    return growth.measure(contenders, cores, scale, requests)
+    if options.quick:
+        return growth.measure(contenders, cores, (100, 1000), 500)
+    return growth.measure(contenders, cores, growth.SIZES[:-1], 50_000)
+
+
+def far_growth_part(
+    contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace
+) -> str:
+    if options.quick:
+        return growth.measure(contenders, cores, (100, 1000), 500)
+    return growth.measure(contenders, cores, growth.SIZES, 50_000, plot=True)
 
 
 def graph_part(contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace) -> str:
@@ -260,6 +271,7 @@ SECTIONS: dict[str, Part] = {
     "freeing": freeing_part,
     "startup": startup_part,
     "growth": growth_part,
+    "far-growth": far_growth_part,
     **{name: partial(conditions_part, name) for name in conditions.CONDITIONS},
     "mixed": mixed_part,
     "transactions": transactions_part,
