@@ -52,6 +52,8 @@ def test_the_module_does_what_the_page_says(server: InProcessServer) -> None:
     waiting.send("GUIDE.WAIT", "w", 0)
     client("SET", "w", "here")
     assert waiting.read() == b"here"
+    server.run_loop(lambda: client("EXISTS", "heard") == 1, timeout_s=10)
+    assert client("EXISTS", "heard") == 1
     assert "failed" not in server.log
 
 

@@ -1,9 +1,14 @@
 """The test that docs/testing.md shows for modules is one that passes."""
 
 import re
+import subprocess
+import sys
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from balas.testing import Client
 from balas.testing.checks import Clock
@@ -25,3 +30,25 @@ def test_the_fixtures_work_as_shown(
     names["test_a_member_is_removed_by_name"](
         balas_client, propagates, survives_reload, balas_clock
     )
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_a_server_inside_a_program_works_as_shown(number: int) -> None:
+    exec(blocks("program")[number], {})
+
+
+def test_an_application_is_tested_as_shown(tmp_path: Path) -> None:
+    (tmp_path / "test_shop.py").write_text("\n\n".join(blocks("application")))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 passed" in done.stdout
+
+
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"^```python {kind}\n(.*?)^```$", PAGE, re.S | re.M)
