@@ -173,6 +173,37 @@ def expand(Store store, const int32_t[:] nodes, types, int direction, allowed, u
     return rows.array(), walked.array(), ends.array()
 
 
+cdef class Walked:
+    """Walks that were found: which node each begins at, its end, and, to `keep`, its edges."""
+
+    cdef Ints rows, ends, kept, starts
+    cdef bint keep
+
+    def __init__(self, keep):
+        self.rows, self.ends, self.kept, self.starts = Ints(), Ints(), Ints(), Ints()
+        self.keep = keep
+
+    cdef int add(self, int32_t row, int32_t end, Ints path, Py_ssize_t length) except -1:
+        cdef Py_ssize_t i
+        self.rows.add(row)
+        self.ends.add(end)
+        if self.keep:
+            self.starts.add(<int32_t> self.kept.used)
+            for i in range(length):
+                self.kept.add(path.cells[i])
+        return 0
+
+    cdef Py_ssize_t size(self):
+        """How much room is taken, in rows."""
+        return self.rows.used + self.kept.used // 8
+
+    cdef object arrays(self):
+        if not self.keep:
+            return self.rows.array(), self.ends.array()
+        self.starts.add(<int32_t> self.kept.used)
+        return self.rows.array(), self.ends.array(), self.kept.array(), self.starts.array()
+
+
 def walks(
     Store store, const int32_t[:] nodes, types, int direction, Py_ssize_t low, Py_ssize_t high,
     allowed, look, bint keep=False,
@@ -182,15 +213,14 @@ def walks(
 
     Shorter paths come before those they begin, depth first.
     """
-    cdef Ints kept = Ints(), starts = Ints()
+    cdef Walked found = Walked(keep)
     cdef Sides sides = Sides(store, types, direction)
-    cdef Ints rows = Ints(), ends = Ints()
     cdef EdgeRecord *edges = store.edges
     cdef const uint8_t[:] mask
     cdef bint masked = allowed is not None, incoming
     if masked:
         mask = allowed
-    cdef Py_ssize_t i, step = 0, side, j
+    cdef Py_ssize_t i, step = 0, side
     cdef int32_t edge, node
     # For each depth: the edge walked, the side it is of, and the node it leads to.
     cdef Ints path = Ints(), side_of = Ints(), node_of = Ints()
@@ -201,16 +231,14 @@ def walks(
         for i in range(nodes.shape[0]):
             node = nodes[i]
             if low == 0 and (not masked or mask[store.nodes[node].labels]):
-                rows.add(<int32_t> i)
-                ends.add(node)
-                starts.add(<int32_t> kept.used)
+                found.add(<int32_t> i, node, path, 0)
             path.used = side_of.used = node_of.used = 0
             side, edge = -1, -1
             while True:
                 step += 1
                 if step == STEPS:
                     step = 0
-                    look(rows.used + kept.used // 8)
+                    look(found.size())
                 while edge < 0 or marks[edge]:
                     if edge >= 0:
                         edge = next_edge(edges, edge, sides.incoming[side], sides.both)
@@ -239,20 +267,12 @@ def walks(
                 incoming = sides.incoming[side]
                 node = edges[edge].source if incoming else edges[edge].target
                 if path.used >= low and (not masked or mask[store.nodes[node].labels]):
-                    rows.add(<int32_t> i)
-                    ends.add(node)
-                    if keep:
-                        starts.add(<int32_t> kept.used)
-                        for j in range(path.used):
-                            kept.add(path.cells[j])
+                    found.add(<int32_t> i, node, path, path.used)
                 side, edge = -1, -1
     finally:
         free(marks)
-    look(rows.used + kept.used // 8)
-    if not keep:
-        return rows.array(), ends.array()
-    starts.add(<int32_t> kept.used)
-    return rows.array(), ends.array(), kept.array(), starts.array()
+    look(found.size())
+    return found.arrays()
 
 
 def reached(Store store, const int32_t[:] nodes, types, int direction, Py_ssize_t high, look):
