@@ -26,7 +26,7 @@ from balas.services.identity import Identity
 from balas.services.loading import LoadFailed, Loading
 from balas.services.log import Log
 from balas.services.rdb.dump import dump
-from balas.services.scripting.scripts import Scripting
+from balas.services.scripting.scripts import SHA_DIGITS, Scripting
 from balas.services.snapshots import Snapshots
 from balas.structures.numbers import parse_float
 
@@ -41,7 +41,6 @@ LOAD_FAILED = "ERR Error trying to load the RDB dump, check server logs."
 INT64_MAX = 2**63 - 1
 # Of a dumped value: its type, the format's version and a checksum.
 DUMP_FRAME_BYTES = 11
-SHA_DIGITS = 40
 # Of a hash table, for one element.
 SLOT_BYTES = 8
 LRU_CLOCK_MASK = (1 << 24) - 1

@@ -20,7 +20,7 @@ from balas.registry.flags import (
     STALE,
     UPDATE,
 )
-from balas.services.scripting.scripts import Script, Scripting
+from balas.services.scripting.scripts import NO_SCRIPT, SHA_DIGITS, Script, Scripting
 
 CONTAINER = container(
     "SCRIPT",
@@ -105,8 +105,10 @@ def evalsha(ctx: Context, sha1: bytes, numkeys: bytes, *words: bytes) -> Reply:
 
     Run a script that is known already, by the SHA-1 of its text.
     """
-    script = ctx.service(Scripting).known(sha1)
-    return run(ctx, script, key_total(numkeys, words), words, False)
+    if len(sha1) != SHA_DIGITS:
+        raise ReplyError(NO_SCRIPT)
+    count = key_total(numkeys, words)
+    return run(ctx, ctx.service(Scripting).known(sha1), count, words, False)
 
 
 @command(
@@ -122,8 +124,10 @@ def evalsha_ro(ctx: Context, sha1: bytes, numkeys: bytes, *words: bytes) -> Repl
 
     Run a script that is known already, and that may not change anything.
     """
-    script = ctx.service(Scripting).known(sha1)
-    return run(ctx, script, key_total(numkeys, words), words, True)
+    if len(sha1) != SHA_DIGITS:
+        raise ReplyError(NO_SCRIPT)
+    count = key_total(numkeys, words)
+    return run(ctx, ctx.service(Scripting).known(sha1), count, words, True)
 
 
 @command("SCRIPT LOAD", arity=3, flags=NOSCRIPT | STALE, group="scripting", since="2.6.0")

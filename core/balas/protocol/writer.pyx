@@ -30,15 +30,28 @@ cdef enum:
     # A type byte, a number of 20 digits, a line end.
     NUMBER_MAX = 23
 
-# A value that holds values, or itself, without end must not use up the stack: RecursionError.
+# A value that holds values, or itself, without end must not use up the stack: RecursionError. What
+# scripts return may be 7,995 tables deep, which is more than Python's own limit.
 cdef extern from *:
     """
+    #define BALAS_DEPTH_MAX 8000
+
+    static __thread int balas_depth;
+
     static inline int go_deeper(void) {
-        return Py_EnterRecursiveCall(" while a reply was written") ? -1 : 0;
+        if (balas_depth == BALAS_DEPTH_MAX) {
+            PyErr_SetString(PyExc_RecursionError,
+                            "maximum recursion depth exceeded while a reply was written");
+            return -1;
+        }
+        balas_depth++;
+        return 0;
     }
+
+    static inline void come_back(void) { balas_depth--; }
     """
     int go_deeper() except -1
-    void Py_LeaveRecursiveCall()
+    void come_back()
 
 cdef object ok = OK
 cdef object null_array = NULL_ARRAY
@@ -135,7 +148,7 @@ cdef class ReplyWriter:
                     else:
                         self.reply(item)
             finally:
-                Py_LeaveRecursiveCall()
+                come_back()
             return 0
         return self.reply_other(value)
 
@@ -167,7 +180,7 @@ cdef class ReplyWriter:
                 for item in value.items:
                     self.reply(item)
             finally:
-                Py_LeaveRecursiveCall()
+                come_back()
             return 0
         if kind is Encoded:
             return self.reply_line(value.data)
@@ -221,7 +234,7 @@ cdef class ReplyWriter:
                 self.reply(key)
                 self.reply(value)
         finally:
-            Py_LeaveRecursiveCall()
+            come_back()
         return 0
 
     cdef int members(self, char kind, object items) except -1:
@@ -231,7 +244,7 @@ cdef class ReplyWriter:
             for item in items:
                 self.reply(item)
         finally:
-            Py_LeaveRecursiveCall()
+            come_back()
         return 0
 
     cpdef int array(self, Py_ssize_t count) except -1:

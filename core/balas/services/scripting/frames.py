@@ -24,12 +24,12 @@ TOKEN = re.compile(
     re.S | re.X,
 )
 # Those whose functions are C in Redis.
-LIBRARIES = frozenset((b"redis", b"cjson", b"cmsgpack", b"struct", b"bit"))
+LIBRARIES = frozenset((b"redis", b"cjson", b"cmsgpack", b"struct", b"bit", b"math"))
 # A look before all is taken apart, which takes a thousand times longer; most scripts have none.
 CANDIDATE = re.compile(
     rb"""
     \breturn\b (?:\s | --[^\n]*)*
-    (?: cjson | cmsgpack | struct | bit | redis \s*\.\s* (?!p?call\b) )
+    (?: cjson | cmsgpack | struct | bit | math \s*\.\s* random | redis \s*\.\s* (?!p?call\b) )
     """,
     re.X,
 )
@@ -60,6 +60,8 @@ def tail_calls(text: bytes) -> Iterator[tuple[int, int, bytes]]:
             continue
         if names[1] not in LIBRARIES:
             continue
+        if names[1] == b"math" and not names[3].startswith(b"random"):
+            continue  # Lua's own, which is C
         close = closing(words, i + 4)
         if close is not None and words[close + 1][1] in ENDS:
             keeper = b"__all_of(" if names[3].startswith(b"unpack") else b"("

@@ -68,6 +68,11 @@ class Functions:
         self._made: Interpreter | None = None
         self.libraries: dict[bytes, Library] = {}
         self.functions: dict[bytes, Function] = {}
+        scripting.flag_finders.update(fcall=self._flags_of, fcall_ro=self._flags_of)
+
+    def _flags_of(self, name: bytes) -> int | None:
+        function = self.functions.get(name.lower())
+        return function.script.flags if function is not None else None
 
     @property
     def interpreter(self) -> Interpreter:

@@ -99,10 +99,13 @@ class Interpreter:
         arguments = self._chunk("arguments.lua")()
         return self._lua.table_from(
             {
-                b"cjson": self._chunk("cjson.lua")(null, self._bridge.decode, self._bridge.encode),
+                b"cjson": self._chunk("cjson.lua")(
+                    arguments, null, self._bridge.decode, self._bridge.encode
+                ),
                 b"cmsgpack": self._chunk("cmsgpack.lua")(
                     arguments, self._bridge.unpack, self._bridge.pack, floats[1], floats[3]
                 ),
+                b"math": self._chunk("random.lua")(arguments),
                 b"struct": self._chunk("struct.lua")(arguments, *floats),
                 b"bit": self._chunk("bit.lua")(
                     arguments,

@@ -25,8 +25,10 @@ cdef class Scripting:
     cdef public Execution current
     cdef public int forgotten
     cdef public double load_deadline_s
+    cdef readonly dict flag_finders
     cdef object _made
     cdef Runner _runner
 
     cpdef Script known(self, bytes digest)
+    cdef bint _is_full(self) except -1
     cdef object _reply(self, Execution execution)

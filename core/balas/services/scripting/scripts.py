@@ -19,7 +19,7 @@ from balas.engine import attention
 from balas.engine.client import Client
 from balas.engine.context import Context
 from balas.engine.dispatch import Engine
-from balas.engine.gates import ORDER_BUSY
+from balas.engine.gates import ORDER_BUSY, ORDER_MEMORY
 from balas.errors import OOM, ReplyError
 from balas.protocol.replies import Reply
 from balas.registry import flags
@@ -56,6 +56,7 @@ UNKILLABLE = (
     "either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE "
     "command."
 )
+SHA_DIGITS = 40
 NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL."
 OOM_SCRIPT = (
     "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'"
@@ -125,6 +126,15 @@ class Scripting:
         self.load_deadline_s = 0.0
         self._made: Interpreter | None = None
         self._runner = Runner()
+        # By the name of a command that runs scripts: the flags of the script that a request names,
+        # or None. Functions have their own.
+        self.flag_finders: dict[str, Callable[[bytes], int | None]] = {
+            "eval": flags_of_text,
+            "eval_ro": flags_of_text,
+            "evalsha": self._flags_of_known,
+            "evalsha_ro": self._flags_of_known,
+        }
+        engine.gates.add(ORDER_MEMORY, attention.MEMORY, self._refuse_to_queue)
         engine.gates.add(ORDER_BUSY, attention.BUSY, self._refuse_while_busy)
 
     @property
@@ -200,6 +210,10 @@ class Scripting:
                 raise ReplyError(NO_SCRIPT)
         return script
 
+    def _flags_of_known(self, digest: bytes) -> int | None:
+        script = self.scripts.get(digest.lower())
+        return script.flags if script is not None else None
+
     # --- running ---------------------------------------------------------------------------------
 
     def call(
@@ -212,16 +226,16 @@ class Scripting:
     ) -> Reply:
         """Run a script for the client of `ctx`; returns its reply or raises its error."""
         engine = self._engine
-        over = bool(engine.maxmemory) and engine.account.total > engine.maxmemory
+        over = self._is_full()
         given = script.flags
         if given is not None:
-            if read_only and not given & NO_WRITES:
-                raise ReplyError(WRITES_READ_ONLY)
-            if not given & NO_WRITES:
-                engine.services[DiskTrouble].refuse_writes(ctx.client)
             if over and not given & (ALLOW_OOM | NO_WRITES):
                 # A client hears of its command; a transaction, of the script that is part of it.
                 raise ReplyError(OOM if ctx.may_block else OOM_SCRIPT)
+            if not given & NO_WRITES:
+                engine.services[DiskTrouble].refuse_writes(ctx.client)
+                if read_only:
+                    raise ReplyError(WRITES_READ_ONLY)
             read_only = read_only or bool(given & NO_WRITES)
         execution = Execution.begin(
             self._context,
@@ -356,6 +370,21 @@ class Scripting:
             raise ReplyError(UNKILLABLE)
         execution.killed = True
 
+    def _refuse_to_queue(self, client: Client, spec: CommandSpec, argv: list[bytes]) -> None:
+        """While memory is full, what goes into a transaction is judged by the script it names;
+        what is run at once, when it runs.
+        """
+        finder = self.flag_finders.get(spec.name)
+        if finder is None or client.queue is None or len(argv) < 2 or not self._is_full():
+            return
+        given = finder(argv[1])
+        if given is not None and not given & (ALLOW_OOM | NO_WRITES):
+            raise ReplyError(OOM)
+
+    def _is_full(self) -> bool:
+        engine = self._engine
+        return bool(engine.maxmemory) and engine.account.total > engine.maxmemory
+
     def _refuse_while_busy(self, client: Client, spec: CommandSpec, argv: list[bytes]) -> Reply:
         if spec.flags & flags.ALLOW_BUSY or self.current is None:
             return None
@@ -379,11 +408,19 @@ def shebang_flags(text: bytes) -> int | None:
         name, equals, value = word.partition(b"=")
         if name != b"flags" or not equals:
             raise ReplyError(f"ERR Unknown lua shebang option: {one_line(word)}")
-        for flag in filter(None, value.split(b",")):
+        for flag in value.split(b",") if value else ():
             if flag not in FLAG_NAMES:
                 raise ReplyError(f"ERR Unexpected flag in script shebang: {one_line(flag)}")
             found |= FLAG_NAMES[flag]
     return found
+
+
+def flags_of_text(text: bytes) -> int | None:
+    """The same; None also where the line is wrong, which is told when the script runs."""
+    try:
+        return shebang_flags(text)
+    except ReplyError:
+        return None
 
 
 def without_first_line(text: bytes) -> bytes:

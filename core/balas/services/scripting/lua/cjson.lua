@@ -1,8 +1,8 @@
 -- JSON for scripts: the module `cjson`, with the limits and the number format of lua-cjson.
 
-local null, decode_quickly, encode_quickly = ...
-local type, next, tostring, tonumber, error, rawget, setmetatable =
-    type, next, tostring, tonumber, error, rawget, setmetatable
+local arguments, null, decode_quickly, encode_quickly = ...
+local type, next, tostring, tonumber, error, rawget, setmetatable, select, unpack =
+    type, next, tostring, tonumber, error, rawget, setmetatable, select, unpack
 local concat, format, find, sub, byte, char, gsub, floor =
     table.concat, string.format, string.find, string.sub, string.byte, string.char, string.gsub, math.floor
 local huge = math.huge
@@ -383,45 +383,60 @@ function cjson.decode(...)
     return value
 end
 
-local function setting(name, check)
-    return function(...)
-        local value = ...
-        if select("#", ...) > 0 then
-            settings[name] = check(value)
-        end
-        return settings[name]
-    end
-end
+-- Settings: each function below takes new values, where they are not nil, and returns the values.
+
+local INT_MAX = 2147483647
 
 local function whole(low, high)
-    return function(value)
-        local found = tonumber(value)
-        if not found or found < low or found > high then
-            error("bad argument #1 (expected integer between " .. low .. " and " .. high .. ")", 0)
+    return function(name, place, ...)
+        local found = arguments.whole(name, place, nil, ...)
+        if found < low or found > high then
+            arguments.wrong(name, 1, "expected integer between " .. low .. " and " .. high)
         end
-        return floor(found)
+        return found
     end
 end
 
-local function any(value)
-    return value
-end
-
-cjson.encode_max_depth = setting("encode_depth", whole(1, 2147483647))
-cjson.decode_max_depth = setting("decode_depth", whole(1, 2147483647))
-cjson.encode_number_precision = setting("precision", whole(1, 14))
-cjson.encode_keep_buffer = setting("keep_buffer", any)
-cjson.encode_invalid_numbers = setting("encode_invalid", any)
-cjson.decode_invalid_numbers = setting("decode_invalid", any)
-
-function cjson.encode_sparse_array(convert, ratio, safe)
-    if convert ~= nil then
-        settings.sparse_convert = convert
+-- A boolean, or a word for one; `other` is one more word.
+local function choice(other)
+    return function(name, place, ...)
+        local value = (select(place, ...))
+        if type(value) == "boolean" or (other and value == other) then
+            return value
+        end
+        local word = arguments.text(name, place, ...)
+        if word ~= "on" and word ~= "off" then
+            arguments.wrong(name, place, "invalid option '" .. word .. "'")
+        end
+        return word == "on"
     end
-    settings.sparse_ratio = ratio and whole(0, 2147483647)(ratio) or settings.sparse_ratio
-    settings.sparse_safe = safe and whole(0, 2147483647)(safe) or settings.sparse_safe
-    return settings.sparse_convert, settings.sparse_ratio, settings.sparse_safe
 end
+
+-- Make `cjson[name]` a function for these settings, each with what checks a value of it.
+local function configurable(name, members, checks)
+    cjson[name] = function(...)
+        if select("#", ...) > #members then
+            arguments.wrong(name, #members + 1, "found too many arguments")
+        end
+        local found = {}
+        for i = 1, #members do
+            if (select(i, ...)) ~= nil then
+                settings[members[i]] = checks[i](name, i, ...)
+            end
+            found[i] = settings[members[i]]
+        end
+        return unpack(found)
+    end
+end
+
+configurable("encode_max_depth", { "encode_depth" }, { whole(1, INT_MAX) })
+configurable("decode_max_depth", { "decode_depth" }, { whole(1, INT_MAX) })
+configurable("encode_number_precision", { "precision" }, { whole(1, 14) })
+configurable("encode_keep_buffer", { "keep_buffer" }, { choice() })
+configurable("encode_invalid_numbers", { "encode_invalid" }, { choice("null") })
+configurable("decode_invalid_numbers", { "decode_invalid" }, { choice() })
+configurable("encode_sparse_array", { "sparse_convert", "sparse_ratio", "sparse_safe" },
+    { choice(), whole(0, INT_MAX), whole(0, INT_MAX) })
 
 function cjson.new()
     return setmetatable({}, { __index = cjson })

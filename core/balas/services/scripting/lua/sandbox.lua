@@ -126,7 +126,7 @@ end
 
 local libraries = {
     math = [[abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10
-        max min mod modf pi pow rad random randomseed sin sinh sqrt tan tanh]],
+        max min mod modf pi pow rad sin sinh sqrt tan tanh]],
     string = [[byte char dump find format gfind gmatch gsub len lower match rep reverse sub upper]],
     table = [[concat foreach foreachi getn insert maxn remove setn sort]],
     os = [[clock]],
@@ -151,7 +151,7 @@ local function guarded(work)
 end
 
 for name, members in pairs(server.libraries) do
-    local found = {}
+    local found = libraries[name] and copy(_G[name], libraries[name]) or {}
     for member, value in pairs(members) do
         found[member] = type(value) == "function" and guarded(value) or value
     end
@@ -257,7 +257,7 @@ function redis.set_repl(...)
     end
     local flags = tonumber((...))
     if not flags or flags < 0 or flags > 3 then
-        fail("Invalid replication flags. Please use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
+        fail("Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
     end
     server.set_repl(flags)
 end
@@ -273,10 +273,19 @@ end
 function redis.debug() end
 
 function redis.acl_check_cmd(...)
-    if select("#", ...) == 0 then
-        fail("Please specify at least one argument for this redis.acl_check_cmd() call")
+    local words = { ... }
+    local count = select("#", ...)
+    if count == 0 then
+        fail(server.no_words:sub(5))
     end
-    local known, allowed = check_acl(...)
+    for i = 1, count do
+        if type(words[i]) == "number" then
+            words[i] = tostring(words[i])
+        elseif type(words[i]) ~= "string" then
+            fail(server.bad_words:sub(5))
+        end
+    end
+    local known, allowed = check_acl(unpack(words))
     if not known then
         fail("Invalid command passed to redis.acl_check_cmd()")
     end
