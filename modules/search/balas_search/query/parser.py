@@ -152,7 +152,7 @@ class Parser(RangeParser):
         """A part, with what stands before and behind it."""
         if self.next.kind in ("-", "~"):
             kind = Not if self.take(self.next.kind).kind == "-" else Optional
-            child = self.deeper(self.unary)
+            child = self.with_numbers(self.deeper(self.unary))
             return None if child is None else kind(children=[child])
         if self.next.kind == "modifier":
             found = self.attributed(self.modified())
@@ -160,6 +160,12 @@ class Parser(RangeParser):
                 found = both(found, self.deeper(self.text))
             return found
         return self.text()
+
+    def with_numbers(self, found: Node | None) -> Node | None:
+        """What "-" or "~" takes: the original adds numbers and parameters that follow."""
+        if self.next.kind not in ("number", "attribute") or self.at_expansion():
+            return found
+        return both(found, self.with_numbers(self.deeper(self.atom)))
 
     def text(self) -> Node | None:
         """A part that is text; an affix, a pattern or a near miss behind it belongs to it."""
