@@ -178,7 +178,7 @@ cdef int retire_visit(void *table, void *entry) except -1:
     cdef PyObject *held
     if (<Entry *> entry).kind == OBJECT:
         held = object_of(<Entry *> entry)
-        if is_big(<object> held):
+        if retired.big is not None and is_big(<object> held):
             retired.big.append(<object> held)
         Py_DECREF(<object> held)
     elif (<Entry *> entry).kind == DORMANT:
@@ -199,7 +199,8 @@ cdef class RetiredTable:
     cdef uint64_t position
     cdef bint keys_gone
     cdef bint gone
-    # Values whose entries are gone, and which are freed before the next bucket.
+    # Values whose entries are gone, and which are freed before the next bucket; None: no value is
+    # put off any more.
     cdef list big
     # Entries that the table held when it was flushed.
     cdef readonly uint64_t entries
@@ -226,10 +227,10 @@ cdef class RetiredTable:
         return not self.gone
 
     def __dealloc__(self):
-        # Here no step of a module's value is taken, which might raise: they just go.
+        # Here no value is freed in steps, which might raise: they just go.
+        self.big = None
         while not self.gone:
-            self.big.clear()
-            self.free_step(1)
+            self.free_step(1 << 20)
 
 
 @cython.no_gc_clear
