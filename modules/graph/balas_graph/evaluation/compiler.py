@@ -225,12 +225,7 @@ class Compiler:
             raise MeaningMistake(f"Unknown function '{node.name}'")
         if found.aggregate:
             raise MeaningMistake(f"Invalid use of aggregating function '{node.name}'")
-        if not found.low <= len(node.arguments) <= found.high:
-            raise MeaningMistake(
-                f"Received {len(node.arguments)} arguments to function '{found.name}', "
-                f"expected at {'least' if len(node.arguments) < found.low else 'most'} "
-                f"{found.low if len(node.arguments) < found.low else found.high}"
-            )
+        found.check_count(len(node.arguments))
         arguments = [self.compile(argument) for argument in node.arguments]
 
         def evaluate(row: Row, run: Run) -> object:

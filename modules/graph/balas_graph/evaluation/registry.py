@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from balas_graph.errors import type_mismatch
+from balas_graph.errors import MeaningMistake, type_mismatch
 from balas_graph.evaluation.values import is_number, type_name
 from balas_graph.storage.entities import Edge, Node, Path
 
@@ -61,6 +61,15 @@ class Function:
     low: int
     high: int
     body: Callable[..., object]
+
+    def check_count(self, count: int) -> None:
+        """Refuse too few or too many arguments."""
+        if not self.low <= count <= self.high:
+            few = count < self.low
+            raise MeaningMistake(
+                f"Received {count} arguments to function '{self.name}', expected at "
+                f"{'least' if few else 'most'} {self.low if few else self.high}"
+            )
 
     def check(self, values: list[object]) -> None:
         """Refuse values of other kinds than declared."""

@@ -233,6 +233,9 @@ class Projector:
     def grouped(self, rows: list[Row], run: Run) -> list[tuple[Row, Row]]:
         """One row for each group of equal keys; one in all if there are no keys."""
         keys = [run.compiler.compile(value) for value, _ in self.keys]
+        # A star stands for every name, each a key of its own.
+        stars = [name for name in rows[0] if name[0] != " "] if self.clause.star and rows else []
+        keys += [run.compiler.compile(Variable(name)) for name in stars]
         groups: dict[object, list[Row]] = {}
         for row in rows:
             run.step()
@@ -244,7 +247,7 @@ class Projector:
             scope = dict(members[0]) if members else {}
             for name, call in self.found.items():
                 scope[name] = aggregate(call, members, run)
-            projected = {}
+            projected = {name: scope[name] for name in stars}
             for value, name in self.items:
                 projected[name] = run.compiler.compile(value)(scope, run)
             pairs.append((projected, {**scope, **projected}))

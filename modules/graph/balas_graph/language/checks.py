@@ -194,6 +194,10 @@ class Checker:
         found = self.registry.functions.get(node.name)
         if found is None:
             raise MeaningMistake(f"Unknown function '{node.name}'")
+        if node.star and node.name != "count":
+            raise MeaningMistake(f"{found.name}(*) is not a function: only count(*) is")
+        if not node.star:
+            found.check_count(len(node.arguments))
         if not found.aggregate:
             return aggregates
         if not aggregates:
