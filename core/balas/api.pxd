@@ -5,5 +5,5 @@
 # calls the verbs directly. Build the module with the Balas it is to run with.
 
 from balas.engine.context cimport Context
-from balas.protocol.writer cimport ReplyWriter
+from balas.structures.numbers cimport double_to_string
 from balas.types.value cimport Value

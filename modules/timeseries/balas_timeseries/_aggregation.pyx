@@ -321,8 +321,7 @@ def aggregate_chunks(list chunks, int64_t start, int64_t end, kinds, int64_t wid
         if times == NULL or values == NULL:
             raise MemoryError
         for chunk in chunks:
-            chunk.fill(times, values)
-            low, high = 0, chunk.count
+            low, high = 0, chunk.fill_until(times, values, end)
             while low < high and times[low] < start:
                 low += 1
             while high > low and times[high - 1] > end:

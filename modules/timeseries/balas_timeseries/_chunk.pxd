@@ -40,8 +40,13 @@ cdef class Chunk:
     cpdef bint replace_last(self, double value) except -1
     cdef int start(self, int64_t timestamp, double value) except -1
     cdef bint fill(self, int64_t *timestamps, double *values) noexcept nogil
-    cdef bint fill_decimal(self, int64_t *timestamps, double *values) noexcept nogil
-    cdef bint fill_floats(self, int64_t *timestamps, double *values) noexcept nogil
+    cdef int64_t fill_until(
+        self, int64_t *timestamps, double *values, int64_t end
+    ) noexcept nogil
+    cdef int64_t fill_decimal(
+        self, int64_t *timestamps, double *values, int64_t end
+    ) noexcept nogil
+    cdef int64_t fill_floats(self, int64_t *timestamps, double *values, int64_t end) noexcept nogil
     cdef int trim(self) except -1
     cpdef Chunk copy(self)
 

@@ -20,7 +20,7 @@ entropy is. A jump beyond UNARY_MAX is written out: 6 bits of length, and its bi
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.math cimport fabs, rint
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 
@@ -337,21 +337,33 @@ cdef class Chunk:
 
     cdef bint fill(self, int64_t *timestamps, double *values) noexcept nogil:
         """Decode all samples into two arrays of `count`; False if the bits are none of ours."""
+        return self.fill_until(timestamps, values, INT64_MAX) == self.count
+
+    cdef int64_t fill_until(
+        self, int64_t *timestamps, double *values, int64_t end
+    ) noexcept nogil:
+        """Decode the samples up to a time, and perhaps one more; how many, -1 if the bits are none
+        of ours.
+        """
         cdef int64_t i
         if self.count == 0:
-            return True
+            return 0
         if self.form == PLAIN:
             for i in range(self.count):
                 memcpy(&timestamps[i], self.data + SAMPLE_BYTES * i, 8)
                 memcpy(&values[i], self.data + SAMPLE_BYTES * i + 8, 8)
-            return True
+                if timestamps[i] > end:
+                    return i + 1
+            return self.count
         memcpy(&timestamps[0], self.data, 8)
         memcpy(&values[0], self.data + 8, 8)
         if self.form == DECIMAL:
-            return self.fill_decimal(timestamps, values)
-        return self.fill_floats(timestamps, values)
+            return self.fill_decimal(timestamps, values, end)
+        return self.fill_floats(timestamps, values, end)
 
-    cdef bint fill_decimal(self, int64_t *timestamps, double *values) noexcept nogil:
+    cdef int64_t fill_decimal(
+        self, int64_t *timestamps, double *values, int64_t end
+    ) noexcept nogil:
         cdef const unsigned char *data = self.data
         cdef int64_t position = 128, i, timestamp = timestamps[0], delta = 0, unit = 0
         cdef int64_t drift = 0, change
@@ -367,10 +379,12 @@ cdef class Chunk:
             unit += change
             values[i] = <double>unit / power
             if position > self.coder.bits:
-                return False
-        return True
+                return -1
+            if timestamp > end:
+                return i + 1
+        return self.count
 
-    cdef bint fill_floats(self, int64_t *timestamps, double *values) noexcept nogil:
+    cdef int64_t fill_floats(self, int64_t *timestamps, double *values, int64_t end) noexcept nogil:
         cdef const unsigned char *data = self.data
         cdef int64_t position = 128, i, timestamp = timestamps[0], delta = 0
         cdef uint64_t time_mean = 0, bits = bits_of(values[0])
@@ -385,12 +399,14 @@ cdef class Chunk:
                     length = <int>take(data, &position, 6) + 1
                     trailing -= length
                 if trailing < 0 or length == 0:
-                    return False
+                    return -1
                 bits ^= take(data, &position, length) << trailing
             memcpy(&values[i], &bits, 8)
             if position > self.coder.bits:
-                return False
-        return True
+                return -1
+            if timestamp > end:
+                return i + 1
+        return self.count
 
     cdef int trim(self) except -1:
         """Give back the room that is not used: nothing more is to be appended soon."""

@@ -4,13 +4,15 @@ A value is read as RedisTimeSeries reads it: the longest beginning that is a num
 grammar, whatever follows. So 1abc is 1, 0x10 is 0, and +1, .5, 1. and 00 are none.
 """
 
-from cpython.mem cimport PyMem_Free
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeASCII
 from libc.math cimport fabs, isinf, rint
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdio cimport sprintf
 from libc.stdlib cimport atoi, free, malloc
+
+from balas.api cimport double_to_string
+from balas_timeseries._shortest cimport shortest_text
 
 import numpy as np
 
@@ -24,9 +26,6 @@ cdef extern from *:
     };
     """
     const double TENS[19]
-
-cdef extern from "Python.h":
-    char *PyOS_double_to_string(double value, char form, int precision, int flags, int *kind)
 
 BAD_VALUE = "ERR TSDB: invalid value"
 BAD_TIME = "ERR TSDB: invalid timestamp"
@@ -147,51 +146,61 @@ cdef int decimal_text(double value, char *text) noexcept nogil:
         text[0] = 45
         length = 1
     if decimals == 0:
-        return length + sprintf(text + length, "%lld", <long long>units)
+        return length + put_digits(text + length, units, 1)
     if units >= power:
-        return length + sprintf(
-            text + length, "%lld.%0*lld", <long long>(units // power), decimals,
-            <long long>(units % power),
-        )
-    digits = sprintf(text + length + 1, "%lld", <long long>units)
+        length += put_digits(text + length, units // power, 1)
+        text[length] = 46
+        return length + 1 + put_digits(text + length + 1, units % power, decimals)
+    digits = put_digits(text + length + 1, units, 1)
     text[length] = text[length + 1]
     text[length + 1] = 46
     length += digits + 1 if digits > 1 else 1
-    return length + sprintf(text + length, "E%d", digits - 1 - decimals)
+    return length + put_exponent(text + length, digits - 1 - decimals)
 
 
-cdef int float_text(double value, char *text) except -1:
+cdef inline int put_digits(char *text, int64_t number, int least) noexcept nogil:
+    """Write a number of at least 0, with zeros before it up to so many digits; the length."""
+    cdef char digits[24]
+    cdef int count = 0, i
+    while number or count < least:
+        digits[count] = 48 + <char>(number % 10)
+        count += 1
+        number //= 10
+    for i in range(count):
+        text[i] = digits[count - 1 - i]
+    return count
+
+
+cdef inline int put_exponent(char *text, int exponent) noexcept nogil:
+    """Write a power of ten, such as E-10; the length."""
+    text[0] = 69
+    if exponent < 0:
+        text[1] = 45
+        return 2 + put_digits(text + 2, -exponent, 1)
+    return 1 + put_digits(text + 1, exponent, 1)
+
+
+cdef int float_text(double value, char *text) noexcept nogil:
     """Write any value; the length."""
-    cdef char *digits
-    cdef int at = 0, length = 0, count = 0, exponent = 0, i
+    cdef int at = 0, length = 0, count = 0, exponent, i, size
+    cdef char digits[TEXT_SIZE]
     cdef char found[DIGITS_ALL + 8]
-    cdef bint point = False
+    cdef bint point
     if value != value or isinf(value):
         return sprintf(text, "NaN" if value != value else "Infinity" if value > 0 else "-Infinity")
-    digits = PyOS_double_to_string(value, 114, 0, 0, NULL)
-    if digits == NULL:
-        raise MemoryError
+    size = shortest_text(value, digits)
+    digits[size] = 0
     # The significant digits, and the power of ten of the first.
     if digits[0] == 45:
         text[0] = 45
         length = at = 1
-    while digits[at] != 0 and digits[at] != 101:
-        if digits[at] == 46:
-            point = True
-        elif count or digits[at] != 48:
+    while digits[at] != 101:
+        if digits[at] != 46:
             found[count] = digits[at]
             count += 1
-            exponent += not point
-        else:
-            exponent -= point
         at += 1
-    if digits[at] == 101:
-        exponent += atoi(digits + at + 1)
-    PyMem_Free(digits)
-    exponent -= 1
-    while count and found[count - 1] == 48:
-        count -= 1
-    if not count:
+    exponent = atoi(digits + at + 1)
+    if value == 0:
         text[length] = 48
         return length + 1
     point = 0 <= exponent <= WHOLE_POWER or (exponent == count - 1 == DIGITS_ALL - 1)
@@ -201,7 +210,7 @@ cdef int float_text(double value, char *text) except -1:
             length += 1
         text[length] = found[i] if i < count else 48
         length += 1
-    return length if point else length + sprintf(text + length, "E%d", exponent)
+    return length if point else length + put_exponent(text + length, exponent)
 
 
 cpdef object shown(double value):
@@ -213,8 +222,8 @@ cpdef object shown(double value):
     return Status(PyUnicode_DecodeASCII(text, length, NULL))
 
 
-cdef object encoded_rows(const int64_t[:] times, list columns):
-    """The samples of a reply of RESP2, as it is sent."""
+cdef object encoded_rows(const int64_t[:] times, list columns, int resp):
+    """The samples of a reply, as it is sent in this protocol."""
     cdef Py_ssize_t count = times.shape[0], i, used, wide = len(columns), j
     # A timestamp has 19 digits, and every number is followed by two bytes.
     cdef Py_ssize_t row_size = 32 + 24 + wide * (TEXT_SIZE + 4)
@@ -236,9 +245,14 @@ cdef object encoded_rows(const int64_t[:] times, list columns):
             used += put_whole(data + used, 58, times[i])
             for j in range(wide):
                 value = starts[j][i]
-                data[used] = 43
-                length = decimal_text(value, data + used + 1)
-                if not length:
+                data[used] = 44 if resp == 3 else 43
+                # From 1 on a few decimals are written in one way only.
+                length = 0 if resp == 3 and fabs(value) < 1 else decimal_text(
+                    value, data + used + 1
+                )
+                if not length and resp == 3:
+                    length = <int>double_to_string(value, data + used + 1)
+                elif not length:
                     length = float_text(value, data + used + 1)
                 used += length + 1
                 data[used] = 13
@@ -252,17 +266,8 @@ cdef object encoded_rows(const int64_t[:] times, list columns):
 
 cdef inline int put_whole(char *text, char mark, int64_t number) noexcept nogil:
     """Write a mark, a number of at least 0, and the end of a line; the length."""
-    cdef char digits[24]
-    cdef int count = 0, i
+    cdef int count = put_digits(text + 1, number, 1)
     text[0] = mark
-    while True:
-        digits[count] = 48 + <char>(number % 10)
-        count += 1
-        number //= 10
-        if not number:
-            break
-    for i in range(count):
-        text[1 + i] = digits[count - 1 - i]
     text[count + 1] = 13
     text[count + 2] = 10
     return count + 3
@@ -276,8 +281,8 @@ def rows(const int64_t[:] times, list columns, int resp, bint direct=False):
     cdef Py_ssize_t i, count = times.shape[0]
     cdef list found = [], row
     cdef const double[:] values
-    if resp != 3 and direct:
-        return encoded_rows(times, columns)
+    if direct:
+        return encoded_rows(times, columns, resp)
     if len(columns) == 1:
         values = columns[0]
         for i in range(count):

@@ -192,11 +192,26 @@ cdef class Samples:
             if chunk.count and chunk.last >= start and chunk.first <= end
         ]
 
-    def range(self, int64_t start, int64_t end):
-        """The samples from `start` to `end`, both included, as two arrays."""
+    cdef list needed(self, list chunks, int64_t start, int64_t end, int64_t count, bint backwards):
+        """Those of the chunks that hold the first, or the last, `count` samples of a span."""
+        cdef int64_t size = len(chunks), taken = 0
+        cdef Chunk chunk
+        while taken < size and count > 0:
+            chunk = chunks[size - 1 - taken if backwards else taken]
+            if chunk.first >= start and chunk.last <= end:
+                count -= chunk.count
+            taken += 1
+        return chunks[size - taken:] if backwards else chunks[:taken]
+
+    def range(self, int64_t start, int64_t end, int64_t count=-1, bint backwards=False):
+        """The samples from `start` to `end`, both included, as two arrays. With a `count` at
+        least as many of the first of them, or `backwards` of the last.
+        """
         cdef list chunks = self.within(start, end)
         cdef int64_t total = 0, at = 0
         cdef Chunk chunk
+        if count >= 0:
+            chunks = self.needed(chunks, start, end, count, backwards)
         for chunk in chunks:
             total += chunk.count
         times = np.empty(total, dtype=np.int64)
@@ -204,8 +219,9 @@ cdef class Samples:
         cdef int64_t[::1] to_times = times
         cdef double[::1] to_values = values
         for chunk in chunks:
-            chunk.fill(&to_times[at], &to_values[at])
-            at += chunk.count
+            at += chunk.fill_until(&to_times[at], &to_values[at], end)
+        if at < total:
+            times, values, total = times[:at], values[:at], at
         if total and (to_times[0] < start or to_times[total - 1] > end):
             low, high = np.searchsorted(times, start), np.searchsorted(times, end, "right")
             return times[low:high], values[low:high]

@@ -48,7 +48,7 @@ def find(
         if query.aggregation is not None:
             found = _aggregated(series, query, query.aggregation, latest, backwards)
         else:
-            times, values = _filtered(series, query, latest)
+            times, values = _filtered(series, query, latest, backwards)
             found = Found(times, [values])
     except TooMany:
         raise ReplyError(TOO_MANY) from None
@@ -59,10 +59,13 @@ def find(
 
 
 def _filtered(
-    series: Series, query: Query, latest: tuple[int, float] | None
+    series: Series, query: Query, latest: tuple[int, float] | None, backwards: bool = False
 ) -> tuple[Times, Values]:
-    """The samples themselves, in order."""
-    times, values = series.range(query.start, query.end)
+    """The samples themselves, in order. Of those that COUNT cuts off not all are looked up."""
+    count = -1
+    if query.aggregation is None and query.times is None and query.values is None:
+        count = query.count if query.count is not None else -1
+    times, values = series.range(query.start, query.end, count, backwards)
     if latest is not None and query.start <= latest[0] <= query.end:
         place = int(np.searchsorted(times, latest[0]))
         taken = place < len(times) and times[place] == latest[0]

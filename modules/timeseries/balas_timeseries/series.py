@@ -96,9 +96,13 @@ class Series(SeriesHolder):
             return 0
         return max(0, self.samples.last - self.retention_ms)
 
-    def range(self, start: int, end: int) -> tuple[Times, Values]:
-        """The samples from `start` to `end`, both included, that retention has not let go."""
-        return self.samples.range(max(start, self.edge), end)
+    def range(
+        self, start: int, end: int, count: int = -1, backwards: bool = False
+    ) -> tuple[Times, Values]:
+        """The samples from `start` to `end`, both included, that retention has not let go; with a
+        `count` at least as many of the first of them, or `backwards` of the last.
+        """
+        return self.samples.range(max(start, self.edge), end, count, backwards)
 
     def rule_to(self, destination: bytes) -> Rule | None:
         """The rule that writes to this key, if there is one."""

@@ -1,0 +1,1 @@
+cdef int shortest_text(double value, char *text) noexcept nogil
