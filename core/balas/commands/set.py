@@ -250,7 +250,8 @@ def spop(ctx: Context, key: bytes, *count: bytes) -> Reply:
         return None
     member = found.pop(ctx.rng.getrandbits(64))
     tell_removed(ctx, key, found, "spop", 1)
-    ctx.record(b"SREM", key, member)
+    if ctx.changes.recording:
+        ctx.record(b"SREM", key, member)
     return member
 
 

@@ -71,7 +71,23 @@ def zadd(ctx: Context, key: bytes, *arguments: bytes) -> Reply:
     score would not become greater or less. CH counts those whose score has changed, too. INCR adds
     to the score of one member and returns it.
     """
+    # Most add one member without an option; options begin with letters.
+    if len(arguments) == 2 and arguments[0] <= b":":
+        return add_one(ctx, key, number(arguments[0]), arguments[1])
     return add(ctx, key, arguments, 0, False)
+
+
+def add_one(ctx: Context, key: bytes, score: float, member: bytes) -> Reply:
+    """ZADD of one member without options: 1 if it is new, otherwise 0."""
+    found: SortedSet | None = ctx.write(key, SortedSet)
+    target: SortedSet = SortedSet() if found is None else found
+    target.prepare(1, len(member), ctx.limits)
+    outcome = target.put(member, score, 0, ctx.limits)
+    if found is None:
+        ctx.store(key, target)
+    if outcome != SAME:
+        ctx.changed_by(key, "zadd", 1)
+    return 1 if outcome == ADDED else 0
 
 
 @command(
