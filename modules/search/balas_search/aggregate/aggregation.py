@@ -25,6 +25,7 @@ from balas_search.aggregate.steps import Names, Pipeline, labels_of
 from balas_search.evaluation.evaluation import Limits
 from balas_search.index.index import Index
 from balas_search.results.loading import Loader
+from balas_search.results.plans import AggregatePlan
 from balas_search.results.query import Found, TimeUp, run, until
 from balas_search.results.search import BEING_FILLED, TIME_IS_UP, Timing
 
@@ -53,18 +54,20 @@ class Aggregator:
         self,
         ctx: Context,
         index: Index,
-        options: AggregateOptions,
+        plan: AggregatePlan,
         limits: Limits,
         timing: Timing,
     ) -> None:
         self.ctx = ctx
         self.index = index
-        self.options = options
+        self.plan = plan
+        self.options = plan.options
         self.limits = limits
         self.timing = timing
         self.found: Found | None = None
         self.pipeline: Pipeline | None = None
-        timeout_ms = timing.timeout_ms if options.timeout_ms is None else options.timeout_ms
+        given_ms = plan.options.timeout_ms
+        timeout_ms = timing.timeout_ms if given_ms is None else given_ms
         self.check_time = until(timeout_ms)
         self.late = late_check(timeout_ms)
 
@@ -79,12 +82,13 @@ class Aggregator:
         index.dialects_used.add(options.dialect)
         warnings = [BEING_FILLED] if index.scanning else []
         try:
-            found = run(index, query, options, self.limits, self.check_time)
+            found = run(index, query, options, self.limits, self.check_time, self.plan.tree)
         except TimeUp:
             if self.timing.fails:
                 raise ReplyError(TIME_IS_UP) from None
             return Outcome(Rows(self.source(), 0), 0, options, [*warnings, TIME_IS_UP])
         self.found = found
+        self.plan.tree = found.tree
         rows = Rows(self.source(), len(found.docs), found.docs, found=found)
         for name in (*found.yielded, *([SCORE] if options.add_scores else [])):
             rows.use(name)

@@ -19,6 +19,7 @@ from balas_search.aggregate.plan import AggregateOptions, parse_aggregate
 from balas_search.commands.common import NAME, READING, search_module, wrong_number
 from balas_search.commands.search import query_index, timing_of
 from balas_search.index.index import Index
+from balas_search.results.plans import AggregatePlan
 
 if TYPE_CHECKING:
     from balas_search.module import SearchBase
@@ -43,10 +44,16 @@ def ft_aggregate(ctx: Context, *arguments: bytes) -> Reply:
     if len(arguments) < 2:
         raise ReplyError("No query string provided")
     module = search_module(ctx)
-    options = aggregate_options(module, arguments[2:])
+    known = module.indexes.find(arguments[0])
+    words, settings = (b"FT.AGGREGATE", *arguments), module.query_settings
+    plan = None if known is None else known.plans.find(words, settings)
+    if plan is None:
+        plan = AggregatePlan(aggregate_options(module, arguments[2:]))
+        if known is not None:
+            known.plans.keep(words, settings, plan)
     index = query_index(ctx, arguments)
-    aggregator = Aggregator(ctx, index, options, module.limits(), timing_of(module))
-    if not options.with_cursor:
+    aggregator = Aggregator(ctx, index, plan, module.limits(), timing_of(module))
+    if not plan.options.with_cursor:
         return aggregator.reply(arguments[1])
     module.cursors.check(index, ctx.now_ms)
     return with_cursor(ctx, module, index, aggregator.outcome(arguments[1]))

@@ -21,7 +21,7 @@ from balas_search.evaluation.cursors import (
     VectorCursor,
 )
 from balas_search.results.options import parse_search
-from balas_search.results.plans import Plan
+from balas_search.results.plans import AggregatePlan, Plan
 from balas_search.results.query import Found
 from balas_search.results.search import Searcher
 from balas_search.schema.words import shown
@@ -88,7 +88,7 @@ def profile_aggregate(
         raise ReplyError("FT.PROFILE does not support cursor")
     index = module.indexes.for_query(name)
     parsing_ms = (time.perf_counter() - started) * 1000
-    aggregator = Aggregator(ctx, index, options, module.limits(), timing_of(module))
+    aggregator = Aggregator(ctx, index, AggregatePlan(options), module.limits(), timing_of(module))
     reply = aggregator.reply(query)
     timing = Timing(parsing_ms, (time.perf_counter() - started) * 1000)
     steps = aggregator.stages()

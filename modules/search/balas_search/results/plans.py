@@ -7,9 +7,10 @@ the first two change, and a plan is found only under the settings it was made wi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from balas_search.aggregate.plan import AggregateOptions
     from balas_search.query.tree import Node
     from balas_search.results.options import SearchOptions
 
@@ -27,18 +28,26 @@ class Plan:
     tree: Node | None = None
 
 
+@dataclass(slots=True)
+class AggregatePlan:
+    """The same of FT.AGGREGATE."""
+
+    options: AggregateOptions
+    tree: Node | None = None
+
+
 class Plans:
-    """The plans of one index."""
+    """The plans of one index. The words of FT.SEARCH come without its name, others with theirs."""
 
     def __init__(self) -> None:
-        self._by_words: dict[tuple[bytes, ...], tuple[object, Plan]] = {}
+        self._by_words: dict[tuple[bytes, ...], tuple[object, Any]] = {}
 
-    def find(self, words: tuple[bytes, ...], settings: object) -> Plan | None:
+    def find(self, words: tuple[bytes, ...], settings: object) -> Any:
         """The plan of a command, if it was made with these very settings."""
         known = self._by_words.get(words)
         return known[1] if known is not None and known[0] is settings else None
 
-    def keep(self, words: tuple[bytes, ...], settings: object, plan: Plan) -> None:
+    def keep(self, words: tuple[bytes, ...], settings: object, plan: Any) -> None:
         """Keep a plan, in the place of the oldest if there are too many."""
         if len(words) > WORDS_MAX or sum(map(len, words)) > BYTES_MAX:
             return
