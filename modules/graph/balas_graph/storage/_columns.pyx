@@ -15,6 +15,15 @@ import json
 
 import numpy as np
 
+cdef extern from *:
+    """
+    #define balas_prefetch(place) __builtin_prefetch(place)
+    """
+    void prefetch "balas_prefetch"(void *place) noexcept nogil
+
+# So far ahead values are fetched into the cache.
+cdef Py_ssize_t AHEAD = 12
+
 cdef enum:
     ABSENT = 0
     INTEGER = 1
@@ -299,6 +308,9 @@ cdef class Column:
                 raise MemoryError
             memset(table, 0xFF, size * sizeof(int32_t))
             for i in range(count):
+                if i + AHEAD < count and ids[i + AHEAD] < self.size:
+                    prefetch(&self.tags[ids[i + AHEAD]])
+                    prefetch(&self.cells[ids[i + AHEAD]])
                 id = ids[i]
                 if id < self.size and (self.tags[id] == FLOAT or self.tags[id] == OBJECT):
                     return None

@@ -26,6 +26,9 @@ cdef Py_ssize_t STEPS = 8192
 cdef enum:
     # Lists that are walked in turn.
     LANES = 16
+    # So many lists are fetched ahead, and of each so many edges.
+    WARMED = 32
+    WARM_LENGTH = 64
 
 
 cdef class Ints:
@@ -133,6 +136,39 @@ def neighbours(Store store, int32_t node, types, int direction):
     return found
 
 
+cdef int warm(
+    Sides sides, EdgeRecord *edges, const int32_t[:] nodes, Py_ssize_t start, Py_ssize_t stop
+) except -1:
+    """Fetch the lists of some nodes into the cache: in turn, so that they do not wait for each
+    other.
+    """
+    cdef int32_t lanes[WARMED]
+    cdef Py_ssize_t side, i, left, turn
+    cdef bint incoming
+    cdef Heads heads
+    for side in range(sides.count):
+        incoming, heads = sides.incoming[side], <Heads> sides.heads[side]
+        left = 0
+        for i in range(start, stop):
+            lanes[left] = heads.get(nodes[i])
+            if lanes[left] >= 0:
+                prefetch(&edges[lanes[left]])
+                left += 1
+        for turn in range(WARM_LENGTH):
+            i = 0
+            while i < left:
+                lanes[i] = edges[lanes[i]].next_in if incoming else edges[lanes[i]].next_out
+                if lanes[i] >= 0:
+                    prefetch(&edges[lanes[i]])
+                    i += 1
+                else:
+                    left -= 1
+                    lanes[i] = lanes[left]
+            if not left:
+                break
+    return 0
+
+
 def expand(Store store, const int32_t[:] nodes, types, int direction, allowed, used, look):
     """The edges of many nodes: which of the nodes it is, the edge, and its other end.
 
@@ -151,6 +187,8 @@ def expand(Store store, const int32_t[:] nodes, types, int direction, allowed, u
     cdef const int32_t[:, :] taken = taken_array
     cdef Heads heads
     for i in range(nodes.shape[0]):
+        if i % WARMED == 0 and i + 1 < nodes.shape[0]:
+            warm(sides, edges, nodes, i, min(i + WARMED, nodes.shape[0]))
         for side in range(sides.count):
             incoming = sides.incoming[side]
             heads = <Heads> sides.heads[side]
