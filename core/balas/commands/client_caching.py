@@ -30,10 +30,6 @@ def client_tracking(ctx: Context, status: bytes, *words: bytes) -> Reply:
         raise ReplyError(SYNTAX)
     if wanted.prefixes and not wanted.broadcast:
         raise ReplyError("ERR PREFIX option requires BCAST mode to be enabled")
-    if wanted.broadcast and (wanted.opt_in or wanted.opt_out):
-        raise ReplyError("ERR OPTIN and OPTOUT are not compatible with BCAST")
-    if wanted.opt_in and wanted.opt_out:
-        raise ReplyError("ERR You can't specify both OPTIN mode and OPTOUT mode")
     tracking.start(wanted)
     return OK
 

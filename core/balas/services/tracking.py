@@ -110,12 +110,18 @@ class Tracking:
     # --- on and off ------------------------------------------------------------------------------
 
     def start(self, wanted: Tracked) -> None:
-        """Tell a client of changes from now on. Raises ReplyError for a change of mode."""
+        """Tell a client of changes from now on. Raises ReplyError for a mode that is none, or is
+        another than before.
+        """
         client = wanted.client
         old = self._clients.get(client.id)
+        if old is not None and old.broadcast != wanted.broadcast:
+            raise ReplyError(SWITCH_BROADCAST)
+        if wanted.broadcast and (wanted.opt_in or wanted.opt_out):
+            raise ReplyError("ERR OPTIN and OPTOUT are not compatible with BCAST")
+        if wanted.opt_in and wanted.opt_out:
+            raise ReplyError("ERR You can't specify both OPTIN mode and OPTOUT mode")
         if old is not None:
-            if old.broadcast != wanted.broadcast:
-                raise ReplyError(SWITCH_BROADCAST)
             if (old.opt_in and wanted.opt_out) or (old.opt_out and wanted.opt_in):
                 raise ReplyError(SWITCH_OPTION)
             wanted.caching = old.caching

@@ -1,9 +1,10 @@
 """Keeps the line of a script that ends in a call of a library.
 
-`return cjson.encode(...)` is a tail call: Lua drops the caller's frame before the function runs, and
-with it the line that an error message is to name. In Redis the function is C, for which the frame
-stays. So such calls are put in parentheses, which makes them plain calls; they return one value in
-any case, but for `unpack` and its kin, whose values pass through a function that does nothing.
+`return cjson.encode(...)` is a tail call: Lua drops the caller's frame before the function runs,
+and with it the line that an error message is to name. In Redis the function is C, for which the
+frame stays; so it is here with `redis.call` and `redis.pcall`, but not with what lua/ has. Such
+calls are put in parentheses, which makes them plain calls; they return one value in any case, but
+for `unpack` and its kin, whose values pass through a function that does nothing.
 """
 
 from __future__ import annotations
