@@ -207,3 +207,24 @@ def test_many_vectors_are_found_by_their_graph() -> None:
         hits += len(set(found) & set(exact[:10]))
     assert index.graph is not None
     assert hits >= 160
+
+
+def test_indexes_outlive_a_dump(graph: Client) -> None:
+    graph("GRAPH.QUERY", "films", "CALL db.idx.fulltext.createNodeIndex('M', 'title', 'plot')")
+    graph(
+        "GRAPH.QUERY",
+        "films",
+        "CREATE VECTOR INDEX FOR (v:V) ON (v.e) "
+        "OPTIONS {dimension: 2, similarityFunction: 'cosine', M: 8}",
+    )
+    graph("GRAPH.QUERY", "films", FILMS)
+    graph("RESTORE", "again", 0, graph("DUMP", "films"))
+    for query in (
+        "CALL db.idx.fulltext.queryNodes('M', 'run*') YIELD node, score RETURN id(node), score",
+        "CALL db.idx.vector.queryNodes('V', 'e', 2, vecf32([1, 0.1])) YIELD node, score "
+        "RETURN node.i, score",
+        "CALL db.indexes()",
+    ):
+        found = graph("GRAPH.RO_QUERY", "again", query)[1]
+        assert found == graph("GRAPH.RO_QUERY", "films", query)[1]
+        assert found

@@ -143,7 +143,7 @@ cdef int warm(
     other.
     """
     cdef int32_t lanes[WARMED]
-    cdef Py_ssize_t side, i, left, turn
+    cdef Py_ssize_t side, i, left, _turn
     cdef bint incoming
     cdef Heads heads
     for side in range(sides.count):
@@ -154,7 +154,7 @@ cdef int warm(
             if lanes[left] >= 0:
                 prefetch(&edges[lanes[left]])
                 left += 1
-        for turn in range(WARM_LENGTH):
+        for _turn in range(WARM_LENGTH):
             i = 0
             while i < left:
                 lanes[i] = edges[lanes[i]].next_in if incoming else edges[lanes[i]].next_out
