@@ -170,6 +170,70 @@ FAULTS = {
         "'tally.get' has arity 3, but its function takes 1 arguments",
         False,
     ),
+    "flags of text": (
+        ("flags=READONLY | FAST", 'flags="READONLY"'),
+        "command 'TALLY.GET': flags must be flags of balas.api joined by |, not 'READONLY'",
+        False,
+    ),
+    "flags that exclude each other": (
+        ("flags=READONLY | FAST", "flags=READONLY | WRITE"),
+        "command 'TALLY.GET': it cannot be READONLY and WRITE",
+        False,
+    ),
+    "an arity of text": (
+        ('"TALLY.GET", arity=2', '"TALLY.GET", arity="2"'),
+        "command 'TALLY.GET': arity must be a number other than 0, not '2'",
+        False,
+    ),
+    "an arity of nothing": (
+        ('"TALLY.GET", arity=2', '"TALLY.GET", arity=0'),
+        "command 'TALLY.GET': arity must be a number other than 0, not 0",
+        False,
+    ),
+    "a command of three words": (
+        ('"TALLY.GET"', '"TALLY GET ALL"'),
+        "command 'TALLY GET ALL': its name must be one word, or two for a subcommand",
+        False,
+    ),
+    "a command without a name": (('"TALLY.GET"', '""'), "command '': its name must be", False),
+    "a key that is not there": (
+        ("keys=key(1, RO | ACCESS)", "keys=key(2, RO | ACCESS)"),
+        "its key at index 2 does not exist: with arity 2 there is none",
+        False,
+    ),
+    "keys that are none": (
+        ("keys=key(1, RO | ACCESS)", "keys=1"),
+        "command 'TALLY.GET': keys must be made by key(), keys() or key_count(), not 1",
+        False,
+    ),
+    "a key at a text": (
+        ("keys=key(1, RO | ACCESS)", 'keys=key("1", RO)'),
+        "command 'TALLY.GET': the index of a key must be a number, not '1'",
+        False,
+    ),
+    "a key to which nothing is done": (
+        ("keys=key(1, RO | ACCESS)", "keys=key(1, ACCESS)"),
+        "command 'TALLY.GET': the flags of a key must say RO, RW, OW or RM",
+        False,
+    ),
+    "a command that is a generator": (
+        ("return None if tally is None else tally.total", "yield tally.total"),
+        "command 'TALLY.GET': its function is a generator: return a list",
+        False,
+    ),
+    "types that are no tuple": (
+        ("types = (Tally,)", "types = Tally"),
+        "it has to be a tuple",
+        False,
+    ),
+    "commands that are none": (
+        ("types = (Tally,)", "types = (Tally,); commands = (5,)"),
+        "5 among the commands is no Python module",
+        False,
+    ),
+    "a name that is a number": (('name = "tally"', "name = 5"), "Tallies.name is 5", False),
+    "an option twice": (('"tally-title"', '"tally-step"'), "'tally-step' already exists", False),
+    "an option in capitals": (('"tally-title"', '"Tally"'), "is written in lower case", True),
     "an unknown category": (
         ('categories = ("tally",)', "categories = ()"),
         "command 'tally.add' is in the ACL category 'tally', which is unknown",

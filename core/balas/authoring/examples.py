@@ -443,7 +443,9 @@ def example(name: str) -> tuple[str, str]:
         return f"A flag of a command: {meaning}.", CONSTANT_FLAG.format(name=name, word=word)
     if name in KEY_FLAGS:
         word, meaning = KEY_FLAGS[name]
-        return f"A flag of a key: {meaning}.", CONSTANT_KEY_FLAG.format(name=name, word=word)
+        return f"A flag of a key: {meaning}.", CONSTANT_KEY_FLAG.format(
+            flags=name if name in ("RO", "RW", "OW", "RM") else f"RW | {name}", word=word
+        )
     return "", EXAMPLES[name]
 
 
@@ -462,7 +464,7 @@ CONSTANT_FLAG = """
         True
 """
 CONSTANT_KEY_FLAG = """
-        >>> @command("DEMO.FLAG", arity=2, flags=WRITE, keys=key(1, {name}))
+        >>> @command("DEMO.FLAG", arity=2, flags=WRITE, keys=key(1, {flags}))
         ... def flagged(ctx, key):
         ...     return OK
         >>> b"{word}" in serve()("COMMAND", "INFO", "DEMO.FLAG")[0][8][0][1]

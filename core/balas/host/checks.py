@@ -7,15 +7,16 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import ModuleType
+from typing import NoReturn
 
 from pluggy import PluginManager
 
 from balas.host.errors import ModuleError
 from balas.host.module import API_VERSION, Module
-from balas.registry import CommandSpec
-from balas.registry.flags import CATEGORIES
+from balas.registry import CommandSpec, Declaration, KeySpec
+from balas.registry.flags import CATEGORIES, OW, READONLY, RM, RO, RW, WRITE
 from balas.services.rdb.format import module_type_id
 from balas.types.value import Value
 
@@ -25,10 +26,13 @@ REQUIRED = ("rdb_save", "rdb_load", "aof_rewrite", "copy", "digest", "memory_usa
 
 def check_module(module: type[Module]) -> None:
     """Refuse a name that clients could not write, a version that is none, types that lack parts."""
-    if not re.fullmatch(r"[\w.-]+", module.name, re.ASCII):
+    if not isinstance(module.name, str) or not re.fullmatch(r"[\w.-]+", module.name, re.ASCII):
         raise ModuleError(f"{module.__name__}.name is {module.name!r}: it needs letters")
     if not isinstance(module.version, int):
         raise ModuleError(f"the version of '{module.name}' is no integer: {module.version!r}")
+    for name in ("commands", "types", "options", "categories"):
+        if not isinstance(value := getattr(module, name), tuple | list):
+            raise ModuleError(f"{module.__name__}.{name} is {value!r}: it has to be a tuple")
     check_api_version(module)
     for kind in module.types:
         check_type(kind)
@@ -80,6 +84,40 @@ def check_type_id(name: str, version: int) -> None:
         raise ModuleError(str(error)) from None
 
 
+def check_declaration(declared: Declaration) -> None:
+    """Refuse a command that nobody could call, or whose keys or flags make no sense."""
+
+    def refuse(text: str) -> NoReturn:
+        raise ModuleError(f"command {declared.name!r}: {text}")
+
+    if not isinstance(declared.name, str) or len(declared.path) not in (1, 2):
+        refuse("its name must be one word, or two for a subcommand")
+    if type(declared.arity) is not int or not declared.arity:
+        refuse(f"arity must be a number other than 0, not {declared.arity!r}")
+    if type(declared.flags) is not int:
+        refuse(f"flags must be flags of balas.api joined by |, not {declared.flags!r}")
+    if declared.flags & READONLY and declared.flags & WRITE:
+        refuse("it cannot be READONLY and WRITE")
+    if inspect.isgeneratorfunction(declared.handler):
+        refuse("its function is a generator: return a list")
+    if not isinstance(declared.keys, tuple):
+        refuse(f"keys must be made by key(), keys() or key_count(), not {declared.keys!r}")
+    for spec in declared.keys:
+        check_key(spec, declared.arity, refuse)
+
+
+def check_key(spec: object, arity: int, refuse: Callable[[str], NoReturn]) -> None:
+    """Refuse a key specification that names no key, or does not say what is done to it."""
+    if not isinstance(spec, KeySpec):
+        refuse(f"keys must be made by key(), keys() or key_count(), not {spec!r}")
+    if type(spec.flags) is not int or not spec.flags & (RO | RW | OW | RM):
+        refuse("the flags of a key must say RO, RW, OW or RM")
+    if spec.index is not None and type(spec.index) is not int:
+        refuse(f"the index of a key must be a number, not {spec.index!r}")
+    if spec.index is not None and (spec.index < 1 or 0 < arity <= spec.index):
+        refuse(f"its key at index {spec.index} does not exist: with arity {arity} there is none")
+
+
 def check_categories(specs: Iterable[CommandSpec], added: Iterable[str]) -> None:
     """Refuse a command in an ACL category that neither the core nor the module has."""
     known = {*CATEGORIES, *added}
@@ -108,4 +146,7 @@ def check_hooks(plugins: PluginManager, module: Module) -> None:
 
 def command_sources(module: Module) -> tuple[ModuleType, ...]:
     """The Python modules with the commands: those that are named, or the class's own."""
-    return module.commands or (sys.modules[type(module).__module__],)
+    for source in module.commands:
+        if not isinstance(source, ModuleType):
+            raise ModuleError(f"{source!r} among the commands is no Python module")
+    return tuple(module.commands) or (sys.modules[type(module).__module__],)

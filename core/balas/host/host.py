@@ -21,7 +21,12 @@ from balas.errors import BadData, ReplyError
 from balas.host import values
 from balas.host.attachment import Attachment
 from balas.host.aux import Aux
-from balas.host.checks import check_categories, check_module, command_sources
+from balas.host.checks import (
+    check_categories,
+    check_declaration,
+    check_module,
+    command_sources,
+)
 from balas.host.errors import ModuleError, is_own, reason
 from balas.host.filters import Filters
 from balas.host.hooks import Hooks
@@ -437,9 +442,9 @@ def option_texts(config: Config, module: Module, wanted: Sequence[Any]) -> dict[
 
 def build_module_specs(module: Module) -> list[CommandSpec]:
     """The module's commands, marked as such: their group is "module", whatever they say."""
-    found = [
-        replace(declaration, flags=declaration.flags | MODULE, group="module")
-        for source in command_sources(module)
-        for declaration in declarations(source)
-    ]
+    found = []
+    for source in command_sources(module):
+        for declared in declarations(source):
+            check_declaration(declared)
+            found.append(replace(declared, flags=declared.flags | MODULE, group="module"))
     return build_specs(found, module.name)
