@@ -41,6 +41,8 @@ QUERIES = (
     "RETURN 1 AS a UNION RETURN 2 AS a",
     "UNWIND [1,null,'a',2.5,true,[1],{a:1}] AS x RETURN x ORDER BY x",
     "FOREACH (i IN [1,2] | CREATE (:T {i: i}))",
+    "MATCH (t:T) SET t.i = t.i + 5, t.j = 1",
+    "MATCH (t:T) SET t.i = t.i - 5, t.j = null",
     "MATCH (t:T) WITH t ORDER BY t.i RETURN collect(t.i)[0], 'a' STARTS WITH 'a', NOT "
     "true, 1 IN [1,2], 1 = null, -5 % 3",
     "CREATE INDEX FOR (p:Person) ON (p.name)",

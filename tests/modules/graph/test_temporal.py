@@ -145,6 +145,14 @@ def test_compact_replies_hold_seconds_where_they_can(graph: Client) -> None:
     assert value(graph, "localtime('10:20')", "--compact") == [15, -2208951600]
     assert value(graph, "localdatetime('2020-01-02T10:20:30')", "--compact") == [13, 1577960430]
     assert value(graph, "duration('P1Y2M3DT4H')", "--compact") == [16, 36907200]
+    for text in (b"PT100H", b"P-1D", b"P32D", b"P1M30DT1H", b"PT-1S"):
+        written = value(graph, f"toString(duration('{text.decode()}'))")
+        found = value(graph, f"duration('{text.decode()}')", "--compact")
+        assert found == [2, written], text
+    assert value(graph, "duration('P14DT16H12M')", "--compact") == [16, 1267920]
+    assert value(graph, "date('-0044-03-15')", "--compact") == [2, b"-0044-03-15"]
+    assert value(graph, "date('9999-12-31')", "--compact") == [14, 253402214400]
+    assert value(graph, "localdatetime('+10000-01-01')", "--compact")[0] == 2
     assert value(graph, "localtime('10:20:00.5')", "--compact") == [2, b"10:20:00.500"]
     assert value(graph, "time('10:20Z')", "--compact") == [2, b"10:20Z"]
 

@@ -95,9 +95,9 @@ cdef class Reader:
         cdef Py_UCS4 c = self.peek()
         cdef Py_ssize_t start
         if c == u"[":
-            return self.items()
+            return self.several(False)
         if c == u"{":
-            return self.pairs()
+            return self.several(True)
         if c == u"'" or c == u'"':
             start = self.at + 1
             place = self.text.find("'" if c == u"'" else '"', start)
@@ -147,57 +147,41 @@ cdef class Reader:
             return -total if PyUnicode_READ_CHAR(self.text, start) == u"-" else total
         return float(self.text[start:self.at])
 
-    cdef list items(self):
-        """[a, b]"""
+    cdef object several(self, bint keyed):
+        """[a, b], or {a: 1, b: 2} if keyed."""
+        cdef Py_UCS4 close = u"}" if keyed else u"]"
         cdef list found = []
+        cdef dict pairs = {}
         self.deeper()
         self.at += 1
         self.blanks()
-        if self.peek() == u"]":
-            self.at += 1
-            self.depth -= 1
-            return found
-        while True:
-            found.append(self.value())
+        while self.peek() != close:
+            if keyed:
+                name = self.key()
+                pairs[name] = self.value()
+            else:
+                found.append(self.value())
             self.blanks()
-            if self.peek() == u"]":
-                break
-            if self.peek() != u",":
+            if self.peek() == u",":
+                self.at += 1
+                self.blanks()
+                if self.peek() == close:
+                    raise Other
+            elif self.peek() != close:
                 raise Other
-            self.at += 1
-            self.blanks()
         self.at += 1
         self.depth -= 1
-        return found
+        return pairs if keyed else found
 
-    cdef dict pairs(self):
-        """{a: 1, b: 2}"""
-        cdef dict found = {}
-        self.deeper()
+    cdef str key(self):
+        """A name and the colon behind it."""
+        cdef str name = self.word()
+        self.blanks()
+        if not name or self.peek() != u":":
+            raise Other
         self.at += 1
         self.blanks()
-        if self.peek() == u"}":
-            self.at += 1
-            self.depth -= 1
-            return found
-        while True:
-            name = self.word()
-            self.blanks()
-            if not name or self.peek() != u":":
-                raise Other
-            self.at += 1
-            self.blanks()
-            found[name] = self.value()
-            self.blanks()
-            if self.peek() == u"}":
-                break
-            if self.peek() != u",":
-                raise Other
-            self.at += 1
-            self.blanks()
-        self.at += 1
-        self.depth -= 1
-        return found
+        return name
 
     cdef int deeper(self) except -1:
         self.depth += 1
