@@ -99,6 +99,7 @@ def aggregations() -> list[tuple[str, tuple[str, ...]]]:
     count = ("REDUCE", "COUNT", "0", "AS", "count")
     page = ("LIMIT", "0", "10")
     return [
+        ("LOAD 2, LIMIT 0 10", ("*", "LOAD", "2", "@number", "@tag", *page)),
         ("GROUPBY sortable tag, AVG", ("*", "GROUPBY", "1", "@kind", *mean)),
         ("GROUPBY loaded tag, AVG", ("*", "LOAD", "1", "@tag", "GROUPBY", "1", "@tag", *mean)),
         (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -131,6 +131,9 @@ class Searcher:
     def find(self, query: bytes) -> tuple[int, list[Row]]:
         """How many documents match, and the rows that are wanted."""
         options = self.options
+        short = self.find_single_word()
+        if short is not None:
+            return short
         found = self.run(query)
         if found is None:
             return 0, []
@@ -155,6 +158,34 @@ class Searcher:
         if not options.no_content:
             self.fill(rows, found, docs)
         return total, rows
+
+    def find_single_word(self) -> tuple[int, list[Row]] | None:
+        """The short way to the rows of a single word; None where it cannot be gone."""
+        options = self.options
+        if (
+            options.sort_by is not None
+            or options.scorer
+            or options.with_scores
+            or options.no_content
+            or options.highlight is not None
+            or options.summarize is not None
+        ):
+            return None
+        terms = self.single_word()
+        if not terms:
+            return None
+        documents = self.index.documents
+        best = best_keys(documents, terms, options.offset, options.count)
+        if best is None:
+            return None
+        keys = [key for key in best if isinstance(key, bytes)]
+        docs = np.array([documents.ids[key] for key in keys], np.uint32)
+        rows = [Row(key) for key in keys]
+        if options.with_payloads:
+            for row, doc in zip(rows, docs.tolist(), strict=True):
+                row.payload = documents.payloads.get(doc)
+        self.fill(rows, None, docs)
+        return cast(int, best[0]), rows
 
     def keys_alone(self, query: bytes) -> Reply:
         """The reply in RESP2 that has nothing but keys: the short way to it."""
@@ -298,13 +329,14 @@ class Searcher:
         distance = dict(self.measured(found, int(found.docs[place]))).get(name)
         return None if distance is None else b"#" + distance
 
-    def fill(self, rows: list[Row], found: Found, docs: Docs) -> None:
+    def fill(self, rows: list[Row], found: Found | None, docs: Docs) -> None:
         """Give the rows the fields of their documents that are wanted, as they are to be shown."""
         options = self.options
+        yielded = {} if found is None else found.yielded
         labels: dict[bytes, bytes] | None = None
         if options.returned is not None:
             labels = {field.name: field.label for field in options.returned}
-            read = [field for field in options.returned if field.name not in found.yielded]
+            read = [field for field in options.returned if field.name not in yielded]
             contents = self.loader.chosen([row.key for row in rows], docs, read)
         else:
             contents = [
@@ -312,7 +344,7 @@ class Searcher:
                 for row, doc in zip(rows, docs.tolist(), strict=True)
             ]
         shows = options.highlight is not None or options.summarize is not None
-        excerpters = self.excerpters(found, docs) if shows else [None] * len(rows)
+        excerpters = self.excerpters(found, docs) if shows and found else [None] * len(rows)
         columns = zip(rows, contents, docs.tolist(), excerpters, strict=True)
         for row, fields, doc, excerpter in columns:
             if fields is None:
@@ -322,7 +354,7 @@ class Searcher:
                     (name, excerpter.show(name, text) if isinstance(text, bytes) else text)
                     for name, text in fields
                 ]
-            if found.yielded:
+            if found is not None and yielded:
                 extra = self.measured(found, doc)
                 if labels is not None:
                     extra = [(labels[name], value) for name, value in extra if name in labels]
