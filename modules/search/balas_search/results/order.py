@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -120,6 +121,6 @@ def ranks_of(texts: Iterable[bytes]) -> dict[bytes, int]:
 
 def number_text(value: float, digits: int = 12) -> bytes:
     """A number as RediSearch prints it."""
-    if value == int(value) and abs(value) < 1e15 if np.isfinite(value) else False:
+    if math.isfinite(value) and value == int(value) and abs(value) < 1e15:
         return b"%d" % int(value)
     return f"{value:.{digits}g}".encode()
