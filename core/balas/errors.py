@@ -4,11 +4,7 @@ A text starts with its code (``ERR``, ``WRONGTYPE``, ...) as it goes over the wi
 8.2's.
 """
 
-from asyncio import CancelledError
 from collections.abc import Sequence
-
-# What code that is not Balas's own may raise without harm to others: all but the operator's Ctrl-C.
-FAULTS = (Exception, SystemExit, GeneratorExit, CancelledError)
 
 # How much of a request an error repeats.
 SHOWN_MAX = 128

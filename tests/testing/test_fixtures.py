@@ -1,5 +1,6 @@
 """The fixtures that authors of modules and of applications get."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -52,3 +53,15 @@ def test_a_real_server_for_programs_under_test(balas_url: str) -> None:
     with redis.Redis.from_url(balas_url) as client:
         client.set("k", "v")
         assert client.get("k") == b"v"
+
+
+def test_what_a_start_costs_is_printed() -> None:
+    """`pytest -s` shows it; a busy machine must not fail it, so only the order of size is asked."""
+    costs_s = []
+    for bundled in (True, True, False):
+        began_s = time.process_time()
+        InProcessServer(bundled=bundled).close()
+        costs_s.append(time.process_time() - began_s)
+    first_s, again_s, bare_s = costs_s
+    print(f"\nfirst {first_s:.3f} s, again {again_s:.3f} s, without modules {bare_s:.3f} s of CPU")
+    assert bare_s < 3

@@ -30,6 +30,7 @@ from balas.engine.client import Suspended
 from balas.engine.client cimport Client
 from balas.engine.clock cimport Clock
 from balas.engine.context cimport Context
+from balas.engine.faults import FAULTS
 from balas.engine.gates import CoreGates, Gates
 from balas.engine.pause import Pause
 from balas.engine.reception cimport Reception
@@ -37,7 +38,7 @@ from balas.engine.stats cimport Stats
 from balas.engine.steps import StepByStep
 from balas.engine.timers import Timers
 from balas.errors import (
-    EXEC_ABORT_REASON, FAULTS, OOM, ReplyError, unknown_command, unknown_subcommand,
+    EXEC_ABORT_REASON, OOM, ReplyError, unknown_command, unknown_subcommand,
 )
 from balas.keyspace.access cimport AccessClock
 from balas.keyspace.database cimport Account, Database

@@ -13,8 +13,9 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from balas.engine.client import Client
+from balas.engine.faults import FAULTS
 from balas.engine.timers import Timer, Timers
-from balas.errors import FAULTS, ReplyError
+from balas.errors import ReplyError
 from balas.protocol.replies import Reply
 from balas.services.config.store import Config
 from balas.services.log import Log

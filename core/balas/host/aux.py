@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from balas.errors import FAULTS, BadData, NotUnderstood
+from balas.engine.faults import FAULTS
+from balas.errors import BadData, NotUnderstood
 from balas.host.errors import reason
 from balas.host.hooks import Hooks
 from balas.host.module import Module

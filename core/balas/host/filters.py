@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from balas.engine import attention
 from balas.engine.client import Client
 from balas.engine.dispatch import Engine
+from balas.engine.faults import FAULTS
 from balas.engine.gates import ORDER_MEMORY
-from balas.errors import FAULTS, ReplyError
+from balas.errors import ReplyError
 from balas.protocol.replies import Reply
 from balas.registry.spec import CommandSpec
 

@@ -15,8 +15,8 @@ from typing import Any
 from pluggy import HookCaller, HookImpl, PluginManager
 
 from balas.engine.dispatch import Engine
+from balas.engine.faults import FAULTS
 from balas.engine.timers import Timer
-from balas.errors import FAULTS
 from balas.host import hookspecs
 from balas.host.checks import check_hooks
 from balas.host.module import Module

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from balas.errors import FAULTS
+from balas.engine.faults import FAULTS
 from balas.host import values
 from balas.host.host import Loaded, ModuleHost
 from balas.protocol.replies import Pairs

@@ -15,7 +15,8 @@ from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 from balas.engine.dispatch import Engine
-from balas.errors import FAULTS, BadData, NotUnderstood
+from balas.engine.faults import FAULTS
+from balas.errors import BadData, NotUnderstood
 from balas.host.errors import ModuleError, reason
 from balas.keyspace.database import Database
 from balas.services.rdb.module_values import CannotSave, convert, pack, set_aside

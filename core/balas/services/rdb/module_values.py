@@ -7,7 +7,8 @@ names the type: the file is not to blame, but the loader can only tell where it 
 
 from __future__ import annotations
 
-from balas.errors import FAULTS, BadData, NotUnderstood
+from balas.engine.faults import FAULTS
+from balas.errors import BadData, NotUnderstood
 from balas.services.rdb.format import ValueKind, dump_open, dump_seal, module_type_id
 from balas.services.rdb.format import module_type_name as split_module_id
 from balas.services.rdb.reader import RdbReader
