@@ -6,7 +6,8 @@ cdef extern from *:
     #include <charconv>
 
     static inline int scientific(double value, char *text) {
-        return (int)(std::to_chars(text, text + 32, value, std::chars_format::scientific).ptr - text);
+        auto end = std::to_chars(text, text + 32, value, std::chars_format::scientific);
+        return (int)(end.ptr - text);
     }
     """
     int scientific(double value, char *text) noexcept nogil
