@@ -88,8 +88,14 @@ def workloads() -> list[tuple[str, tuple[str, ...], int]]:
         ("HIGHLIGHT", (third, "RETURN", "1", "text", "HIGHLIGHT"), 200),
         ("SUMMARIZE", (third, "RETURN", "1", "text", "SUMMARIZE"), 200),
     ]
-    return [(name, ("FT.SEARCH", "i", *query), count) for name, query, count in searches] + [
-        (name, ("FT.AGGREGATE", "i", *query, "TIMEOUT", "0"), 20) for name, query in aggregations()
+    load = ("FT.AGGREGATE", "i", "*", "LOAD", "2", "@number", "@tag", "LIMIT", "0", "10")
+    return [
+        *((name, ("FT.SEARCH", "i", *query), count) for name, query, count in searches),
+        ("LOAD 2, LIMIT 0 10", load, 1000),
+        *(
+            (name, ("FT.AGGREGATE", "i", *query, "TIMEOUT", "0"), 20)
+            for name, query in aggregations()
+        ),
     ]
 
 
@@ -99,7 +105,6 @@ def aggregations() -> list[tuple[str, tuple[str, ...]]]:
     count = ("REDUCE", "COUNT", "0", "AS", "count")
     page = ("LIMIT", "0", "10")
     return [
-        ("LOAD 2, LIMIT 0 10", ("*", "LOAD", "2", "@number", "@tag", *page)),
         ("GROUPBY sortable tag, AVG", ("*", "GROUPBY", "1", "@kind", *mean)),
         ("GROUPBY loaded tag, AVG", ("*", "LOAD", "1", "@tag", "GROUPBY", "1", "@tag", *mean)),
         (
