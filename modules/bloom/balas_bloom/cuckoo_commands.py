@@ -351,7 +351,10 @@ def cf_scandump(ctx: Context, *arguments: bytes) -> Reply:
         raise wrong_number("cf.scandump")
     iterator = integer(arguments[1], low=0, error="Invalid position")
     held = to_read(ctx, arguments[0], CuckooFilter, NOT_FOUND)
-    return list(held.chunk(iterator)) if iterator else [1, held.header()]
+    # Of a filter without items there is nothing to dump, as in RedisBloom.
+    if iterator == 0 and held.table.items:
+        return [1, held.header()]
+    return list(held.chunk(iterator))
 
 
 @command("CF.LOADCHUNK", arity=-1, flags=WRITING, keys=KEY, group="module", categories=CATEGORIES)

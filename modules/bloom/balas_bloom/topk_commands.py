@@ -9,6 +9,7 @@ Differs from Redis:
 - What is too large for the memory is refused, and so is a list of more than 2**27. RedisBloom
   crashes.
 - Chances differ, and so do counts that were worn down by other items.
+- An item with a zero byte in it is listed and expelled as it is; RedisBloom cuts it off there.
 - COPY copies a list; the real module refuses it.
 - Commands are in the ACL category @topk, as in RedisBloom 8.2, and in those of their flags.
 """

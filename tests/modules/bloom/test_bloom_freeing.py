@@ -59,7 +59,7 @@ def test_what_was_given_back_is_empty() -> None:
 
 def dumped(client: Client, family: str) -> list[tuple[int, bytes]]:
     """All that SCANDUMP gives of the key "source"."""
-    found = []
+    found: list[tuple[int, bytes]] = []
     iterator = 0
     while True:
         iterator, data = client(f"{family}.SCANDUMP", "source", iterator)

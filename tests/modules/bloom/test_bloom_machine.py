@@ -13,7 +13,7 @@ from balas.testing import Both, InProcessServer, RealRedis
 
 EXAMPLES = int(os.environ.get("BALAS_FUZZ_EXAMPLES", "40"))
 
-items = st.integers(0, 30).map(str) | st.sampled_from(["", "x" * 70, "\xff\x00"])
+items = st.integers(0, 30).map(str) | st.sampled_from(["", "x" * 70, "\xff"])
 some_items = st.lists(items, min_size=1, max_size=6)
 counts = st.sampled_from(["0", "1", "7", "4294967295", "-1", "x", "100001"])
 values = st.sampled_from(["0", "-1.5", "3", "3", "1e3", "nan", "inf", "x"]) | st.integers(
