@@ -66,20 +66,29 @@ class Gates:
 
     def __init__(self) -> None:
         self._gates: tuple[Gate, ...] = ()
+        # Those that matter while these bits are set: few sets of bits ever occur.
+        self._asked: dict[int, tuple[GateFunction, ...]] = {}
 
     def add(self, order: int, bits: int, function: GateFunction) -> None:
         """Ask `function(client, spec, argv)` while one of the bits is set."""
         added = (*self._gates, Gate(order, bits, function))
         self._gates = tuple(sorted(added, key=lambda gate: gate.order))
+        self._asked.clear()
 
     def ask(self, bits: int, client: Client, spec: CommandSpec, argv: list[bytes]) -> Reply:
         """Ask the gates in order; the first answer, or None if all let the command pass."""
-        for gate in self._gates:
-            if gate.bits & bits:
-                answer = gate.function(client, spec, argv)
-                if answer is not None:
-                    return answer
+        functions = self._asked.get(bits)
+        if functions is None:
+            functions = self._asked[bits] = self._mattering(bits)
+        for function in functions:
+            answer = function(client, spec, argv)
+            if answer is not None:
+                return answer
         return None
+
+    def _mattering(self, bits: int) -> tuple[GateFunction, ...]:
+        """The functions, in order, that care for one of the bits."""
+        return tuple(gate.function for gate in self._gates if gate.bits & bits)
 
 
 class CoreGates:
