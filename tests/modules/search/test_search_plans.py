@@ -1,5 +1,6 @@
 """What is kept between queries must not be seen: plans, fields that were read, the short way."""
 
+import math
 import random
 
 import pytest
@@ -153,3 +154,21 @@ def test_cursors_expire_and_have_a_limit(balas_server: InProcessServer) -> None:
     dropped = "The index was dropped while the cursor was idle"
     assert client.error("FT.CURSOR", "READ", "i", numbers[1]) == dropped
     assert client.error("FT.CURSOR", "READ", "i", numbers[1]) == "Cursor not found"
+
+
+def test_scores_are_bent_or_shares_of_the_best(balas_server: InProcessServer) -> None:
+    client = balas_server.client()
+    client("FT.CREATE", "i", "SCHEMA", "t", "TEXT")
+    for number, text in enumerate(["hello", "hello hello world", "world", "hello to a long world"]):
+        client("HSET", f"d{number}", "t", text)
+
+    def scores(scorer: str) -> list[float]:
+        shown = ["WITHSCORES", "NOCONTENT", "SCORER", scorer]
+        return [float(score) for score in client("FT.SEARCH", "i", "hello", *shown)[2::2]]
+
+    plain = scores("BM25STD")
+    assert len(plain) == 3
+    assert scores("BM25STD.TANH") == pytest.approx([math.tanh(score / 4) for score in plain])
+    assert scores("BM25STD.NORM") == pytest.approx([score / plain[0] for score in plain])
+    client("CONFIG", "SET", "search-bm25std-tanh-factor", "1")
+    assert scores("BM25STD.TANH") == pytest.approx([math.tanh(score) for score in plain])
