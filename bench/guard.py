@@ -210,7 +210,10 @@ def profile(name: str) -> None:
         run_under_valgrind(Path(folder), [name])
         for path in Path(folder).glob("callgrind.out.*.*"):
             if read(path)[0] == name:
-                subprocess.run(["callgrind_annotate", "--threshold=90", "--inclusive=yes", str(path)], check=True)
+                subprocess.run(
+                    ["callgrind_annotate", "--threshold=90", "--inclusive=yes", str(path)],
+                    check=True,
+                )
 
 
 if __name__ == "__main__":

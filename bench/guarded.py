@@ -56,6 +56,7 @@ GUARDED = (
     Guarded("ZADD", "ZADD zset {+} element:{}"),
     Guarded("ZRANGE", "ZRANGE zset 0 9", 500, before=("ZADD zset {} element:{}",)),
     Guarded("XADD", "XADD stream * field 0123456789abcdef"),
+    Guarded("MULTI of 3", "MULTI ; SET key:{} v ; INCR n:{} ; GET key:{} ; EXEC", KEYS),
     Guarded("EVAL", f"EVAL|{SCRIPT}|1|key:{{}}|value", KEYS),
     Guarded("JSON.SET", f"JSON.SET|doc:{{}}|$|{DOCUMENT}", KEYS, module="ReJSON"),
     Guarded(
@@ -111,9 +112,13 @@ GUARDED = (
 
 
 def encoded(command: str, key: int, number: int) -> bytes:
-    """One request; its words are parted by bars if it has any, by blanks otherwise."""
+    """One request, or several that ` ; ` parts.
+
+    Its words are parted by bars if it has any, by blanks otherwise.
+    """
     text = command.replace("{}", str(key)).replace("{+}", str(number))
-    return encode(*text.split("|" if "|" in text else None))
+    several = (one.split("|" if "|" in one else None) for one in text.split(" ; "))
+    return b"".join(encode(*words) for words in several)
 
 
 def batches(guarded: Guarded, first: int) -> list[bytes]:

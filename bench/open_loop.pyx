@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""An open-loop load: requests leave at moments chosen beforehand, whether the server keeps up or not.
+"""An open-loop load: requests leave at moments chosen beforehand, however slow the server is.
 
 A latency is counted from the moment a request was due, not from when it was sent: so a pause of the
 server is charged to every request that would have come meanwhile (no coordinated omission). The
