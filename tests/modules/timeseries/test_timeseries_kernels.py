@@ -189,3 +189,40 @@ def test_times_reach_as_far_as_64_bits() -> None:
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_what_is_shown_reads_as_the_same(value: float) -> None:
     assert bits(float(shown(value).text)) == bits(value)
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_counted_range_gives_what_the_whole_one_begins_or_ends_with(plain: bool) -> None:
+    chance = random.Random(4)
+    samples = Samples(48, plain)
+    for place in range(600):
+        samples.append(place * 10, chance.choice([place / 4, chance.random()]))
+    assert len(samples.chunks) > 20
+    for _ in range(300):
+        start, end = chance.randrange(-5, 6100), chance.randrange(-5, 6100)
+        count = chance.choice([0, 1, 2, 7, 50, 1000])
+        times, values = samples.range(start, end)
+        assert times.tolist() == [at for at in range(0, 6000, 10) if start <= at <= end]
+        first_times, first_values = samples.range(start, end, count)
+        last_times, last_values = samples.range(start, end, count, True)
+        wanted = min(count, len(times))
+        assert first_times[:wanted].tolist() == times[:wanted].tolist()
+        assert first_values[:wanted].tolist() == values[:wanted].tolist()
+        assert (
+            last_times[len(last_times) - wanted :].tolist() == times[len(times) - wanted :].tolist()
+        )
+        assert last_values[len(last_times) - wanted :].tolist() == (
+            values[len(times) - wanted :].tolist()
+        )
+
+
+def test_values_of_any_size_are_written_as_the_shortest_text_that_reads_the_same() -> None:
+    chance = random.Random(8)
+    values = [chance.uniform(-1, 1) * 10 ** chance.randrange(-300, 300) for _ in range(3000)]
+    values += [float(chance.randrange(10**17)) / 10 ** chance.randrange(12) for _ in range(3000)]
+    for value in values:
+        text = shown(value).text
+        assert float(text) == value
+        digits = text.lower().split("e")[0].replace(".", "").replace("-", "").strip("0")
+        shortest = repr(value).lower().split("e")[0].replace(".", "").replace("-", "").strip("0")
+        assert len(digits) == len(shortest)
