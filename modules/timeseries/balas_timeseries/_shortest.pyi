@@ -1,0 +1,1 @@
+# Of this nothing is seen from Python.
