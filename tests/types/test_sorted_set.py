@@ -14,7 +14,7 @@ from balas.services.rdb.dump import dump
 from balas.services.rdb.format import dump_open, dump_seal
 from balas.services.rdb.writer import RdbWriter
 from balas.structures.listpack import ListPack
-from balas.testing import InProcessServer
+from balas.testing import Both, InProcessServer
 from balas.testing.laws import check_laws, loaded_as
 from balas.types.limits import Limits
 from balas.types.set import Set
@@ -374,3 +374,17 @@ def test_flipped_bits_are_refused_or_harmless(pairs: list[tuple[bytes, float]]) 
         assert isinstance(value, SortedSet)
         value.check_invariants()
         assert len(value) > 0
+
+
+@pytest.mark.parametrize("words", ["ALPHA", "BY nosort", "BY w_*", "ALPHA LIMIT 5 1", "FOO"])
+@pytest.mark.parametrize("command", ["SORT", "SORT_RO"])
+def test_sorting_turns_a_small_one_into_a_table(both: Both, command: str, words: str) -> None:
+    both("ZADD", "z", 1, "a", 2, "b")
+    both("WATCH", "z")
+    both("MULTI")
+    both("EXEC")
+    both("WATCH", "z")
+    both(command, "z", *words.split())
+    both("OBJECT", "ENCODING", "z")
+    both("MULTI")
+    both("EXEC")

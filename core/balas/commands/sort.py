@@ -180,6 +180,10 @@ def sort_or_store(ctx: Context, key: bytes, options: Options) -> Reply:
     value = ctx.read_any(key)
     if value is not None and not isinstance(value, List | Set | SortedSet):
         raise ReplyError(WRONG_TYPE)
+    if isinstance(value, SortedSet):
+        # As in Redis, which sorts no other form, and leaves it in this one.
+        value.spread(ctx.limits)
+        ctx.resized(key)
     if options.unsorted and options.target is not None and isinstance(value, Set):
         # What a set gives first is chance, and must not decide what is stored.
         options.by, options.alphabetic = None, True

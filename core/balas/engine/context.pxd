@@ -46,6 +46,7 @@ cdef class Context:
     cpdef bint delete(self, bytes key, bint lazy=*) except -1
     cpdef bint discard(self, bytes key) except -1
     cpdef int changed(self, bytes key, str event) except -1
+    cpdef int resized(self, bytes key) except -1
     cpdef int changed_by(self, bytes key, str event, int64_t changes) except -1
     cdef int measure(self, Database db, bytes key) except -1
     cpdef int64_t expire_at(self, bytes key) except? -9

@@ -455,6 +455,10 @@ cdef class Context:
         self.changes.frame_dirty += changes
         return self.measure(self.db, key)
 
+    cpdef int resized(self, bytes key) except -1:
+        """Account for a value that takes another form now, but has not changed."""
+        return self.measure(self.db, key)
+
     def changed_in(self, Database db, bytes key, str event) -> None:
         """Report a change in another database."""
         self.changes.report(db, key, event)

@@ -39,6 +39,7 @@ cdef class SortedSet(Value):
     cpdef int64_t rank(self, bytes member) except -2
     cpdef int put(self, bytes member, double score, int options, Limits limits) except -1
     cpdef object increase(self, bytes member, double by, int options, Limits limits)
+    cpdef int spread(self, Limits limits) except -1
     cpdef int prepare(self, int64_t count, int64_t size, Limits limits) except -1
     cpdef bint discard(self, bytes member) except -1
     cpdef int64_t count_scores(self, double score, bint inclusive) except -1

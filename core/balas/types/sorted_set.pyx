@@ -245,6 +245,10 @@ cdef class SortedSet(Value):
         self.take_pack(pack)
         return 0
 
+    cpdef int spread(self, Limits limits) except -1:
+        """Become an index, whatever the size."""
+        return self.to_index(self.length(), limits) if self.is_pack() else 0
+
     cpdef int compact(self, Limits limits) except -1:
         """Become a pack if all members fit, as a result that is about to be stored does."""
         cdef Size size
