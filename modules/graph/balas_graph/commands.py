@@ -60,7 +60,7 @@ class Plans(Module):
             run.parameters, place = plain
             text = text[place:]
         elif text not in self.plans:
-            parser = Parser(text)
+            parser = Parser(text, run.deadline_s)
             compiler = run.compiler = Compiler(self.registry, Executor().embedded)
             constants = parser.parameters()
             try:
@@ -72,7 +72,7 @@ class Plans(Module):
         if found is not None:
             self.plans.move_to_end(text)
             return found, True
-        plan = self.plans[text] = prepare(parser or Parser(text), self.registry)
+        plan = self.plans[text] = prepare(parser or Parser(text, run.deadline_s), self.registry)
         if len(self.plans) > PLANS_MAX:
             _, oldest = self.plans.popitem(last=False)
             oldest.let_go()

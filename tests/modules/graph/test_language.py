@@ -198,6 +198,11 @@ def test_what_is_too_deep_is_refused(graph: Client, query: str) -> None:
     assert graph("GRAPH.QUERY", "g", "RETURN 1")[1] == [[1]]
 
 
+def test_reading_ends_when_time_is_used_up(graph: Client) -> None:
+    query = "RETURN [" + ",".join(["1"] * 20_000) + "]"
+    assert "timed out" in graph.error("GRAPH.QUERY", "g", query, "timeout", 1)
+
+
 def test_long_is_not_deep(graph: Client) -> None:
     items = ",".join(["1", "'a'", "$p", "null"] * 2000)
     assert graph("GRAPH.QUERY", "g", f"CYPHER p=1 RETURN size([{items}])")[1] == [[8000]]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import cached_property
+from time import perf_counter
 from typing import NoReturn
 
-from balas_graph.errors import SyntaxMistake
+from balas_graph.errors import QueryError, SyntaxMistake
 from balas_graph.language.lexer import Token, tokens
 
 # A deeper nesting is refused. The parser takes eleven of Python's thousand frames for each level.
@@ -13,17 +14,30 @@ DEPTH_MAX = 60
 # So often may a text be read again as something else. Without a limit, what is read twice at each
 # level of a nesting would take time without end.
 RETRIES_MAX = 1000
+# The clock is read once in so many expressions, or pieces of the text.
+STEPS_PER_LOOK = 1024
 
 
 class Cursor:
     """Tokens and a position among them."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, deadline_s: float | None = None) -> None:
         self.text = text
-        self.tokens = tokens(text)
+        # The reading of `perf_counter` at which time is used up; None for no limit.
+        self.deadline_s = deadline_s
+        self.looks = 0
+        self.tokens = tokens(text, self.look)
         self.position = 0
         self.depth = 0
         self.retries = 0
+
+    def look(self) -> None:
+        """Raise if time is used up; the clock is read now and then."""
+        self.looks += 1
+        if self.deadline_s is None or self.looks % STEPS_PER_LOOK:
+            return
+        if perf_counter() > self.deadline_s:
+            raise QueryError("Query timed out")
 
     @property
     def token(self) -> Token:

@@ -26,6 +26,7 @@ class ExpressionParser(Cursor):
 
     def expression(self) -> Expression:
         """Any expression."""
+        self.look()
         token, behind = self.token, self.ahead(1)
         if behind.text in ENDS and behind.kind in ("op", "end"):
             # Nothing but a literal or a name: most of what is long.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from typing import NamedTuple
 
 from balas_graph.errors import SyntaxMistake
@@ -41,12 +42,13 @@ class Token(NamedTuple):
     end: int
 
 
-def tokens(text: str) -> list[Token]:
-    """All tokens of a query; the last is of the kind "end"."""
+def tokens(text: str, look: Callable[[], None]) -> list[Token]:
+    """All tokens of a query, with a look at the clock; the last is of the kind "end"."""
     found = []
     position = 0
     read = TOKEN.match
     while position < len(text):
+        look()
         match = read(text, position)
         if match is None:
             raise SyntaxMistake(f"Invalid input '{text[position]}'", text, position)
