@@ -606,7 +606,7 @@ cdef class HashTable:
         been asked for by then: who draws once draws again (SPOP, eviction).
         """
         cdef uint64_t state = self.chance_ahead or chance
-        cdef uint64_t ahead = chance
+        cdef uint64_t ahead = chance, _
         cdef Bucket *drawn[DRAWN_AT_ONCE]
         cdef Bucket *bucket
         cdef Bucket *part
@@ -618,9 +618,8 @@ cdef class HashTable:
         # In a sparse table most draws are in vain: the lines of several are fetched together.
         count = min(1 + self.buckets() * 8 // self.used, <uint64_t> DRAWN_AT_ONCE)
         self.chance_ahead = ahead
-        for at in range(count):
+        for _ in range(count):
             prefetch(self.random_bucket(&ahead))
-        at = 0
         while True:
             if at % count == 0:
                 for at in range(count):

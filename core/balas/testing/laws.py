@@ -38,7 +38,7 @@ HONEST_LOW, HONEST_HIGH = 0.5, 2.0
 # A value that claims to be tiny must not fill the machine.
 VALUES_MAX = 200_000
 # How often memory is measured before a value is said to claim too much.
-MEASUREMENTS = 5
+MEASUREMENTS = 15
 
 
 class LawBroken(AssertionError):

@@ -6,8 +6,7 @@ method is told of `limits` are the server's, `ctx.limits`.
 
 Both are behind one word, `body`: the lowest bit of the address says what is there. The rules a
 reader would get wrong: an object that was just made has no body at all, `prepare` gives it one; a
-score of -0.0 becomes 0 in a pack, as in Redis; all ranges are slices of ranks, from `start` to
-before `stop`, which `count_scores` and `count_members` find.
+score of -0.0 becomes 0 in a pack, as in Redis; ranges are slices of ranks, without their `stop`.
 """
 
 cimport cython

@@ -111,8 +111,10 @@ cpdef int64_t parse_time(bytes text) except? -1:
 cdef int64_t slow_time(bytes text) except? -1:
     """The same for what is long or wrong."""
     cdef int64_t value
+    if not text.removeprefix(b"-").isdigit():
+        raise ReplyError(BAD_TIME)
     try:
-        value = int(text) if text.removeprefix(b"-").isdigit() else 1 << 64
+        value = int(text)
     except OverflowError:
         raise ReplyError(BAD_TIME) from None
     if b"%d" % value != text:
