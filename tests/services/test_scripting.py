@@ -54,6 +54,19 @@ def test_a_real_redis_takes_the_libraries(balas: Any) -> None:
         assert ours("FCALL", "put", 1, "k", "v") == b"OK"
 
 
+def test_what_is_set_aside_goes_on_in_its_own_database(balas: Any) -> None:
+    script = (
+        "redis.call('SELECT', 3) for i = 1, tonumber(ARGV[1]) do redis.call('INCR', 'n') end "
+        "return redis.call('GET', 'n')"
+    )
+    with balas.client() as client:
+        assert client("EVAL", script, 0, 200_000) == b"200000"
+        assert "Slow script detected" in balas.log
+        assert client("GET", "n") is None
+        client("SELECT", 3)
+        assert client("GET", "n") == b"200000"
+
+
 @pytest.mark.parametrize(
     ("argv", "kind", "other"),
     [(("EVAL", SPIN, 0), "SCRIPT", "FUNCTION"), (("FCALL", "spin", 0), "FUNCTION", "SCRIPT")],
