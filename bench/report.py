@@ -21,22 +21,26 @@ def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *lines)) + "\n"
 
 
-def heading(versions: dict[str, str]) -> str:
-    """Title, machine and versions."""
-    measured = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    who = ", ".join(f"{name} {version}" for name, version in versions.items())
+def heading() -> str:
+    """Title and machine."""
     return f"""# Benchmarks
 
-Written by `make bench`, which runs both servers in turn in one run; not edited by hand.
+Written by `make bench` and by `python -m bench.run --only PART`, which run both servers in turn in
+one run; not edited by hand. Each section says when and of which commit it was measured.
 
-- {who}; commit {commit()}
 - {cpu_model()}, {os.cpu_count()} cores
 - Linux {platform.release()}, Python {platform.python_version()}
-- {measured}
 
 Both servers run with `save ""` and `appendonly no` and are otherwise at their defaults. The server
 has one core and the load generator another. Figures are medians over the rounds.
 """
+
+
+def measured(versions: dict[str, str]) -> str:
+    """When, which commit and which servers: the last line of a part's section."""
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    who = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return f"\n*{who}; commit {commit()}; {now}*\n"
 
 
 def throughput(rows: Sequence[Row], keys: int, rounds: int) -> str:

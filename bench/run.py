@@ -1,7 +1,9 @@
 """Balas and a real Redis, measured in turn in one run; writes docs/benchmarks.md.
 
-python -m bench.run                     everything, about half an hour
-python -m bench.run --quick             a short look at everything; writes nothing
+Every part has its section there, which a full measurement of that part alone writes anew.
+
+python -m bench.run                     what every release is measured by, about 20 minutes
+python -m bench.run --quick             a short look at the same; writes nothing
 python -m bench.run --only throughput --tests SET,GET
 python -m bench.run --only persistence,freeing
 python -m bench.run --only clients,values,log,scripts,mixed,transactions,readers,latency,peer
@@ -26,6 +28,7 @@ from bench import (
     collector,
     conditions,
     datasets,
+    document,
     freeing,
     growth,
     latency,
@@ -46,27 +49,8 @@ from bench import (
 )
 from bench.contenders import CONTENDERS, Contender, Cores, info
 
+# What is measured unless parts are named; all parts would take hours.
 PARTS = ("throughput", "memory", "persistence", "pauses", "freeing", "startup", "growth")
-# By name only, so that all of the above stays about half an hour.
-EXTRA_PARTS = (
-    "clients",
-    "values",
-    "log",
-    "scripts",
-    "mixed",
-    "transactions",
-    "readers",
-    "latency",
-    "peer",
-    "collector",
-    "far-growth",
-    "json",
-    "bloom",
-    "search",
-    "graph",
-    "timeseries",
-)
-MODULE_PARTS = ("json", "bloom", "search", "graph", "timeseries", "monitoring")
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 
 
@@ -78,11 +62,11 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--only",
         default=",".join(PARTS),
-        help="parts, of %(default)s; or of " + ",".join(EXTRA_PARTS),
+        help="parts, of " + ",".join(SECTIONS) + "; default: %(default)s",
     )
     parser.add_argument("--tests", help="names of tests, of " + ", ".join(names_of_tests()))
     parser.add_argument("--rounds", type=int, help="rounds of the throughput tests")
-    parser.add_argument("--output", type=Path, help=f"default: docs/{DOCUMENT.name}")
+    parser.add_argument("--output", type=Path, help=f"default: sections of docs/{DOCUMENT.name}")
     return parser.parse_args(argv)
 
 
@@ -101,15 +85,18 @@ def main(argv: Sequence[str]) -> int:
     cores = Cores.choose()
     cores.pin_clients()
     parts = options.only.split(",")
-    text = report.heading(versions(contenders, cores))
+    found = versions(contenders, cores)
+    heading = report.heading()
+    texts = {}
     for part in parts:
         print(f"{part}:", flush=True)
-        text += SECTIONS[part](contenders, cores, options)
-    print("\n" + text)
-    complete = not options.quick and parts == list(PARTS) and len(contenders) == 2
-    output = options.output or (DOCUMENT if complete and not options.tests else None)
-    if output:
-        output.write_text(text)
+        texts[part] = SECTIONS[part](contenders, cores, options) + report.measured(found)
+        print(texts[part], flush=True)
+    complete = not (options.quick or options.tests) and len(contenders) == 2
+    if options.output:
+        options.output.write_text(document.compose(heading, texts, parts))
+    elif complete:
+        document.update(DOCUMENT, heading, texts, tuple(SECTIONS))
     return 0
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from balas.testing import RealRedis
-from bench import memory, report, run, throughput
+from bench import document, memory, report, run, throughput
 from bench.contenders import MULTIPLIER, fill, info
 from bench.throughput import Sample, Workload
 
@@ -43,16 +43,29 @@ def test_keys_are_named_as_redis_benchmark_names_them(real_redis: RealRedis) -> 
         assert info(client, "server")["redis_version"] == "8.2.3"
 
 
-def test_only_a_complete_run_rewrites_the_document(
+def test_full_measurements_write_their_sections_into_the_document(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    document = tmp_path / "benchmarks.md"
-    monkeypatch.setattr(run, "DOCUMENT", document)
-    monkeypatch.setattr(run, "SECTIONS", dict.fromkeys(run.PARTS, lambda *_: "## A part\n"))
+    path = tmp_path / "benchmarks.md"
+    monkeypatch.setattr(run, "DOCUMENT", path)
+    parts = {name: lambda *_, name=name: f"\n## About {name}\n" for name in run.SECTIONS}
+    monkeypatch.setattr(run, "SECTIONS", parts)
     monkeypatch.setattr(run, "versions", lambda *_: {"Redis": "8.2.3"})
     monkeypatch.setattr("bench.contenders.Cores.pin_clients", lambda self: None)
-    for argv in (["--quick"], ["--only", "memory"], ["--servers", "redis"], ["--tests", "SET"]):
+    for argv in (["--quick"], ["--servers", "redis"], ["--tests", "SET"]):
         assert run.main(argv) == 0
-        assert not document.exists()
-    assert run.main([]) == 0
-    assert document.read_text().count("## ") == len(run.PARTS)
+        assert not path.exists()
+    assert run.main(["--only", "graph,memory"]) == 0
+    assert run.main(["--only", "throughput"]) == 0
+    titles = [line for line in path.read_text().splitlines() if line.startswith("## ")]
+    assert titles == ["## About throughput", "## About memory", "## About graph"]
+
+
+def test_a_section_is_replaced_and_the_others_stay(tmp_path: Path) -> None:
+    path = tmp_path / "benchmarks.md"
+    order = ("first", "second")
+    document.update(path, "# Title\n", {"second": "## Two\n", "first": "## One\n", "old": "x"}, order)
+    document.update(path, "# Other title\n", {"first": "## One, anew\n"}, order)
+    text = path.read_text()
+    assert text.startswith("# Other title\n\n<!-- part: first -->\n## One, anew\n\n<!-- ")
+    assert document.sections(text) == {"first": "## One, anew", "second": "## Two"}
