@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 MARK = "<!-- part: {} -->\n"
-SECTION = re.compile(r"^<!-- part: (?P<name>\S+) -->\n(?P<text>.*?)(?=^<!-- part: |\Z)", re.M | re.S)
+SECTION = re.compile(
+    r"^<!-- part: (?P<name>\S+) -->\n(?P<text>.*?)(?=^<!-- part: |\Z)", re.M | re.S
+)
 
 
 def update(path: Path, heading: str, measured: Mapping[str, str], order: Sequence[str]) -> None:

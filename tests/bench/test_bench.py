@@ -64,7 +64,9 @@ def test_full_measurements_write_their_sections_into_the_document(
 def test_a_section_is_replaced_and_the_others_stay(tmp_path: Path) -> None:
     path = tmp_path / "benchmarks.md"
     order = ("first", "second")
-    document.update(path, "# Title\n", {"second": "## Two\n", "first": "## One\n", "old": "x"}, order)
+    document.update(
+        path, "# Title\n", {"second": "## Two\n", "first": "## One\n", "old": "x"}, order
+    )
     document.update(path, "# Other title\n", {"first": "## One, anew\n"}, order)
     text = path.read_text()
     assert text.startswith("# Other title\n\n<!-- part: first -->\n## One, anew\n\n<!-- ")
