@@ -441,6 +441,10 @@ class Wire:
             else:
                 answer.set_result(reply)
 
+    def writelines(self, parts: list[bytes]) -> None:
+        """The same, in parts."""
+        self.write(b"".join(parts))
+
     def _is_confirmation(self, reply: list[Any]) -> bool:
         """Take what confirms a subscription, or its end, to the command that asked for it."""
         asked = self._waiting[0] if self._waiting else None

@@ -47,6 +47,7 @@ cdef class Client:
     cdef public int64_t commands
     cdef public int64_t soft_limit_since_ms
     cdef bint unsent                    # stands in the engine's list of clients to send to
+    cdef bint sent_later                # stands in that of those to send to when the turn is over
     cdef public dict channels           # the keys are what the client is subscribed to, in order
     cdef public dict patterns
     cdef public dict shard_channels

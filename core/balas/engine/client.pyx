@@ -1,8 +1,8 @@
 """A client: who sends requests and gets replies. It has a transport, which may be a socket, a test
 or nothing.
 
-The transport is anything with `write(bytes)`, `close()`, `abort()` and `get_write_buffer_size()`;
-asyncio's fit. What happens when requests run is in `engine.dispatch`.
+The transport is anything with `write(bytes)`, `writelines(list of bytes)`, `close()`, `abort()` and
+`get_write_buffer_size()`; asyncio's fit. What happens when requests run is in `engine.dispatch`.
 """
 
 from enum import IntFlag
@@ -50,6 +50,7 @@ cdef class Client:
         self.transport = transport
         self.parser = RequestParser(settings)
         self.writer = ReplyWriter()
+        self.writer.shares = True
         self.db = db
         self.user = "default"
         self.name = b""
@@ -112,7 +113,8 @@ cdef class Client:
         """Bytes the client costs: its state, its input and its output."""
         return (
             sizeof(Request) * BATCH_MAX + STATE_SIZE + self.parser.memory + self.backlog_size
-            + self.queue_bytes + self.writer.capacity + self.output_pending - self.writer.size
+            + self.queue_bytes + self.writer.capacity + self.writer.parts_size
+            + self.output_pending - self.writer.size
         )
 
     cdef bint hold(self) noexcept:
@@ -136,15 +138,16 @@ cdef class Client:
 
     cpdef int flush(self) except -1:
         """Give the transport everything that was written."""
-        cdef bytes data
         if self.writer.size == 0:
             return 0
         if self.closed or self.transport is None:
             self.writer.truncate(0)
             return 0
-        data = self.writer.take()
-        self.output_bytes += len(data)
-        self.transport.write(data)
+        self.output_bytes += self.writer.size
+        if self.writer.parts_size:
+            self.transport.writelines(self.writer.take_parts())
+        else:
+            self.transport.write(self.writer.take())
         return 0
 
     def shrink(self) -> None:

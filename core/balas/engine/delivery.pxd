@@ -15,6 +15,9 @@ cdef class Delivery:
     cdef int active                         # clients whose requests are being run, nested
     cdef list deferred                      # pushes that wait for a reply: (client, bytes)
     cdef list unsent                        # clients with pushes that are not handed over yet
+    cdef list later                         # clients whose replies are sent when the turn is over
+    # Set by who drives the engine: runs a function when this turn of the event loop is over.
+    cdef public object call_soon
 
     cpdef int send(self, Client client) except -1
     cdef bint cut_off(self, Client client) except -1
@@ -22,3 +25,4 @@ cdef class Delivery:
     cdef int push_directly(self, Client client, bytes data) except -1
     cdef int push_deferred(self) except -1
     cdef int send_unsent(self) except -1
+    cdef int send_later(self, Client client) except -1

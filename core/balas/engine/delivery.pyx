@@ -28,6 +28,7 @@ cdef class Delivery:
         self.held = {}
         self.deferred = []
         self.unsent = []
+        self.later = []
         self.output_limit_least = INT64_MAX
 
     cpdef int send(self, Client client) except -1:
@@ -48,6 +49,24 @@ cdef class Delivery:
         if client.closing and not client.closed and client.transport is not None:
             client.transport.close()
         return 0
+
+    cdef int send_later(self, Client client) except -1:
+        """Send what was written at the end of this turn of the event loop, if not before."""
+        if not client.sent_later:
+            client.sent_later = True
+            if not self.later:
+                self.call_soon(self.send_put_off)
+            self.later.append(client)
+        return 0
+
+    def send_put_off(self) -> None:
+        """The turn is over."""
+        cdef Client client
+        later, self.later = self.later, []
+        for client in later:
+            client.sent_later = False
+            if not client.closed and not client.processing:
+                self.send(client)
 
     cdef bint cut_off(self, Client client) except -1:
         """Whether the client was disconnected because it leaves too much of its output unread."""

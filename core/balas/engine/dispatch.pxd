@@ -33,15 +33,17 @@ cdef class Engine(Reception):
     cdef public object on_protocol_error    # called with a client and what is wrong with its input
     cdef public object on_query_limit       # called with a client that sent too much at once
     cdef public object on_attack            # called with a client that is a web browser
-    # Set by who drives the engine: runs a coroutine beside it, and a function when this turn of the
-    # event loop is over.
+    # Set by who drives the engine: runs a coroutine beside it.
     cdef public object spawn
-    cdef public object call_soon
     cdef readonly dict awaited              # client id to the `async def` command under way
     cdef public object error_observer
+    cdef bint more_comes                    # of the client that is served, and is there already
     cdef int64_t last_ns
     cdef bint serving
 
+    cdef int note_input(self, Client client, Py_ssize_t size) except -1
+    cdef bint awaits_long(self, Client client) noexcept
+    cdef int receive_placed(self, Client client, Py_ssize_t size, bint more) except -1
     cpdef int receive(self, Client client, bytes data) except -1
     cdef int process(self, Client client) except -1
     cdef int run_batch(self, Client client, int count) except -1

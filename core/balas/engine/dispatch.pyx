@@ -61,6 +61,8 @@ cdef enum:
     SLICE_NS = 1000000
     # So much at once means that more is there, which the event loop would read at once, many times.
     FULL_READ = 128 * 1024
+    # Replies that wait for more requests to be read are sent at this size.
+    SENT_LATER_MAX = 64 * 1024
 
 # What a web browser says that was lured into talking to us.
 cdef frozenset ATTACKS = frozenset((b"post", b"host:"))
@@ -127,14 +129,42 @@ cdef class Engine(Reception):
 
     # --- input ------------------------------------------------------------------------------------
 
-    cpdef int receive(self, Client client, bytes data) except -1:
-        """Take what a client sent: run the requests it completes and send the replies."""
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
+    cdef int note_input(self, Client client, Py_ssize_t size) except -1:
+        """Count what a client sent, and look at the clock."""
         client.input_bytes += size
         self.stats.input_bytes += size
         self.stats.reads += 1
         client.active_ms = self.clock.refresh()
         self.access.refresh(self.clock.now_ms)
+        return 0
+
+    cdef bint awaits_long(self, Client client) noexcept:
+        """Whether what the client sends next belongs to a long argument, which can be read to its
+        place (`RequestParser.place`).
+        """
+        return client.parser.awaits_long() and not client.processing and not client.hold()
+
+    cdef int receive_placed(self, Client client, Py_ssize_t size, bint more) except -1:
+        """As `receive`, for what was read to its place already. With `more`, the replies wait until
+        all that has arrived was read, or this turn of the event loop is over.
+        """
+        self.note_input(client, size)
+        if client.parser.placed(size):
+            self.more_comes = more and self.call_soon is not None
+            try:
+                self.process(client)
+            finally:
+                self.more_comes = False
+        elif client.parser.unread() > self.query_buffer_limit:
+            return self.query_limit_reached(client)
+        if size >= FULL_READ and self.call_soon is not None:
+            self.rest(client)
+        return 0
+
+    cpdef int receive(self, Client client, bytes data) except -1:
+        """Take what a client sent: run the requests it completes and send the replies."""
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
+        self.note_input(client, size)
         if client.processing or client.hold():
             if client.closing or client.closed:
                 return 0
@@ -206,6 +236,8 @@ cdef class Engine(Reception):
             self.query_limit_reached(client)
         elif client.leaving and not client.suspended & RESTING:
             self.disconnect(client)
+        elif self.more_comes and client.writer.size < SENT_LATER_MAX and not client.closing:
+            self.send_later(client)
         else:
             self.send(client)
         if self.unsent and not self.active:

@@ -5,6 +5,8 @@ cdef enum:
     # Requests that are parsed, prefetched and executed together.
     BATCH_MAX = 64
     NAME_SLOTS = 512
+    # An argument from this length on is written where it will stay, as soon as it begins to come.
+    LONG_ARGUMENT = 32 * 1024
 
 # One request: where its arguments start in `RequestParser.args`, how many, and what dispatch adds
 # on the way.
@@ -40,6 +42,9 @@ cdef class RequestParser:
     cdef Py_ssize_t capacity
     cdef int64_t args_left           # of the request under way; 0: none
     cdef int64_t bulk_length         # of the argument under way; -1: its length is still to be read
+    cdef PyObject *long_argument     # one under way, of which `long_size` bytes are there; or NULL
+    cdef Py_ssize_t long_size
+    cdef Py_ssize_t long_room        # bytes that can be written there
     cdef Py_ssize_t request_first    # where the arguments of the request under way start
     cdef Py_ssize_t request_start
 
@@ -50,6 +55,12 @@ cdef class RequestParser:
     cdef void drop_batch(self) noexcept
     cdef bint parse_request(self) except -1
     cdef bint parse_inline(self) except -1
+    cdef int make_room(self, Py_ssize_t wanted) except -1
+    cdef bint continue_long(self) except -1
+    cdef bint awaits_long(self) noexcept
+    cdef char *place(self, Py_ssize_t *size) except NULL
+    cdef bint placed(self, Py_ssize_t size) except -1
+    cdef int grow_buffer(self, Py_ssize_t wanted) except -1
     cdef int push_words(self, const char *text, Py_ssize_t size) except -1
     cdef bint parse_header(self) except -1
     cdef bint parse_short_argument(self) except -1

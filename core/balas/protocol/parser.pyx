@@ -6,6 +6,10 @@ the first. It reads straight from the chunk that the network delivered; only the
 request whose end is still to come is copied into its own buffer, which grows with what has arrived
 and never with what was announced.
 
+A long argument whose end is still to come is begun at once as the object it will be: what follows
+is copied there, or read there directly (`place`), so that a long value is written once on its way
+from the socket to the keyspace.
+
 What Redis does and a reader would not expect: the bytes where CR LF ought to stand after an
 argument are skipped without a look; a request with zero or fewer arguments is ignored; a protocol
 error ends the connection, but requests before it are still answered.
@@ -19,7 +23,7 @@ again.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF, PyObject
 from libc.stdint cimport INT32_MAX, int64_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memchr, memcmp, memcpy, memmove
@@ -30,6 +34,8 @@ from balas.structures.numbers cimport string_to_int64
 cdef extern from "Python.h":
     # A new reference: the arguments are held as they are, without Cython counting them.
     PyObject *PyBytes_FromStringAndSize(const char *, Py_ssize_t) except NULL
+    int _PyBytes_Resize(PyObject **, Py_ssize_t) except -1
+    void Py_SET_SIZE(PyObject *, Py_ssize_t)
 
 cdef enum:
     # A line longer than this is no line (Redis's PROTO_INLINE_MAX_SIZE).
@@ -39,6 +45,12 @@ cdef enum:
     UNAUTHENTICATED_BULK_MAX = 16 * 1024
     NAME_LENGTH_MAX = 32
     BUFFER_KEEP_MAX = 64 * 1024
+    # A longer argument is announced than gets room at once. Then its room grows by so many times.
+    LONG_ROOM_MIN = 256 * 1024
+    LONG_GROWTH = 4
+    LINE_END = 2
+    # What is read beyond a long argument at once: mostly the beginning of the next request.
+    BEYOND = 128
 
 
 cdef class ParserSettings:
@@ -91,13 +103,14 @@ cdef class RequestParser:
         self.arg_count = max(self.arg_count, 0)
         for i in range(self.arg_count):
             Py_DECREF(<object> self.args[i])
+        Py_XDECREF(self.long_argument)
         free(self.args)
         free(self.buffer)
 
     @property
     def buffered(self):
         """Bytes received and not yet part of a whole request."""
-        return self.end - self.position
+        return self.unread()
 
     @property
     def incomplete(self):
@@ -107,14 +120,16 @@ cdef class RequestParser:
     @property
     def memory(self):
         """Bytes allocated for input."""
-        return self.capacity + self.arg_capacity * sizeof(void *)
+        return self.capacity + self.long_room + self.arg_capacity * sizeof(void *)
 
     cdef Py_ssize_t unread(self) noexcept:
-        return self.end - self.position
+        return self.end - self.position + self.long_size
 
     def peek(self, size: int) -> bytes:
         """The first bytes of what is buffered."""
-        return self.source[self.position:self.position + min(size, self.unread())]
+        if self.long_size:
+            return PyBytes_AS_STRING(<object> self.long_argument)[:min(size, self.long_size)]
+        return self.source[self.position:min(self.position + size, self.end)]
 
     cpdef void release(self):
         """Free what is allocated, if nothing is in it."""
@@ -135,7 +150,6 @@ cdef class RequestParser:
         """
         cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
         cdef Py_ssize_t wanted
-        cdef char *moved
         if self.position == self.end:
             self.chunk = data
             self.source = PyBytes_AS_STRING(data)
@@ -145,12 +159,7 @@ cdef class RequestParser:
         # Unread bytes are in our own buffer (keep_rest saw to that): append.
         wanted = self.end + size
         if wanted > self.capacity:
-            wanted += wanted // 2
-            moved = <char *> realloc(self.buffer, wanted)
-            if moved == NULL:
-                raise MemoryError
-            self.buffer = moved
-            self.capacity = wanted
+            self.grow_buffer(wanted + wanted // 2)
         memcpy(self.buffer + self.end, PyBytes_AS_STRING(data), size)
         self.source = self.buffer
         self.end += size
@@ -159,14 +168,8 @@ cdef class RequestParser:
     cdef int keep_rest(self) except -1:
         """Move what is left of a request to the front of our own buffer, as input has run out."""
         cdef Py_ssize_t rest = self.end - self.position
-        cdef char *moved
         if self.chunk is not None:
-            if rest > self.capacity:
-                moved = <char *> realloc(self.buffer, rest)
-                if moved == NULL:
-                    raise MemoryError
-                self.buffer = moved
-                self.capacity = rest
+            self.grow_buffer(rest)
             if rest:
                 memcpy(self.buffer, self.source + self.position, rest)
             self.chunk = None
@@ -329,6 +332,8 @@ cdef class RequestParser:
         """The line `$<length>` and the argument; False when it is not all there."""
         cdef int64_t length = self.bulk_length
         cdef Py_ssize_t left
+        if self.long_argument != NULL:
+            return self.continue_long()
         if length < 0:
             if self.position >= self.end:
                 return False
@@ -347,8 +352,10 @@ cdef class RequestParser:
             if length > UNAUTHENTICATED_BULK_MAX and not self.authenticated:
                 return self.fail("unauthenticated bulk length")
             self.bulk_length = length
-        if self.end - self.position < length + 2:
-            return False
+        left = self.end - self.position
+        if left < length + 2:
+            # Nothing is set aside for an argument of which nothing has come.
+            return left > 0 and length >= LONG_ARGUMENT and self.continue_long()
         if self.arg_count == self.request_first:
             self.push(self.settings.name(self.source + self.position, length))
         else:
@@ -357,6 +364,91 @@ cdef class RequestParser:
         self.bulk_length = -1
         self.args_left -= 1
         return True
+
+    # --- long arguments -------------------------------------------------------------------------
+
+    cdef int make_room(self, Py_ssize_t wanted) except -1:
+        """Let the long argument under way have room for `wanted` bytes, with the line end."""
+        cdef Py_ssize_t room
+        if wanted <= self.long_room:
+            return 0
+        room = min(max(wanted, LONG_ROOM_MIN, self.long_room * LONG_GROWTH),
+                   self.bulk_length + LINE_END + BEYOND)
+        # One less: behind its bytes, an object has room for a NUL.
+        if self.long_argument == NULL:
+            self.long_argument = PyBytes_FromStringAndSize(NULL, room - 1)
+        else:
+            self.long_room = 0
+            _PyBytes_Resize(&self.long_argument, room - 1)
+        self.long_room = room
+        return 0
+
+    cdef bint continue_long(self) except -1:
+        """Take what has come of a long argument; False when it is not all there."""
+        cdef Py_ssize_t taken = min(
+            self.bulk_length + LINE_END - self.long_size, self.end - self.position
+        )
+        cdef PyObject *argument
+        if taken:
+            self.make_room(self.long_size + taken)
+            memcpy(PyBytes_AS_STRING(<object> self.long_argument) + self.long_size,
+                   self.source + self.position, taken)
+            self.position += taken
+            self.long_size += taken
+        if self.long_size < self.bulk_length + LINE_END:
+            return False
+        argument = self.long_argument
+        # The line end stays behind the object's end, whose first byte becomes the NUL.
+        Py_SET_SIZE(argument, self.bulk_length)
+        PyBytes_AS_STRING(<object> argument)[self.bulk_length] = 0
+        self.long_argument = NULL
+        self.long_size = self.long_room = 0
+        self.bulk_length = -1
+        self.args_left -= 1
+        self.push(argument)
+        return True
+
+    cdef bint awaits_long(self) noexcept:
+        """Whether what comes next belongs to a long argument, and nothing else waits before it."""
+        return (
+            self.bulk_length >= LONG_ARGUMENT and self.position == self.end and self.error is None
+        )
+
+    cdef char *place(self, Py_ssize_t *size) except NULL:
+        """Where the next bytes of the long argument under way (`awaits_long`) are to be written,
+        and how many may be. `placed` has to be called before anything else.
+        """
+        if self.long_size == self.long_room:
+            self.make_room(self.long_size + 1)
+        size[0] = self.long_room - self.long_size
+        return PyBytes_AS_STRING(<object> self.long_argument) + self.long_size
+
+    cdef bint placed(self, Py_ssize_t size) except -1:
+        """So many bytes were written there; whether the argument is all there now."""
+        cdef Py_ssize_t beyond = self.long_size + size - (self.bulk_length + LINE_END)
+        if beyond > 0:
+            self.grow_buffer(beyond)
+            memcpy(self.buffer,
+                   PyBytes_AS_STRING(<object> self.long_argument) + self.long_size + size - beyond,
+                   beyond)
+            self.source = self.buffer
+            self.position = 0
+            self.end = beyond
+            size -= beyond
+        self.long_size += size
+        self.request_start -= size
+        return self.long_size == self.bulk_length + LINE_END
+
+    cdef int grow_buffer(self, Py_ssize_t wanted) except -1:
+        """Let our own buffer have room for so many bytes."""
+        cdef char *moved
+        if wanted > self.capacity:
+            moved = <char *> realloc(self.buffer, wanted)
+            if moved == NULL:
+                raise MemoryError
+            self.buffer = moved
+            self.capacity = wanted
+        return 0
 
     cdef bint parse_inline(self) except -1:
         """A line of words, as a person types it."""

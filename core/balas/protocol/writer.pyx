@@ -3,6 +3,9 @@
 This is the only place that knows the two protocols apart. What a value becomes is the table in
 docs/architecture.md. The buffer is kept between batches, and given up when one batch has made it
 large or the client is idle.
+
+A writer that `shares` does not copy long strings: they are handed over as the objects they are,
+between parts with what was written before and after them.
 """
 
 from cpython.bytes cimport (
@@ -29,6 +32,8 @@ cdef enum:
     BULK_MARKS = 25
     # A type byte, a number of 20 digits, a line end.
     NUMBER_MAX = 23
+    # From this length on, copying a string takes longer than sending one part more.
+    SHARED_MIN = 16 * 1024
 
 # A value that holds values, or itself, without end must not use up the stack: RecursionError. What
 # scripts return may be 7,995 tables deep, which is more than Python's own limit.
@@ -59,10 +64,13 @@ cdef object no_reply = NO_REPLY
 
 
 cdef class ReplyWriter:
-    """Replies to one client. `resp` is 2 or 3."""
+    """Replies to one client. `resp` is 2 or 3. `size` is what was written since the last time that
+    all was taken; `capacity` what the buffer can hold of it.
+    """
 
     def __cinit__(self):
         self.resp = 2
+        self.parts = []
 
     def __dealloc__(self):
         free(self.buffer)
@@ -71,14 +79,15 @@ cdef class ReplyWriter:
         """A place for `wanted` more bytes; the caller adds to `size` what it used."""
         cdef Py_ssize_t capacity
         cdef char *moved
-        if self.size + wanted > self.capacity:
-            capacity = max(INITIAL, (self.size + wanted) + (self.size + wanted) // 2)
+        cdef Py_ssize_t held = self.size - self.parts_size
+        if held + wanted > self.capacity:
+            capacity = max(INITIAL, (held + wanted) + (held + wanted) // 2)
             moved = <char *> realloc(self.buffer, capacity)
             if moved == NULL:
                 raise MemoryError
             self.buffer = moved
             self.capacity = capacity
-        return self.buffer + self.size
+        return self.buffer + held
 
     cdef int put(self, const char *data, Py_ssize_t size) except -1:
         memcpy(self.room(size), data, size)
@@ -123,12 +132,37 @@ cdef class ReplyWriter:
         self.size += place + 2 - start
         return 0
 
+    cdef inline int put_bytes(self, bytes value) except -1:
+        """A bulk string, which is not copied if that is worth it."""
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(value)
+        if size >= SHARED_MIN and self.shares:
+            return self.share(value)
+        return self.put_bulk(PyBytes_AS_STRING(value), size)
+
+    cdef int share(self, bytes value) except -1:
+        """A bulk string that is not copied."""
+        self.put_number(b"$", PyBytes_GET_SIZE(value))
+        self.end_part()
+        self.parts.append(value)
+        self.size += PyBytes_GET_SIZE(value)
+        self.parts_size = self.size
+        return self.put(b"\r\n", 2)
+
+    cdef int end_part(self) except -1:
+        """Make a part of what is in the buffer."""
+        if self.size > self.parts_size:
+            self.parts.append(
+                PyBytes_FromStringAndSize(self.buffer, self.size - self.parts_size)
+            )
+            self.parts_size = self.size
+        return 0
+
     cpdef int reply(self, object value) except -1:
         """Append one reply value."""
         cdef int overflow
         cdef int64_t number
         if PyBytes_CheckExact(value):
-            return self.put_bulk(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
+            return self.put_bytes(<bytes> value)
         if value is ok:
             return self.put(b"+OK\r\n", 5)
         if type(value) is Status:
@@ -144,7 +178,7 @@ cdef class ReplyWriter:
             try:
                 for item in <list> value:
                     if PyBytes_CheckExact(item):
-                        self.put_bulk(PyBytes_AS_STRING(item), PyBytes_GET_SIZE(item))
+                        self.put_bytes(<bytes> item)
                     else:
                         self.reply(item)
             finally:
@@ -253,11 +287,24 @@ cdef class ReplyWriter:
 
     cpdef bytes take(self):
         """All that was written since the last call."""
-        cdef bytes data = PyBytes_FromStringAndSize(self.buffer, self.size)
+        cdef bytes data
+        if self.parts_size:
+            return b"".join(self.take_parts())
+        data = PyBytes_FromStringAndSize(self.buffer, self.size)
         self.size = 0
         if self.capacity > KEEP_MAX:
             self.release()
         return data
+
+    cpdef list take_parts(self):
+        """The same, in the parts it consists of."""
+        cdef list parts = self.parts
+        self.end_part()
+        self.parts = []
+        self.size = self.parts_size = 0
+        if self.capacity > KEEP_MAX:
+            self.release()
+        return parts
 
     cpdef void release(self):
         """Free the buffer if it holds nothing."""
@@ -270,8 +317,17 @@ cdef class ReplyWriter:
         """Forget everything after the first `size` bytes: a reply that failed half-way, or that is
         not wanted.
         """
-        if 0 <= size < self.size:
-            self.size = size
+        cdef bytes part
+        if not 0 <= size < self.size:
+            return
+        self.size = size
+        while self.parts_size > size:
+            part = self.parts.pop()
+            self.parts_size -= PyBytes_GET_SIZE(part)
+            if self.parts_size <= size:
+                # Its beginning stays, and goes back to where more is written.
+                self.size = self.parts_size
+                self.put(PyBytes_AS_STRING(part), size - self.parts_size)
 
 
 def encode(value: object, resp: int) -> bytes:

@@ -179,6 +179,10 @@ class MemoryTransport:
         if not self.closed:
             self._to_test += data
 
+    def writelines(self, parts: list[bytes]) -> None:
+        """The same, in parts."""
+        self.write(b"".join(parts))
+
     def close(self) -> None:
         """Hang up, from either end; what was sent can still be read."""
         if not self.closed:
