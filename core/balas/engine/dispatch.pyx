@@ -61,6 +61,8 @@ cdef enum:
     SLICE_NS = 1000000
     # So much at once means that more is there, which the event loop would read at once, many times.
     FULL_READ = 128 * 1024
+    # Of a long argument that is read to its place, which is quicker.
+    FULL_PLACED = 1 << 20
     # Replies that wait for more requests to be read are sent at this size.
     SENT_LATER_MAX = 64 * 1024
 
@@ -157,7 +159,7 @@ cdef class Engine(Reception):
                 self.more_comes = False
         elif client.parser.unread() > self.query_buffer_limit:
             return self.query_limit_reached(client)
-        if size >= FULL_READ and self.call_soon is not None:
+        if size >= FULL_PLACED and self.call_soon is not None:
             self.rest(client)
         return 0
 

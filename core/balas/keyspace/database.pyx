@@ -19,11 +19,14 @@ notification) that this file knows nothing of.
 """
 
 cimport cython
+from cpython.bytearray cimport (
+    PyByteArray_AS_STRING, PyByteArray_CheckExact, PyByteArray_GET_SIZE,
+)
 from cpython.bytes cimport (
     PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE,
 )
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
-from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject, _Py_REFCNT
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
@@ -38,6 +41,7 @@ from balas.keyspace.sizes cimport (
     CLASSES, HASHES, LISTS, POWERS, SETS, SORTED_SETS, STRINGS, TIMED_HASHES, class_of,
     class_of_integer,
 )
+from balas.structures.allocator cimport LARGE_BLOCK, PAGE_BYTES, forget_pages
 from balas.structures.hashtable cimport HashTable
 from balas.structures.numbers cimport string_to_int64
 from balas.structures.slabs cimport Slabs, room_of
@@ -51,6 +55,8 @@ cdef enum:
     INTEGER_TEXT_MAX = 20
     # Freeing a value of more than this many allocations is put off, where laziness is asked for.
     LAZY_EFFORT = 64
+    # So is freeing a string of this length: the system takes its pages back one by one.
+    LAZY_LENGTH = 1 << 20
 
 
 cdef object value_of(Database db, Entry *entry):
@@ -146,6 +152,7 @@ cdef int free_some(list waiting, int64_t effort) except -1:
 
 cdef int free_visit(void *account, void *entry) except -1:
     if (<Entry *> entry).kind == OBJECT:
+        give_up_pages(<Entry *> entry)
         Py_DECREF(<object> object_of(<Entry *> entry))
     elif (<Entry *> entry).kind == DORMANT:
         awake(<Account> account, <Entry *> entry)
@@ -167,9 +174,63 @@ cdef int collect_kind(void *search, void *entry) except -1:
     return 0
 
 
-cdef bint is_big(object held) noexcept:
-    """Whether a value takes so long to free that it is freed in steps."""
-    return isinstance(held, Value) and (<Value> held).free_effort() > LAZY_EFFORT
+cdef inline char *text_of(PyObject *held, size_t *size) noexcept:
+    """The bytes of a string; NULL for any other object."""
+    if PyBytes_CheckExact(<object> held):
+        size[0] = PyBytes_GET_SIZE(<object> held)
+        return PyBytes_AS_STRING(<object> held)
+    if PyByteArray_CheckExact(<object> held):
+        size[0] = PyByteArray_GET_SIZE(<object> held)
+        return PyByteArray_AS_STRING(<object> held)
+    return NULL
+
+
+cdef inline void give_up_pages(const Entry *entry) noexcept:
+    """Return the memory of a long string that is about to go for good, if nobody else holds it."""
+    cdef PyObject *held
+    cdef char *text
+    cdef size_t size = 0
+    if entry.kind != OBJECT:
+        return
+    held = object_of(entry)
+    if _Py_REFCNT(held) == 1:
+        text = text_of(held, &size)
+        if size >= LARGE_BLOCK:
+            forget_pages(text, size)
+
+
+cdef bint put_off(PyObject *held, list waiting) noexcept:
+    """Have a value freed in steps if it takes long to free; whether it does."""
+    cdef size_t size = 0
+    if text_of(held, &size) != NULL:
+        if size < LAZY_LENGTH or _Py_REFCNT(held) > 1:
+            return False
+        waiting.append(RetiredText(<object> held))
+        return True
+    if not isinstance(<object> held, Value) or (<Value> held).free_effort() <= LAZY_EFFORT:
+        return False
+    waiting.append(<object> held)
+    return True
+
+
+cdef class RetiredText:
+    """A long string that nobody else holds, whose memory is returned page by page."""
+
+    cdef object text
+    cdef size_t done
+
+    def __init__(self, text):
+        self.text = text
+
+    def free_step(self, effort: int) -> bool:
+        """Return about so many pages; True while there are more."""
+        cdef size_t size = 0, step = effort * PAGE_BYTES
+        cdef char *text = text_of(<PyObject *> self.text, &size)
+        step = min(step, size - self.done)
+        # Whole pages only go if both ends are within the step.
+        forget_pages(text + self.done, min(step + PAGE_BYTES, size - self.done))
+        self.done += step
+        return self.done < size
 
 
 cdef int retire_visit(void *table, void *entry) except -1:
@@ -178,8 +239,8 @@ cdef int retire_visit(void *table, void *entry) except -1:
     cdef PyObject *held
     if (<Entry *> entry).kind == OBJECT:
         held = object_of(<Entry *> entry)
-        if retired.big is not None and is_big(<object> held):
-            retired.big.append(<object> held)
+        if retired.big is None or not put_off(held, retired.big):
+            give_up_pages(<Entry *> entry)
         Py_DECREF(<object> held)
     elif (<Entry *> entry).kind == DORMANT:
         awake(retired.account, <Entry *> entry)
@@ -418,6 +479,9 @@ cdef class Database:
         else:
             self.charge(-entry_memory(entry))
             if is_object(entry):
+                if kind != OBJECT and not self.lazy_overwrite:
+                    # Another object is likely to need the room.
+                    give_up_pages(entry)
                 self.release_object(entry, self.lazy_overwrite)
                 if is_timed(entry):
                     self.deadlines.forget(key_of(entry))
@@ -583,13 +647,15 @@ cdef class Database:
             awake(self.account, entry)
             return
         held = object_of(entry)
-        if lazy and is_big(<object> held):
-            self.retired.append(<object> held)
+        if lazy:
+            put_off(held, self.retired)
         Py_DECREF(<object> held)
 
     cdef void free_entry(self, Entry *entry, bint lazy) noexcept:
         if is_object(entry):
-            self.release_object(entry, lazy)
+            if entry.kind == DORMANT or not lazy or not put_off(object_of(entry), self.retired):
+                give_up_pages(entry)
+            self.release_object(entry, False)
         self.slabs.release(entry, entry_size(entry))
 
     # --- for services and tests -------------------------------------------------------------------

@@ -46,7 +46,7 @@ cdef enum:
     NAME_LENGTH_MAX = 32
     BUFFER_KEEP_MAX = 64 * 1024
     # A longer argument is announced than gets room at once. Then its room grows by so many times.
-    LONG_ROOM_MIN = 256 * 1024
+    LONG_ROOM_MIN = 1 << 20
     LONG_GROWTH = 4
     LINE_END = 2
     # What is read beyond a long argument at once: mostly the beginning of the next request.
