@@ -196,6 +196,7 @@ def serve(config: Config, log: Log, process: Process, watched: str) -> int:
             watch(server, watched)
         rename_commands(config, server.engine.commands)
         collector.engage()
+        collector.IdleCollection(server.engine, log)
         return network.run(server)
     except FatalConfigError as error:
         sys.stderr.write(error.report())

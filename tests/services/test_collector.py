@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from balas.testing import Client, wait_until
+from balas.services.collector import Heap, IdleCollection
+from balas.services.log import Log
+from balas.testing import Client, InProcessServer, wait_until
 from bench.watched import WatchedBalas
 
 # Keeps far more containers than one collection may see, and says what the largest one saw.
@@ -18,6 +20,7 @@ def note(phase, info):
     if phase == "start" and info["generation"] == 2:
         sizes.append(sum(gc.get_count()[:1]) + len(gc.get_objects(1)) + len(gc.get_objects(2)))
 gc.callbacks.append(note)
+gc.collect()
 collector.engage()
 kept = [[number] for number in range(300_000)]
 print(max(sizes), gc.get_freeze_count())
@@ -38,6 +41,65 @@ def test_a_full_collection_sees_only_what_is_new() -> None:
     assert frozen > 280_000
     # What has been frozen is found by a collection of all, once.
     assert (garbage, again) == (1, 0)
+
+
+class CountedHeap(Heap):
+    """A heap that says what it is told to, and how often it was collected."""
+
+    def __init__(self) -> None:
+        self.full = 0
+        self.objects = 50_000
+        self.collected = self.counted = 0
+
+    def full_collections(self) -> int:
+        return self.full
+
+    def frozen(self) -> int:
+        self.counted += 1
+        return self.objects
+
+    def collect(self) -> int:
+        self.collected += 1
+        self.full += 1
+        return 0
+
+
+@pytest.fixture
+def heap(balas_server: InProcessServer) -> CountedHeap:
+    heap = CountedHeap()
+    IdleCollection(balas_server.engine, balas_server.engine.services[Log], heap)
+    return heap
+
+
+def test_old_garbage_is_looked_for_when_it_is_quiet(
+    balas_server: InProcessServer, heap: CountedHeap
+) -> None:
+    client = balas_server.client()
+    balas_server.advance(300_000)
+    assert (heap.collected, heap.counted) == (0, 0), "nothing was frozen"
+    heap.full += 1
+    for _ in range(100):
+        client("PING")
+        balas_server.advance(900)
+    assert heap.collected == 0, "it was never quiet for a second"
+    balas_server.advance(3000)
+    assert heap.collected == 1
+    heap.full += 3
+    balas_server.advance(50_000)
+    assert heap.collected == 1, "a minute has not passed"
+    balas_server.advance(20_000)
+    assert heap.collected == 2
+
+
+def test_it_is_not_looked_for_if_that_would_take_long(
+    balas_server: InProcessServer, heap: CountedHeap
+) -> None:
+    heap.objects = 1_000_000
+    for _ in range(20):
+        heap.full += 1
+        balas_server.advance(70_000)
+    assert heap.collected == 0
+    assert heap.counted == 1, "nor is counted again and again"
 
 
 Story = Callable[[WatchedBalas, Client], None]

@@ -23,6 +23,9 @@ ADD: dict[str, list[tuple[Any, ...]]] = {
         ("JSON.SET", "big", "$", json.dumps({"a": [{"k": [n, "x" * 9]} for n in range(ITEMS)]}))
     ],
     "bloom": [("BF.RESERVE", "big", 0.001, 10**6)],
+    "suggestions": [("FT.SUGADD", "big", f"text {n}", 1) for n in range(ITEMS // 20)],
+    "string": [("SETRANGE", "big", 3_000_000, "x")],
+    "long string": [("SET", "big", "x" * 3_000_000)],
 }
 WAYS: dict[str, list[tuple[Any, ...]]] = {
     "unlink": [("UNLINK", "big")],

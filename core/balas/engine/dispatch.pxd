@@ -66,7 +66,6 @@ cdef class Engine(Reception):
     cdef int write_value(self, Client client, object value) except -1
     cdef int write_late(self, Client client, object value) except -1
     cpdef int write_reply(self, Client client, CommandSpec spec, object value) except -1
-    cdef int rest(self, Client client) except -1
     cdef int query_limit_reached(self, Client client) except -1
     cdef int protocol_error(self, Client client) except -1
     cdef int note_blocked(

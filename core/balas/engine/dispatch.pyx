@@ -77,7 +77,6 @@ cdef int64_t BIT_MUTED = attention.MUTED
 cdef int64_t BIT_MEMORY = attention.MEMORY
 cdef int BLOCKED = Suspended.BLOCKED
 cdef int AWAITING = Suspended.AWAITING
-cdef int CONGESTED = Suspended.CONGESTED
 cdef int RESTING = Suspended.RESTING
 
 
@@ -181,20 +180,6 @@ cdef class Engine(Reception):
             self.rest(client)
         return 0
 
-    def leave(self, Client client) -> None:
-        """The transport is gone. What the client sent is still run unless it waits for something;
-        nobody wants the replies.
-        """
-        client.transport = None
-        if client.closed:
-            return
-        if client.closing or not client.suspended or client.suspended & ~(CONGESTED | RESTING):
-            self.disconnect(client)
-            return
-        client.leaving = True
-        if client.suspended & CONGESTED:
-            self.resume(client, CONGESTED)
-
     cdef int query_limit_reached(self, Client client) except -1:
         self.stats.query_limit_disconnections += 1
         if self.on_query_limit is not None:
@@ -245,22 +230,6 @@ cdef class Engine(Reception):
         if self.unsent and not self.active:
             self.send_unsent()
         return 0
-
-    cdef int rest(self, Client client) except -1:
-        """The client has kept the server busy for long enough: go on with it in the next turn."""
-        if client.hold():
-            return 0
-        client.suspended |= RESTING
-        if client.transport is not None:
-            client.transport.pause_reading()
-        self.call_soon(lambda: self.rested(client))
-        return 0
-
-    def rested(self, Client client) -> None:
-        """Others have had their turn."""
-        if client.transport is not None and not client.closed:
-            client.transport.resume_reading()
-        self.resume(client, RESTING)
 
     cdef int protocol_error(self, Client client) except -1:
         client.writer.error("ERR Protocol error: " + client.parser.error)

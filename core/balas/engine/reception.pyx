@@ -7,8 +7,11 @@ The engine (`engine.dispatch`) is a `Reception` that also runs commands. Service
 from libc.stdint cimport int64_t
 
 from balas.engine import attention
+from balas.engine.client import Suspended
 from balas.engine.client cimport Client
 
+cdef int CONGESTED = Suspended.CONGESTED
+cdef int RESTING = Suspended.RESTING
 cdef int64_t BIT_MUTED = attention.MUTED
 cdef int64_t BIT_MULTI = attention.MULTI
 
@@ -53,6 +56,20 @@ cdef class Reception(Delivery):
         for action in self.on_disconnect:
             action(client)
 
+    def leave(self, Client client) -> None:
+        """The transport is gone. What the client sent is still run unless it waits for something;
+        nobody wants the replies.
+        """
+        client.transport = None
+        if client.closed:
+            return
+        if client.closing or not client.suspended or client.suspended & ~(CONGESTED | RESTING):
+            self.disconnect(client)
+            return
+        client.leaving = True
+        if client.suspended & CONGESTED:
+            self.resume(client, CONGESTED)
+
     def close(self, Client client, at_once: bool = False) -> None:
         """End a connection, after what was written has been sent or (at_once) without."""
         if client.closed or client.transport is None:
@@ -65,6 +82,22 @@ cdef class Reception(Delivery):
             client.closing = True
             if not client.processing:
                 self.send(client)
+
+    cdef int rest(self, Client client) except -1:
+        """The client has kept the server busy for long enough: go on with it in the next turn."""
+        if client.hold():
+            return 0
+        client.suspended |= RESTING
+        if client.transport is not None:
+            client.transport.pause_reading()
+        self.call_soon(lambda: self.rested(client))
+        return 0
+
+    def rested(self, Client client) -> None:
+        """Others have had their turn."""
+        if client.transport is not None and not client.closed:
+            client.transport.resume_reading()
+        self.resume(client, RESTING)
 
     def reset(self, Client client) -> None:
         """Make a client as it was when it came (RESET)."""

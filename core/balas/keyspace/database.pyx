@@ -19,14 +19,11 @@ notification) that this file knows nothing of.
 """
 
 cimport cython
-from cpython.bytearray cimport (
-    PyByteArray_AS_STRING, PyByteArray_CheckExact, PyByteArray_GET_SIZE,
-)
 from cpython.bytes cimport (
     PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE,
 )
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
-from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject, _Py_REFCNT
+from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
@@ -37,11 +34,11 @@ from balas.keyspace.entries cimport (
     Entry, Kind, StringForm, embeds, embeds_later, entry_memory, entry_size, integer_of, is_object,
     measured, object_of, payload, payload_size, string_of, units_of,
 )
+from balas.keyspace.retired cimport give_up_pages, put_off
 from balas.keyspace.sizes cimport (
     CLASSES, HASHES, LISTS, POWERS, SETS, SORTED_SETS, STRINGS, TIMED_HASHES, class_of,
     class_of_integer,
 )
-from balas.structures.allocator cimport LARGE_BLOCK, PAGE_BYTES, forget_pages
 from balas.structures.hashtable cimport HashTable
 from balas.structures.numbers cimport string_to_int64
 from balas.structures.slabs cimport Slabs, room_of
@@ -53,10 +50,6 @@ cdef enum:
     INLINE_MAX = 256
     # The longest text of a 64-bit integer.
     INTEGER_TEXT_MAX = 20
-    # Freeing a value of more than this many allocations is put off, where laziness is asked for.
-    LAZY_EFFORT = 64
-    # So is freeing a string of this length: the system takes its pages back one by one.
-    LAZY_LENGTH = 1 << 20
 
 
 cdef object value_of(Database db, Entry *entry):
@@ -172,65 +165,6 @@ cdef int collect_kind(void *search, void *entry) except -1:
     ):
         collect_key(<void *> (<tuple> search)[1], entry)
     return 0
-
-
-cdef inline char *text_of(PyObject *held, size_t *size) noexcept:
-    """The bytes of a string; NULL for any other object."""
-    if PyBytes_CheckExact(<object> held):
-        size[0] = PyBytes_GET_SIZE(<object> held)
-        return PyBytes_AS_STRING(<object> held)
-    if PyByteArray_CheckExact(<object> held):
-        size[0] = PyByteArray_GET_SIZE(<object> held)
-        return PyByteArray_AS_STRING(<object> held)
-    return NULL
-
-
-cdef inline void give_up_pages(const Entry *entry) noexcept:
-    """Return the memory of a long string that is about to go for good, if nobody else holds it."""
-    cdef PyObject *held
-    cdef char *text
-    cdef size_t size = 0
-    if entry.kind != OBJECT:
-        return
-    held = object_of(entry)
-    if _Py_REFCNT(held) == 1:
-        text = text_of(held, &size)
-        if size >= LARGE_BLOCK:
-            forget_pages(text, size)
-
-
-cdef bint put_off(PyObject *held, list waiting) noexcept:
-    """Have a value freed in steps if it takes long to free; whether it does."""
-    cdef size_t size = 0
-    if text_of(held, &size) != NULL:
-        if size < LAZY_LENGTH or _Py_REFCNT(held) > 1:
-            return False
-        waiting.append(RetiredText(<object> held))
-        return True
-    if not isinstance(<object> held, Value) or (<Value> held).free_effort() <= LAZY_EFFORT:
-        return False
-    waiting.append(<object> held)
-    return True
-
-
-cdef class RetiredText:
-    """A long string that nobody else holds, whose memory is returned page by page."""
-
-    cdef object text
-    cdef size_t done
-
-    def __init__(self, text):
-        self.text = text
-
-    def free_step(self, effort: int) -> bool:
-        """Return about so many pages; True while there are more."""
-        cdef size_t size = 0, step = effort * PAGE_BYTES
-        cdef char *text = text_of(<PyObject *> self.text, &size)
-        step = min(step, size - self.done)
-        # Whole pages only go if both ends are within the step.
-        forget_pages(text + self.done, min(step + PAGE_BYTES, size - self.done))
-        self.done += step
-        return self.done < size
 
 
 cdef int retire_visit(void *table, void *entry) except -1:

@@ -166,6 +166,15 @@ class Suggestions(Value):
         """One for each string."""
         return max(len(self.entries), 1)
 
+    def free_step(self, effort: int) -> bool:
+        """Give up so many strings; True while there are more."""
+        if self._order:
+            del self._order[-effort:]
+            return True
+        for _ in range(min(effort, len(self.entries))):
+            self.entries.popitem()
+        return bool(self.entries)
+
 
 def single(value: float) -> float:
     """The value rounded to 32 bits, as scores are kept."""
