@@ -62,7 +62,7 @@ class Turn(NamedTuple):
 
 
 class Turns:
-    """Times the turns of an event loop by the CPU time of its thread; each turn asks for the next."""
+    """Times the turns of an event loop by CPU time of its thread; each turn asks for the next."""
 
     def __init__(self, path: str, loop: asyncio.AbstractEventLoop) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

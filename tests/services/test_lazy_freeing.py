@@ -54,6 +54,12 @@ def server() -> Any:
         yield made
 
 
+def effort_of(server: InProcessServer) -> int:
+    """How many allocations freeing the big value takes, or for a string, how many pages it has."""
+    value: Any = server.engine.databases[0].get(b"big")
+    return len(value) // 4096 if isinstance(value, bytes | bytearray) else value.free_effort()
+
+
 def steps_until_freed(server: InProcessServer) -> int:
     """Free what waits in small steps; how many there were."""
     steps = 0
@@ -70,11 +76,13 @@ def test_every_kind_is_freed_in_steps(server: InProcessServer, kind: str) -> Non
     before = server.engine.account.total
     client.pipeline(*ADD[kind])
     assert server.engine.account.total - before > 100_000
+    effort = effort_of(server)
     client("UNLINK", "big")
     assert client("EXISTS", "big") == 0
     assert server.engine.account.total - before < 2000
     assert pending(client) == 1
-    assert steps_until_freed(server) > 5
+    # No step does much more than it is asked for: some do a bucket or a block too much.
+    assert steps_until_freed(server) > max(effort // (3 * STEP), 5)
     assert pending(client) == 0
 
 

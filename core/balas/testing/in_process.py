@@ -34,7 +34,8 @@ class InProcessServer:
 
     `options` are as for `BalasProcess`: nothing is saved unless they say so. Files go to
     `directory` or, without one, to a temporary folder that is removed at the end. `seed` decides
-    all chance. With `bundled=False` only the core is there.
+    all chance. With `bundled=False` only the core is there. `clock` is in place of one that stands
+    still but for `advance`.
     """
 
     def __init__(
@@ -45,13 +46,14 @@ class InProcessServer:
         bundled: bool = True,
         seed: int = 0,
         now_ms: int = START_MS,
+        clock: FakeClock | None = None,
     ) -> None:
         self._temporary = None if directory else tempfile.mkdtemp(prefix="balas-test-")
         self.directory = directory or Path(str(self._temporary))
         self.options = {"save": "", **(options or {})}
         self.bundled = bundled
         self.seed = seed
-        self.clock = FakeClock(now_ms)
+        self.clock = clock or FakeClock(now_ms)
         self.loop = asyncio.new_event_loop()
         self._log = bytearray()
         self._tasks: set[asyncio.Task[Any]] = set()
