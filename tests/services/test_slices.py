@@ -1,9 +1,9 @@
 """How much is done in one piece while clients wait, counted: the clock moves when it is read.
 
-Whatever takes its turn beside the requests has to look at the clock again and again, and to end when
-its time is up. Here each look costs a tenth of a slice, so that a slice is about ten steps, however
-fast the machine. A kind of work that does not look, or does much between two looks, is told by how
-few slices it needs.
+Whatever takes its turn beside the requests has to look at the clock again and again, and to end
+when its time is up. Here each look costs a tenth of a slice, so that a slice is about ten steps,
+however fast the machine. A kind of work that does not look, or does much between two looks, is told
+by how few slices it needs.
 """
 
 from collections.abc import Callable, Iterator
