@@ -119,7 +119,8 @@ GRAMMAR = {
     "MSET": rule(PAIRS),
     "MSETNX": rule(PAIRS),
     "OBJECT ENCODING": rule(KEY),
-    "OBJECT REFCOUNT": rule(KEY),
+    # Not OBJECT REFCOUNT: within a transaction Redis counts the queued arguments, too, that share
+    # the value. What it says otherwise is in a transcript.
     "PERSIST": rule(KEY),
     "PEXPIRE": rule(KEY, SECONDS, CONDITION),
     "PEXPIREAT": rule(KEY, MOMENT_MS, CONDITION),
