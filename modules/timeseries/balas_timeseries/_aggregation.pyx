@@ -19,7 +19,7 @@ from libc.math cimport INFINITY, NAN, isinf, sqrt
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc, realloc
 
-from balas_timeseries._chunk cimport Chunk
+from balas_timeseries._chunk cimport Chunk, Span
 
 import numpy as np
 
@@ -313,6 +313,7 @@ def aggregate_chunks(list chunks, int64_t start, int64_t end, kinds, int64_t wid
     cdef Walk walk = Walk(kinds, width, align)
     cdef Chunk chunk
     cdef int64_t most = 0, low, high
+    cdef Span span = Span(end, start, -1)
     for chunk in chunks:
         most = max(most, chunk.count)
     cdef int64_t *times = <int64_t *>malloc((most + 1) * sizeof(int64_t))
@@ -321,7 +322,7 @@ def aggregate_chunks(list chunks, int64_t start, int64_t end, kinds, int64_t wid
         if times == NULL or values == NULL:
             raise MemoryError
         for chunk in chunks:
-            low, high = 0, chunk.fill_until(times, values, end)
+            low, high = 0, chunk.fill_until(times, values, span)
             while low < high and times[low] < start:
                 low += 1
             while high > low and times[high - 1] > end:

@@ -5,6 +5,11 @@ ctypedef enum Form:
     FLOATS       # any double
     PLAIN        # not compressed
 
+cdef enum:
+    # One sample for each of 2 ** so many bytes that a chunk may have is the most. To find a sample,
+    # all before it in its chunk are decoded, which takes long where very many have room.
+    SHARE_SHIFT = 2
+
 # How the next sample is coded.
 cdef struct Coder:
     int64_t bits            # that are used
@@ -15,6 +20,17 @@ cdef struct Coder:
     uint64_t value_mean
     int leading
     int trailing
+
+# Which samples are wanted: up to `end`, and of those only the first `count` (-1: all) from `start`.
+cdef struct Span:
+    int64_t end
+    int64_t start
+    int64_t count
+
+# How far decoding goes: as long as no timestamp is above the limit, to `stop` samples.
+cdef struct Progress:
+    int64_t limit
+    int64_t stop
 
 cdef class Chunk:
     cdef unsigned char *data
@@ -41,12 +57,14 @@ cdef class Chunk:
     cdef int start(self, int64_t timestamp, double value) except -1
     cdef bint fill(self, int64_t *timestamps, double *values) noexcept nogil
     cdef int64_t fill_until(
-        self, int64_t *timestamps, double *values, int64_t end
+        self, int64_t *timestamps, double *values, Span span
     ) noexcept nogil
     cdef int64_t fill_decimal(
-        self, int64_t *timestamps, double *values, int64_t end
+        self, int64_t *timestamps, double *values, Span span, Progress *progress
     ) noexcept nogil
-    cdef int64_t fill_floats(self, int64_t *timestamps, double *values, int64_t end) noexcept nogil
+    cdef int64_t fill_floats(
+        self, int64_t *timestamps, double *values, Span span, Progress *progress
+    ) noexcept nogil
     cdef int trim(self) except -1
     cpdef Chunk copy(self)
 

@@ -145,6 +145,23 @@ cdef inline int64_t shifted(int64_t number) noexcept nogil:
     return number >> DRIFT_SHIFT
 
 
+cdef inline void begin(Progress *progress, Span span, int64_t count) noexcept nogil:
+    """Start to decode: all samples, or so many from the beginning of the span."""
+    progress.stop = count
+    progress.limit = span.end if span.count < 0 else min(span.start - 1, span.end)
+
+
+cdef inline void go_on(
+    Progress *progress, Span span, int64_t timestamp, int64_t place
+) noexcept nogil:
+    """A sample lies beyond the limit: it begins what is wanted, or ends it."""
+    if timestamp > span.end:
+        progress.stop = place + 1
+    else:
+        progress.limit = span.end
+        progress.stop = min(progress.stop, place + max(span.count, 1))
+
+
 cdef class Chunk:
     """Samples in rising order of time, in at most `size_bytes` of memory."""
 
@@ -292,7 +309,10 @@ cdef class Chunk:
             self.put(<uint64_t>timestamp, 64)
             self.put(bits_of(value), 64)
         else:
-            if self.coder.bits + LONGEST_BITS > self.size_bytes * 8:
+            if (
+                self.coder.bits + LONGEST_BITS > self.size_bytes * 8
+                or self.count > self.size_bytes >> SHARE_SHIFT
+            ):
                 return False
             if self.form == DECIMAL and not units_of(value, self.decimals, &unit):
                 if self.recode(value) == -2:
@@ -337,40 +357,48 @@ cdef class Chunk:
 
     cdef bint fill(self, int64_t *timestamps, double *values) noexcept nogil:
         """Decode all samples into two arrays of `count`; False if the bits are none of ours."""
-        return self.fill_until(timestamps, values, INT64_MAX) == self.count
+        cdef Span all_of_it = Span(INT64_MAX, 0, -1)
+        return self.fill_until(timestamps, values, all_of_it) == self.count
 
     cdef int64_t fill_until(
-        self, int64_t *timestamps, double *values, int64_t end
+        self, int64_t *timestamps, double *values, Span span
     ) noexcept nogil:
-        """Decode the samples up to a time, and perhaps one more; how many, -1 if the bits are none
-        of ours.
+        """Decode the samples up to the end of a span, and perhaps one more; how many, -1 if the
+        bits are none of ours.
         """
         cdef int64_t i
+        cdef Progress progress
         if self.count == 0:
             return 0
+        begin(&progress, span, self.count)
         if self.form == PLAIN:
-            for i in range(self.count):
+            i = 0
+            while i < progress.stop:
                 memcpy(&timestamps[i], self.data + SAMPLE_BYTES * i, 8)
                 memcpy(&values[i], self.data + SAMPLE_BYTES * i + 8, 8)
-                if timestamps[i] > end:
-                    return i + 1
-            return self.count
+                if timestamps[i] > progress.limit:
+                    go_on(&progress, span, timestamps[i], i)
+                i += 1
+            return progress.stop
         memcpy(&timestamps[0], self.data, 8)
         memcpy(&values[0], self.data + 8, 8)
+        if timestamps[0] > progress.limit:
+            go_on(&progress, span, timestamps[0], 0)
         if self.form == DECIMAL:
-            return self.fill_decimal(timestamps, values, end)
-        return self.fill_floats(timestamps, values, end)
+            return self.fill_decimal(timestamps, values, span, &progress)
+        return self.fill_floats(timestamps, values, span, &progress)
 
     cdef int64_t fill_decimal(
-        self, int64_t *timestamps, double *values, int64_t end
+        self, int64_t *timestamps, double *values, Span span, Progress *progress
     ) noexcept nogil:
         cdef const unsigned char *data = self.data
-        cdef int64_t position = 128, i, timestamp = timestamps[0], delta = 0, unit = 0
+        cdef int64_t stop = progress.stop, limit = progress.limit
+        cdef int64_t position = 128, i = 1, timestamp = timestamps[0], delta = 0, unit = 0
         cdef int64_t drift = 0, change
         cdef uint64_t time_mean = 0, value_mean = 0
         cdef double power = POWERS[self.decimals]
         units_of(values[0], self.decimals, &unit)
-        for i in range(1, self.count):
+        while i < stop:
             delta += take_residual(data, &position, &time_mean)
             timestamp += delta
             timestamps[i] = timestamp
@@ -380,16 +408,21 @@ cdef class Chunk:
             values[i] = <double>unit / power
             if position > self.coder.bits:
                 return -1
-            if timestamp > end:
-                return i + 1
-        return self.count
+            if timestamp > limit:
+                go_on(progress, span, timestamp, i)
+                stop, limit = progress.stop, progress.limit
+            i += 1
+        return stop
 
-    cdef int64_t fill_floats(self, int64_t *timestamps, double *values, int64_t end) noexcept nogil:
+    cdef int64_t fill_floats(
+        self, int64_t *timestamps, double *values, Span span, Progress *progress
+    ) noexcept nogil:
         cdef const unsigned char *data = self.data
-        cdef int64_t position = 128, i, timestamp = timestamps[0], delta = 0
+        cdef int64_t stop = progress.stop, limit = progress.limit
+        cdef int64_t position = 128, i = 1, timestamp = timestamps[0], delta = 0
         cdef uint64_t time_mean = 0, bits = bits_of(values[0])
         cdef int trailing = 0, length = 0
-        for i in range(1, self.count):
+        while i < stop:
             delta += take_residual(data, &position, &time_mean)
             timestamp += delta
             timestamps[i] = timestamp
@@ -404,9 +437,11 @@ cdef class Chunk:
             memcpy(&values[i], &bits, 8)
             if position > self.coder.bits:
                 return -1
-            if timestamp > end:
-                return i + 1
-        return self.count
+            if timestamp > limit:
+                go_on(progress, span, timestamp, i)
+                stop, limit = progress.stop, progress.limit
+            i += 1
+        return stop
 
     cdef int trim(self) except -1:
         """Give back the room that is not used: nothing more is to be appended soon."""

@@ -22,5 +22,5 @@ cdef class Samples:
     cpdef int forget(self, int64_t edge) except -1
     cdef list encoded(self, object times, object values, int decimals)
     cdef int replace(self, int64_t place, int64_t count, list chunks) except -1
-    cdef list needed(self, list chunks, int64_t start, int64_t end, int64_t count, bint backwards)
+    cdef list needed(self, int64_t start, int64_t end, int64_t count, bint backwards)
     cdef int merge(self, int64_t low, int64_t high) except -1

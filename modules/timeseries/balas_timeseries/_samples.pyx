@@ -7,7 +7,7 @@ neighbour, if both are almost empty. There is always a last chunk, if need be wi
 
 from libc.stdint cimport int64_t
 
-from balas_timeseries._chunk cimport DECIMAL, PLAIN, Chunk, new_chunk
+from balas_timeseries._chunk cimport DECIMAL, PLAIN, SHARE_SHIFT, Chunk, Span, new_chunk
 
 import numpy as np
 
@@ -141,7 +141,10 @@ cdef class Samples:
         while low < high and low + 1 < len(self.chunks):
             chunk, other = <Chunk>self.chunks[low], <Chunk>self.chunks[low + 1]
             # Half a chunk at most, so that the next sample does not part them again.
-            if (chunk.coder.bits + other.coder.bits) >> 3 > self.chunk_bytes >> 1:
+            if (
+                (chunk.coder.bits + other.coder.bits) >> 3 > self.chunk_bytes >> 1
+                or chunk.count + other.count > self.chunk_bytes >> (SHARE_SHIFT + 1)
+            ):
                 low += 1
                 continue
             times, values = (np.concatenate(one) for one in zip(chunk.decode(), other.decode()))
@@ -192,26 +195,39 @@ cdef class Samples:
             if chunk.count and chunk.last >= start and chunk.first <= end
         ]
 
-    cdef list needed(self, list chunks, int64_t start, int64_t end, int64_t count, bint backwards):
-        """Those of the chunks that hold the first, or the last, `count` samples of a span."""
-        cdef int64_t size = len(chunks), taken = 0
+    cdef list needed(self, int64_t start, int64_t end, int64_t count, bint backwards):
+        """The chunks that hold the first, or the last, `count` samples of a span."""
+        cdef int64_t place = self.place(end if backwards else start)
         cdef Chunk chunk
-        while taken < size and count > 0:
-            chunk = chunks[size - 1 - taken if backwards else taken]
-            if chunk.first >= start and chunk.last <= end:
-                count -= chunk.count
-            taken += 1
-        return chunks[size - taken:] if backwards else chunks[:taken]
+        cdef list found = []
+        # Of the chunk at either end of the span it is not known how many samples lie within.
+        while 0 <= place < len(self.chunks) and count > 0:
+            chunk = <Chunk>self.chunks[place]
+            if chunk.first > end or (backwards and chunk.last < start):
+                break
+            if chunk.count and chunk.last >= start:
+                found.append(chunk)
+                if chunk.first >= start and chunk.last <= end:
+                    count -= chunk.count
+            place += -1 if backwards else 1
+        if backwards:
+            found.reverse()
+        return found
 
     def range(self, int64_t start, int64_t end, int64_t count=-1, bint backwards=False):
         """The samples from `start` to `end`, both included, as two arrays. With a `count` at
         least as many of the first of them, or `backwards` of the last.
         """
-        cdef list chunks = self.within(start, end)
+        cdef list chunks
         cdef int64_t total = 0, at = 0
         cdef Chunk chunk
-        if count >= 0:
-            chunks = self.needed(chunks, start, end, count, backwards)
+        cdef Span span = Span(end, start, -1 if backwards else count)
+        if start > end:
+            chunks = []
+        elif count < 0:
+            chunks = self.within(start, end)
+        else:
+            chunks = self.needed(start, end, count, backwards)
         for chunk in chunks:
             total += chunk.count
         times = np.empty(total, dtype=np.int64)
@@ -219,7 +235,7 @@ cdef class Samples:
         cdef int64_t[::1] to_times = times
         cdef double[::1] to_values = values
         for chunk in chunks:
-            at += chunk.fill_until(&to_times[at], &to_values[at], end)
+            at += chunk.fill_until(&to_times[at], &to_values[at], span)
         if at < total:
             times, values, total = times[:at], values[:at], at
         if total and (to_times[0] < start or to_times[total - 1] > end):

@@ -67,7 +67,7 @@ def test_the_last_value_of_a_chunk_can_be_replaced(all_values: list[float]) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "most"), [("steady", 0.3), ("counter", 1.1), ("gauge", 1.0), ("noise", 9.5)]
+    ("name", "most"), [("steady", 0.5), ("counter", 1.2), ("gauge", 1.1), ("noise", 9.5)]
 )
 def test_measured_values_take_few_bytes(name: str, most: float) -> None:
     chance = random.Random(name)
@@ -81,6 +81,11 @@ def test_measured_values_take_few_bytes(name: str, most: float) -> None:
             level = chance.random()
         samples[place * 10_000] = level
     assert filled(samples).room_bytes / len(samples) < most
+
+
+def test_a_sample_is_found_without_decoding_thousands() -> None:
+    steady = filled({place * 1000: 50.0 for place in range(20_000)})
+    assert max(chunk.count for chunk in steady.chunks) <= 1025
 
 
 def test_a_float_turns_one_chunk_of_decimals_over() -> None:
