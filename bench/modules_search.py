@@ -10,8 +10,6 @@ from itertools import accumulate
 from random import Random
 from statistics import median
 
-import numpy as np
-
 from balas.testing import BalasProcess, Client, RealRedis, ServerProcess
 from balas.testing.wire import encode
 from bench.contenders import OPTIONS, Cores
@@ -21,7 +19,6 @@ DOCUMENTS = 50_000
 WORDS_EACH = 100
 VOCABULARY = 20_000
 SEED = 7
-VECTORS, DIMENSION, QUERIES = 100_000, 128, 20
 BATCH = 500
 SCHEMA = (  # noqa: SIM905
     "text TEXT number NUMERIC SORTABLE tag TAG tag AS kind TAG SORTABLE"
@@ -121,71 +118,6 @@ def aggregations() -> list[tuple[str, tuple[str, ...]]]:
     ]
 
 
-def vectors() -> tuple[list[bytes], list[bytes]]:
-    """The requests that store vectors, several in each, and some vectors to ask for."""
-    chance = np.random.default_rng(SEED)
-    rows = chance.normal(size=(VECTORS, DIMENSION)).astype(np.float32)
-    asked = chance.normal(size=(QUERIES, DIMENSION)).astype(np.float32)
-    made = [
-        encode("HSET", f"vec:{number}", "vector", row.tobytes(), "part", str(number % 100))
-        for number, row in enumerate(rows)
-    ]
-    batches = [b"".join(made[i : i + BATCH]) for i in range(0, VECTORS, BATCH)]
-    return batches, [row.tobytes() for row in asked]
-
-
-def knn(index: str, query: str, vector: bytes) -> bytes:
-    """A request for the ten nearest."""
-    tail = ("PARAMS", "2", "b", vector, "SORTBY", "__vector_score", "NOCONTENT")
-    return encode("FT.SEARCH", index, query, *tail, "DIALECT", "2", "TIMEOUT", "0")
-
-
-def measure_vectors(cores: Cores, names: Sequence[str], rounds: int) -> str:
-    """The nearest of many vectors, by comparing all and by a graph: CPU, and how many are right."""
-    lines = []
-    batches, asked = vectors()
-    nearest = "[KNN 10 @vector $b{}]"
-    kinds = [
-        ("FLAT, KNN 10", "flat", "*=>" + nearest.format("")),
-        ("FLAT, KNN 10 of a tenth", "flat", "@part:[0 9]=>" + nearest.format("")),
-        ("FLAT, KNN 10 of a half", "flat", "@part:[0 49]=>" + nearest.format("")),
-        ("HNSW, KNN 10", "hnsw", "*=>" + nearest.format(" EF_RUNTIME 500")),
-    ]
-    with ExitStack() as stack:
-        clients = {}
-        for name in names:
-            server = stack.enter_context(SERVERS[name](OPTIONS, pin_to_core=cores.server))
-            client = stack.enter_context(server.client(timeout_s=600))
-            clients[name] = server, client
-            for algorithm in ("FLAT", "HNSW"):
-                of = f"TYPE FLOAT32 DIM {DIMENSION} DISTANCE_METRIC L2".split(" ")
-                head = ("FT.CREATE", algorithm.lower(), "SCHEMA", "vector", "VECTOR", algorithm)
-                client(*head, "6", *of, "part", "NUMERIC")
-            for batch in batches:
-                client.send_raw(batch)
-                for _ in range(BATCH):
-                    client.read()
-        for what, index, query in kinds:
-            found: dict[str, list[float]] = {name: [] for name in names}
-            recall: dict[str, float] = {}
-            for name, (server, client) in clients.items():
-                hits = 0
-                for vector in asked:
-                    client.send_raw(knn(index, query, vector))
-                    answer = set(client.read()[1:])
-                    client.send_raw(knn("flat", query.replace(" EF_RUNTIME 500", ""), vector))
-                    hits += len(answer & set(client.read()[1:]))
-                recall[name] = hits / (10 * len(asked))
-                for _ in range(rounds):
-                    found[name].append(run_one(server, client, knn(index, query, asked[0]), 50))
-            middle = [median(found[name]) for name in names]
-            cells = [what, *(f"{us:.0f}" for us in middle)]
-            lines.append([*cells, *(f"{recall[name]:.3f}" for name in names)])
-    header = ["query", *(f"{name}, CPU µs" for name in names)]
-    header += [f"{name}, recall" for name in names]
-    return "\n## Vectors\n\n" + table(header, lines)
-
-
 def run_one(server: ServerProcess, client: Client, request: bytes, count: int) -> float:
     """Server CPU in microseconds per request."""
     began_s = server.cpu_s()
@@ -237,7 +169,7 @@ def measure(cores: Cores, names: Sequence[str], rounds: int, scale: float) -> st
     header = ["query", *(f"{name}, CPU µs" for name in names)]
     header += ["ratio"] if len(names) == 2 else []
     text = "\n## Full-text queries and aggregations\n\n" + table(header, lines)
-    return text + measure_indexing(cores, names, batches) + measure_vectors(cores, names, rounds)
+    return text + measure_indexing(cores, names, batches)
 
 
 def measure_indexing(cores: Cores, names: Sequence[str], batches: Sequence[bytes]) -> str:

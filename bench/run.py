@@ -12,6 +12,7 @@ python -m bench.run --only causes       the longest turn of the event loop for e
 python -m bench.run --only far-growth   to ten million; writes docs/growth.svg, too
 python -m bench.run --only json         documents against RedisJSON
 python -m bench.run --only search       full-text queries against RediSearch
+python -m bench.run --only vectors      nearest vectors, FLAT and HNSW, against RediSearch
 python -m bench.run --only graph        openCypher queries against FalkorDB
 python -m bench.run --only timeseries   samples in and out, against RedisTimeSeries if it loads
 python -m bench.run --only monitoring   86.4 million samples of 1,000 hosts, and what dashboards ask
@@ -41,6 +42,7 @@ from bench import (
     modules_json,
     modules_search,
     modules_timeseries,
+    modules_vectors,
     monitoring,
     pauses,
     peer,
@@ -222,6 +224,12 @@ def search_part(contenders: Sequence[Contender], cores: Cores, options: argparse
     return modules_search.measure(cores, [one.name for one in contenders], rounds, scale)
 
 
+def vectors_part(contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace) -> str:
+    rounds = 1 if options.quick else options.rounds or 3
+    sizes = (5_000, 5_000) if options.quick else (modules_vectors.VECTORS, modules_vectors.VECTORS)
+    return modules_vectors.measure(cores, [one.name for one in contenders], rounds, sizes)
+
+
 def timeseries_part(
     contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace
 ) -> str:
@@ -276,6 +284,7 @@ SECTIONS: dict[str, Part] = {
     "json": json_part,
     "bloom": bloom_part,
     "search": search_part,
+    "vectors": vectors_part,
     "graph": graph_part,
     "timeseries": timeseries_part,
     "monitoring": monitoring_part,
