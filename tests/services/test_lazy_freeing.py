@@ -16,6 +16,10 @@ LAZY = {
 ADD: dict[str, list[tuple[Any, ...]]] = {
     "set": [("SADD", "big", *(f"m{n}" for n in range(ITEMS)))],
     "hash": [("HSET", "big", *(f"f{n}" for n in range(ITEMS)))],
+    "hash of fields that expire": [
+        ("HSET", "big", *(f"f{n}" for n in range(ITEMS))),
+        ("HEXPIRE", "big", 1000, "FIELDS", ITEMS // 2, *(f"f{2 * n}" for n in range(ITEMS // 2))),
+    ],
     "zset": [("ZADD", "big", *(w for n in range(ITEMS // 2) for w in (n, f"m{n}")))],
     "list": [("RPUSH", "big", *("x" * 200 for n in range(ITEMS)))],
     "stream": [("XADD", "big", f"{n + 1}-1", "field", "x" * 100) for n in range(ITEMS // 2)],

@@ -22,6 +22,7 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport INT64_MIN, UINT32_MAX
 from libc.string cimport memcpy
 
+from balas.structures.allocator cimport PAGE_BYTES, forget_pages
 from balas.structures.blocks cimport block_cost
 from balas.structures.chance cimport draw, draw_below
 from balas.structures.slabs cimport Slabs, room_of
@@ -758,7 +759,14 @@ cdef class FieldTable(EntryTable):
         return made
 
     def free_step(self, uint64_t effort):
-        """As for every table."""
+        """As for every table; the memory of the deadlines goes first, by pages."""
+        cdef size_t taken = min(
+            effort * PAGE_BYTES // sizeof(Deadline), <uint64_t>self.deadline_room
+        )
+        if taken:
+            self.deadline_room -= taken
+            forget_pages(self.deadlines + self.deadline_room, taken * sizeof(Deadline))
+            return True
         more = EntryTable.free_step(self, effort)
         if not more:
             PyMem_Free(self.deadlines)
