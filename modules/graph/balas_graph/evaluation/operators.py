@@ -13,7 +13,7 @@ from balas_graph.errors import QueryError, type_mismatch
 from balas_graph.evaluation.guards import in_time
 from balas_graph.evaluation.values import compare, equals, is_number, type_name
 
-INTEGERS = 2**64
+INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
 # What dates, times and durations may be asked for.
 DURATIONS: dict[str, Callable[[Any, Any], object]] = {
     "+": operator_functions.add,
@@ -26,9 +26,11 @@ DURATIONS: dict[str, Callable[[Any, Any], object]] = {
 TEXT_MAX, ITEMS_MAX = 1 << 26, 5_000_000
 
 
-def wrapped(value: int) -> int:
-    """An integer as 64 bits hold it."""
-    return (value + 2**63) % INTEGERS - 2**63
+def in_range(value: int) -> int:
+    """The same integer; QueryError if 64 bits do not hold it."""
+    if INTEGER_MIN <= value <= INTEGER_MAX:
+        return value
+    raise QueryError("Integer overflow")
 
 
 def add(a: object, b: object) -> object:
@@ -44,7 +46,7 @@ def add(a: object, b: object) -> object:
         return None
     if is_number(a) and is_number(b):
         result = a + b  # type: ignore[operator]
-        return wrapped(result) if isinstance(result, int) else result
+        return in_range(result) if isinstance(result, int) else result
     if isinstance(a, str) or isinstance(b, str):
         left, right = text(a), text(b)
         refuse_longer(len(left) + len(right), TEXT_MAX)
@@ -119,7 +121,7 @@ def arithmetic(operator: str, a: object, b: object) -> object:
     if operator in "/%":
         return divide(operator, a, b)
     result = a - b if operator == "-" else a * b
-    return wrapped(result) if isinstance(result, int) else result
+    return in_range(result) if isinstance(result, int) else result
 
 
 def divide(operator: str, a: int | float, b: int | float) -> object:
@@ -130,7 +132,7 @@ def divide(operator: str, a: int | float, b: int | float) -> object:
         if operator == "%":
             return int(math.copysign(abs(a) % abs(b), a)) if a else 0
         quotient = abs(a) // abs(b)
-        return wrapped(quotient if (a < 0) == (b < 0) else -quotient)
+        return in_range(quotient if (a < 0) == (b < 0) else -quotient)
     if b == 0:
         if operator == "%" or a == 0 or math.isnan(a):
             return math.nan

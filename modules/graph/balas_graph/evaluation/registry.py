@@ -99,7 +99,9 @@ def function(
     def declare(body: F) -> F:
         low, high = arity(body)
         made = Function(name, kinds, nulls, aggregate, low, high, body)
-        body.__graph__ = made  # type: ignore[attr-defined]
+        # One body may have several names.
+        known = getattr(body, "__graph__", ())
+        body.__graph__ = (*known, made)  # type: ignore[attr-defined]
         return body
 
     return declare
@@ -111,7 +113,7 @@ def procedure(name: str, *columns: str, writes: bool = False) -> Callable[[P], P
     def declare(body: P) -> P:
         low, high = arity(body)
         made = Procedure(name, columns, writes, low, high, body)
-        body.__graph__ = made  # type: ignore[attr-defined]
+        body.__graph__ = (made,)  # type: ignore[attr-defined]
         return body
 
     return declare
@@ -142,8 +144,9 @@ class Registry:
     def take(self, module: object) -> None:
         """Everything that a Python module declares."""
         for value in vars(module).values():
-            declared = getattr(value, "__graph__", None)
-            if isinstance(declared, Function):
-                self.functions[declared.name.lower()] = declared
-            elif isinstance(declared, Procedure):
-                self.procedures[declared.name.lower()] = declared
+            declared = getattr(value, "__graph__", ())
+            for one in declared if isinstance(declared, tuple) else ():
+                if isinstance(one, Function):
+                    self.functions[one.name.lower()] = one
+                elif isinstance(one, Procedure):
+                    self.procedures[one.name.lower()] = one

@@ -11,14 +11,16 @@ from balas_graph.storage.entities import Edge, Node, Path
 
 PRIMITIVES = "Property values can only be of primitive types or arrays of primitive types"
 
+# What no list in a property may hold; numbers may be mixed, other types not.
+UNSTORABLE = (list, dict, Node, Edge, Path, type(None))
+
 
 def storable(value: object) -> object:
     """A value that a property can keep."""
     if isinstance(value, list):
-        for item in value:
-            if item is None:
-                raise QueryError(PRIMITIVES)
-            storable(item)
+        kinds = {float if type(item) is int else type(item) for item in value}
+        if len(kinds) > 1 or not kinds.isdisjoint(UNSTORABLE):
+            raise QueryError(PRIMITIVES)
     elif isinstance(value, (dict, Node, Edge, Path)):
         raise QueryError(PRIMITIVES)
     return value

@@ -8,7 +8,7 @@ from balas_graph.errors import type_mismatch
 from balas_graph.evaluation.operators import arithmetic
 from balas_graph.evaluation.registry import function
 from balas_graph.evaluation.run import Run
-from balas_graph.evaluation.values import is_number, type_name
+from balas_graph.evaluation.values import equals, is_number, type_name
 from balas_graph.functions.scalars import real, to_boolean, to_float, to_integer, to_string
 
 
@@ -71,6 +71,36 @@ def haversine(run: Run, value: float) -> object:
 def power(run: Run, base: float, exponent: float) -> object:
     """What the operator ^ gives."""
     return arithmetic("^", base, exponent)
+
+
+@function("sinh", "number")
+def hyperbolic_sine(run: Run, value: float) -> object:
+    """The hyperbolic sine."""
+    return real(math.sinh, value)
+
+
+@function("cosh", "number")
+def hyperbolic_cosine(run: Run, value: float) -> object:
+    """The hyperbolic cosine."""
+    return real(math.cosh, value)
+
+
+@function("tanh", "number")
+def hyperbolic_tangent(run: Run, value: float) -> object:
+    """The hyperbolic tangent."""
+    return real(math.tanh, value)
+
+
+@function("isNaN", "number")
+def is_nan(run: Run, value: float) -> object:
+    """Whether a number is none."""
+    return math.isnan(value)
+
+
+@function("nullIf", nulls=True)
+def null_if(run: Run, value: object, other: object) -> object:
+    """Null if both are equal, else the first."""
+    return None if equals(value, other) else value
 
 
 @function("isEmpty")

@@ -26,6 +26,12 @@ def identity(run: Run, value: object) -> object:
     return value.id
 
 
+@function("elementId")
+def element_id(run: Run, value: object) -> object:
+    """The id of a node or an edge as text."""
+    return str(identity(run, value))
+
+
 @function("labels", "node")
 def labels(run: Run, node: Node) -> object:
     """The labels of a node."""

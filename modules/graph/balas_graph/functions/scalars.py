@@ -5,13 +5,30 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from decimal import (
+    ROUND_CEILING,
+    ROUND_DOWN,
+    ROUND_FLOOR,
+    ROUND_HALF_DOWN,
+    ROUND_HALF_EVEN,
+    ROUND_HALF_UP,
+    ROUND_UP,
+    Decimal,
+    localcontext,
+)
 
 from balas_graph.errors import QueryError, type_mismatch
-from balas_graph.evaluation.operators import text
+from balas_graph.evaluation.operators import in_range, text
 from balas_graph.evaluation.registry import function
 from balas_graph.evaluation.run import Run
 from balas_graph.evaluation.values import is_number, type_name
 
+ROUNDINGS = {
+    "UP": ROUND_UP, "DOWN": ROUND_DOWN, "CEILING": ROUND_CEILING, "FLOOR": ROUND_FLOOR,
+    "HALF_UP": ROUND_HALF_UP, "HALF_DOWN": ROUND_HALF_DOWN, "HALF_EVEN": ROUND_HALF_EVEN,
+}  # fmt: skip
+# No float has more digits behind the point; the largest has 309 before it.
+DIGITS_MAX, PRECISION = 324, 700
 # Longer numerals cannot be integers of 64 bits; they are read as floats.
 INTEGER = re.compile(r"\s*[+-]?[0-9]{1,30}")
 
@@ -29,7 +46,7 @@ def real(of: Callable[..., float], *values: float) -> float:
 @function("abs", "number")
 def absolute(run: Run, value: float) -> object:
     """Without its sign."""
-    return abs(value)
+    return in_range(abs(value)) if isinstance(value, int) else abs(value)
 
 
 @function("sign", "number")
@@ -50,12 +67,21 @@ def floor(run: Run, value: float) -> object:
     return value if isinstance(value, int) or not math.isfinite(value) else float(math.floor(value))
 
 
-@function("round", "number")
-def rounded(run: Run, value: float) -> object:
-    """The nearest whole number, halves away from zero."""
-    if isinstance(value, int) or not math.isfinite(value):
+@function("round", "number", "integer", "string")
+def rounded(run: Run, value: float, digits: int | None = None, mode: str = "HALF_UP") -> object:
+    """The nearest number of so many digits behind the point; halves go away from zero, or as the
+    mode has it.
+    """
+    way = ROUNDINGS.get(mode.upper())
+    if way is None:
+        raise QueryError(f"Unknown rounding mode '{mode}'")
+    if not math.isfinite(value) or (digits is None and isinstance(value, int)):
         return value
-    return math.copysign(math.floor(abs(value) + 0.5), value)
+    places = digits or 0
+    if not 0 <= places <= DIGITS_MAX:
+        raise QueryError(f"round() takes 0 to {DIGITS_MAX} digits")
+    with localcontext(prec=PRECISION):
+        return float(Decimal(repr(value)).quantize(Decimal((0, (1,), -places)), way))
 
 
 @function("sqrt", "number")
@@ -106,22 +132,37 @@ def cosine(run: Run, value: float) -> object:
     return real(math.cos, value)
 
 
+@function("lower", "string")
 @function("toLower", "string")
 def lower(run: Run, value: str) -> object:
     """In small letters."""
     return value.lower()
 
 
+@function("upper", "string")
 @function("toUpper", "string")
 def upper(run: Run, value: str) -> object:
     """In capitals."""
     return value.upper()
 
 
+@function("character_length", "string")
+@function("char_length", "string")
+def text_length(run: Run, value: str) -> object:
+    """How many characters."""
+    return len(value)
+
+
 @function("trim", "string")
 def trim(run: Run, value: str) -> object:
     """Without spaces at both ends."""
     return value.strip()
+
+
+@function("btrim", "string", "string")
+def trim_of(run: Run, value: str, these: str | None = None) -> object:
+    """Without spaces, or without certain characters, at both ends."""
+    return value.strip(these)
 
 
 @function("lTrim", "string")

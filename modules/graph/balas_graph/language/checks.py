@@ -19,6 +19,13 @@ CLOCKS = ("date", "time", "datetime", "localtime", "localdatetime")
 WITHOUT_PROPERTIES = ("edges", "path", "list", "number", "string", "boolean")
 # What may stand in FOREACH.
 UPDATES = (tree.Create, tree.Merge, tree.Set, tree.Delete, tree.ForEach)
+# What may not follow those without WITH between them.
+READS: dict[type[tree.Clause], str] = {
+    tree.Match: "MATCH",
+    tree.Unwind: "UNWIND",
+    tree.CallProcedure: "CALL",
+    tree.CallSubquery: "CALL SUBQUERY",
+}
 WRITES = (tree.Create, tree.Merge, tree.Set, tree.Delete, tree.IndexChange)
 
 
@@ -117,9 +124,18 @@ class Checker:
 
     def part(self, clauses: tuple[tree.Clause, ...], scope: Scope) -> list[str]:
         """Check clauses one after the other."""
+        updated = False
         for place, clause in enumerate(clauses):
             if isinstance(clause, tree.Projection) and clause.final and place + 1 < len(clauses):
                 raise MeaningMistake("Unexpected clause following RETURN")
+            if updated and type(clause) in READS:
+                raise MeaningMistake(
+                    f"A WITH clause is required to introduce {READS[type(clause)]} "
+                    "after an updating clause."
+                )
+            updated = isinstance(clause, UPDATES) or (
+                updated and not isinstance(clause, tree.Projection)
+            )
             getattr(self, "check_" + type(clause).__name__.lower())(clause, scope)
         last = clauses[-1]
         if isinstance(last, tree.Projection):
