@@ -34,7 +34,9 @@ LONG_MS = 2.0
 TRIES = 3
 # After what was to happen has happened, what follows from it is waited for.
 AFTERMATH_S = 0.5
-PAUSE_S = 0.02
+# INFO, by which it is asked whether all is done, finds all caches cold and takes most of a
+# millisecond: it is not to fall into many turns.
+PAUSE_S = 0.5
 
 Act = Callable[[WatchedBalas, Client], None]
 
