@@ -14,6 +14,7 @@ from balas_graph.evaluation.values import group_key, type_name
 from balas_graph.execution import loading, schema, writing
 from balas_graph.execution.access import wanted
 from balas_graph.execution.batches import Batch, Matcher, Recipe, recipe
+from balas_graph.execution.creating import NodeMaker
 from balas_graph.execution.matching import match, path_of
 from balas_graph.execution.projection import Projector
 from balas_graph.language import checks, tree
@@ -195,6 +196,9 @@ class Executor:
 
     def run_create(self, clause: tree.Create, rows: list[Row], run: Run) -> list[Row]:
         """CREATE."""
+        pattern = clause.patterns[0]
+        if len(clause.patterns) == 1 and not pattern.edges and pattern.variable is None:
+            return NodeMaker(pattern.nodes[0], run).rows(rows)
         return [writing.create(clause.patterns, row, run) for row in rows]
 
     def run_merge(self, clause: tree.Merge, rows: list[Row], run: Run) -> list[Row]:
@@ -203,9 +207,7 @@ class Executor:
 
     def run_set(self, clause: tree.Set, rows: list[Row], run: Run) -> list[Row]:
         """SET and REMOVE."""
-        for row in rows:
-            for item in clause.items:
-                writing.assign(item, row, run, clause.remove)
+        writing.assign_all(clause.items, rows, run, clause.remove)
         return rows
 
     def run_delete(self, clause: tree.Delete, rows: list[Row], run: Run) -> list[Row]:

@@ -6,24 +6,9 @@ from balas_graph.errors import QueryError, type_mismatch
 from balas_graph.evaluation.run import Row, Run
 from balas_graph.evaluation.values import type_name
 from balas_graph.execution.matching import edge_name, match, node_name, path_of
+from balas_graph.execution.storable import PLAIN, storable
 from balas_graph.language import tree
 from balas_graph.storage.entities import Edge, Node, Path
-
-PRIMITIVES = "Property values can only be of primitive types or arrays of primitive types"
-
-# What no list in a property may hold; numbers may be mixed, other types not.
-UNSTORABLE = (list, dict, Node, Edge, Path, type(None))
-
-
-def storable(value: object) -> object:
-    """A value that a property can keep."""
-    if isinstance(value, list):
-        kinds = {float if type(item) is int else type(item) for item in value}
-        if len(kinds) > 1 or not kinds.isdisjoint(UNSTORABLE):
-            raise QueryError(PRIMITIVES)
-    elif isinstance(value, (dict, Node, Edge, Path)):
-        raise QueryError(PRIMITIVES)
-    return value
 
 
 def new_properties(source: tree.Expression | None, row: Row, run: Run) -> dict[int, object]:
@@ -87,8 +72,7 @@ def merge(clause: tree.Merge, rows: list[Row], run: Run) -> list[Row]:
         if not found:
             found, items = [create((clause.pattern,), row, run)], clause.on_create
         for inner in found:
-            for item in items:
-                assign(item, inner, run, False)
+            assign_all(items, [inner], run)
             result.append({key: value for key, value in inner.items() if key[0] != " "})
     return result
 
@@ -102,29 +86,42 @@ def refuse_nulls(pattern: tree.PathPattern, row: Row, run: Run) -> None:
                 raise QueryError("Cannot merge node using null property value")
 
 
-def assign(item: tree.SetItem, row: Row, run: Run, remove: bool) -> None:
-    """One item of SET or REMOVE."""
-    target = run.compiler.compile(item.target)(row, run)
-    if target is None:
-        return
-    if not isinstance(target, (Node, Edge)):
-        raise type_mismatch("Node or Edge", type_name(target))
-    if target.deleted:
-        return
-    if item.kind == "labels":
-        if isinstance(target, Node):
-            change_labels(target, item.labels, run, remove)
-        return
-    value = None if item.value is None else run.compiler.compile(item.value)(row, run)
-    if item.kind == "property":
-        set_one(target, item.key, value, run)
-        return
+def assign_all(
+    items: tuple[tree.SetItem, ...], rows: list[Row], run: Run, remove: bool = False
+) -> None:
+    """The items of SET or REMOVE, all of them for one row after the other."""
+    compiled = [
+        (item, run.compiler.compile(item.target), run.compiler.maybe(item.value)) for item in items
+    ]
+    for row in rows:
+        run.step()
+        for item, find, evaluate in compiled:
+            target = find(row, run)
+            if target is None:
+                continue
+            if not isinstance(target, (Node, Edge)):
+                raise type_mismatch("Node or Edge", type_name(target))
+            if target.deleted:
+                continue
+            if item.kind == "labels":
+                if isinstance(target, Node):
+                    change_labels(target, item.labels, run, remove)
+                continue
+            value = None if evaluate is None else evaluate(row, run)
+            if item.kind == "property":
+                set_one(target, item.key, value, run)
+            else:
+                set_many(target, value, run, item.kind == "replace")
+
+
+def set_many(target: Node | Edge, value: object, run: Run, replace: bool) -> None:
+    """Set the properties of a map, or those of another entity; `replace` removes all others."""
     names = run.graph.attributes.names
     if isinstance(value, (Node, Edge)):
         value = {names[key]: kept for key, kept in value.properties.items()}
     if not isinstance(value, dict):
         raise type_mismatch("Map", type_name(value))
-    if item.kind == "replace":
+    if replace:
         for key in [names[key] for key in target.properties if names[key] not in value]:
             set_one(target, key, None, run)
     for key, kept in value.items():
@@ -133,14 +130,18 @@ def assign(item: tree.SetItem, row: Row, run: Run, remove: bool) -> None:
 
 def set_one(target: Node | Edge, key: str, value: object, run: Run) -> None:
     """Set or remove one property, and count it."""
-    storable(value)
-    if value is None and key not in run.graph.attributes.ids:
-        return
-    attribute = run.graph.attributes.intern(key)
-    old = run.graph.store.property_of(target, attribute)
+    graph = run.graph
+    if value is not None and type(value) not in PLAIN:
+        storable(value)
+    attribute = graph.attributes.ids.get(key)
+    if attribute is None:
+        if value is None:
+            return
+        attribute = graph.attributes.intern(key)
+    old = graph.store.property_of(target, attribute)
     if type(old) is type(value) and old == value:
         return
-    if run.graph.set_property(target, attribute, value):
+    if graph.store.set_property(type(target) is Edge, target.id, attribute, value):
         # A value that takes the place of another counts twice: as one that goes and one that comes.
         run.statistics.properties_removed += old is not None
         run.statistics.properties_set += value is not None

@@ -1,0 +1,1 @@
+# Its presence has creating.py compiled, text unchanged.

@@ -1,0 +1,1 @@
+# Its presence has writing.py compiled, text unchanged.
