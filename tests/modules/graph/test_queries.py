@@ -149,3 +149,28 @@ def test_a_profile_counts_the_records_of_each_operation(graph: Client) -> None:
     assert counts[0] == b"Results | Records produced: 2"
     assert counts[-1] == b"Node By Label Scan | (a:A) | Records produced: 3"
     assert graph("GRAPH.QUERY", "g", "MATCH (a:A) RETURN count(a)")[1] == [[3]]
+
+
+def test_labels_are_combined_and_updates_need_with_before_reading(graph: Client) -> None:
+    query = "CREATE (:A {v: 1})-[:R]->(:B {v: 2})-[:R]->(:A:B {v: 3}) RETURN 1"
+    graph("GRAPH.QUERY", "g", query)
+    query = "MATCH (n:(A|B)&!(A&B)) RETURN n.v ORDER BY n.v"
+    assert graph("GRAPH.RO_QUERY", "g", query)[1] == [[1], [2]]
+    query = "MATCH (a)-->(:!A WHERE a.v = 1) RETURN a.v"
+    assert graph("GRAPH.RO_QUERY", "g", query)[1] == [[1]]
+    told = graph.error("GRAPH.QUERY", "g", "CREATE (n) MATCH (m) RETURN m")
+    assert "A WITH clause is required to introduce MATCH" in told
+    assert "Integer overflow" in graph.error(
+        "GRAPH.QUERY", "g", "MATCH (n:A) SET n.v = n.v + 9223372036854775807"
+    )
+    query = "MATCH (n:A) RETURN n.v ORDER BY n.v"
+    assert graph("GRAPH.RO_QUERY", "g", query)[1] == [[1], [3]]
+
+
+def test_rows_of_a_parameter_are_created_and_set(graph: Client) -> None:
+    rows = "CYPHER rows=[{id: 1, name: 'a'}, {id: 2, name: null}] UNWIND $rows AS r "
+    made = graph("GRAPH.QUERY", "g", rows + "CREATE (:P {id: r.id, name: r.name})")
+    assert made[-1][:3] == [b"Labels added: 1", b"Nodes created: 2", b"Properties set: 3"]
+    made = graph("GRAPH.QUERY", "g", rows + "CREATE (n:Q) SET n += r, n.k = r.id + 1 RETURN n.k")
+    assert made[1] == [[2], [3]]
+    assert b"Properties set: 5" in made[-1]

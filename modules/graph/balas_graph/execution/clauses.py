@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from balas_graph.algorithms.settings import Scores
 from balas_graph.errors import type_mismatch
@@ -42,7 +43,9 @@ class Plan:
     def recipe(self, clauses: tuple[tree.Clause, ...]) -> Recipe | None:
         """How the front of some clauses is matched in columns."""
         if id(clauses) not in self.recipes:
-            self.recipes[id(clauses)] = recipe(clauses)
+            # A batch keeps no names that were made up, which tests inside a pattern may ask for.
+            front = tuple(takewhile(lambda clause: not tests_unnamed(clause), clauses))
+            self.recipes[id(clauses)] = recipe(front)
         return self.recipes[id(clauses)]
 
     def projector(self, clause: tree.Projection, registry: Registry) -> Projector:
@@ -51,6 +54,15 @@ class Plan:
         if found is None:
             found = self.projectors[id(clause)] = Projector(clause, registry)
         return found
+
+
+def tests_unnamed(clause: tree.Clause) -> bool:
+    """Whether a pattern tests a node to which the query gives no name."""
+    return isinstance(clause, tree.Match) and any(
+        node.variable is not None and node.variable[0] == " "
+        for pattern in clause.patterns
+        for node in pattern.nodes
+    )
 
 
 def prepare(parser: Parser, registry: Registry) -> Plan:

@@ -338,6 +338,9 @@ class Checker:
             self.literal_properties(pattern)
         self.patterns(clause.patterns, scope, False)
         self.where(clause.where, scope)
+        for name in [name for name in scope if name[0] == " "]:
+            # Made up for a test inside the pattern; nobody else may use it.
+            del scope[name]
 
     @staticmethod
     def literal_properties(pattern: tree.PathPattern) -> None:

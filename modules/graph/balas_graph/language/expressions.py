@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from balas_graph.errors import SyntaxMistake
 from balas_graph.language import tree
 from balas_graph.language.cursor import Cursor
@@ -17,8 +20,23 @@ COMPARISONS = ("=", "<>", "<", ">", "<=", ">=")
 QUANTIFIERS = ("ALL", "ANY", "NONE", "SINGLE")
 
 
+T = TypeVar("T")
+
+
+def both(one: Expression | None, other: Expression | None) -> Expression | None:
+    """A test that needs two, either of which may be absent."""
+    if one is None or other is None:
+        return one or other
+    return tree.Binary("AND", one, other)
+
+
 class ExpressionParser(Cursor):
     """From tokens to expressions."""
+
+    # How many square brackets are open, in which a | may begin the value of a comprehension.
+    lists = 0
+    # The tests inside the patterns that are being read; None where there can be none.
+    tests: list[Expression] | None = None
 
     def query(self) -> tree.Query:
         """A query in braces; the parser of clauses knows how."""
@@ -139,7 +157,7 @@ class ExpressionParser(Cursor):
             elif self.eat("["):
                 left = self.subscript(left)
             elif self.is_op(":"):
-                left = tree.HasLabels(left, self.labels())
+                left = self.label_test(left, not self.lists)
             else:
                 return left
 
@@ -157,8 +175,49 @@ class ExpressionParser(Cursor):
         """:A:B, possibly nothing."""
         found = []
         while self.eat(":"):
+            if self.is_op("!", "(", "%"):
+                break
             found.append(self.name())
         return tuple(found)
+
+    def label_test(self, of: Expression, bars: bool) -> Expression:
+        """:A|B&!C, a test of labels; without `bars` a | outside brackets ends it."""
+        self.expect(":")
+        left = self.label_terms(of)
+        while bars and self.eat("|"):
+            self.eat(":")
+            left = tree.Binary("OR", left, self.label_terms(of))
+        return left
+
+    def label_terms(self, of: Expression) -> Expression:
+        """A&B or A:B: all have to hold."""
+        left = self.label_term(of)
+        while self.is_op("&", ":"):
+            self.next()
+            right = self.label_term(of)
+            if isinstance(left, tree.HasLabels) and isinstance(right, tree.HasLabels):
+                left = tree.HasLabels(of, left.labels + right.labels)
+            else:
+                left = tree.Binary("AND", left, right)
+        return left
+
+    def label_term(self, of: Expression) -> Expression:
+        """A label, !term, % for any label, or terms in brackets."""
+        if self.is_op("!", "("):
+            self.deeper()
+            if self.next().text == "!":
+                result: Expression = tree.Unary("NOT", self.label_term(of))
+            else:
+                result = self.label_terms(of)
+                while self.eat("|"):
+                    result = tree.Binary("OR", result, self.label_terms(of))
+                self.expect(")")
+            self.depth -= 1
+            return result
+        if self.eat("%"):
+            labels = tree.Call("labels", (of,))
+            return tree.Chain(tree.Call("size", (labels,)), ((">", tree.Literal(0)),))
+        return tree.HasLabels(of, (self.name(),))
 
     def integer(self, sign: int) -> int:
         """An integer that fits into 64 bits."""
@@ -190,7 +249,11 @@ class ExpressionParser(Cursor):
         if self.is_op("("):
             return self.in_brackets()
         if self.eat("["):
-            return self.list()
+            self.lists += 1
+            try:
+                return self.list()
+            finally:
+                self.lists -= 1
         if not self.is_op("{"):
             self.fail()
         return self.map()
@@ -262,9 +325,12 @@ class ExpressionParser(Cursor):
         subject = None if self.is_word("WHEN") else self.expression()
         whens = []
         while self.eat_words("WHEN"):
-            condition = self.expression()
+            conditions = [self.expression()]
+            while subject is not None and self.eat(","):
+                conditions.append(self.expression())
             self.expect_words("THEN")
-            whens.append((condition, self.expression()))
+            value = self.expression()
+            whens += [(condition, value) for condition in conditions]
         if not whens:
             self.fail()
         default = self.expression() if self.eat_words("ELSE") else None
@@ -276,9 +342,7 @@ class ExpressionParser(Cursor):
         self.expect("{")
         self.deeper()
         if self.is_op("(") or (self.ahead(1).text == "=" and self.token.kind == "name"):
-            patterns = self.patterns()
-            where = self.expression() if self.eat_words("WHERE") else None
-            query = tree.Query(((tree.Match(False, patterns, where),),))
+            query = tree.Query(((tree.Match(False, *self.matched()),),))
         else:
             query = self.query()
         self.depth -= 1
@@ -327,9 +391,14 @@ class ExpressionParser(Cursor):
         if self.looks_like_pattern(0):
             start, depth = self.position, self.depth
             try:
-                return tree.PatternValue(self.path(), None, None, True)
+                pattern, where = self.tested(self.path)
             except SyntaxMistake:
                 self.go_back(start, depth)
+            else:
+                if where is None:
+                    return tree.PatternValue(pattern, None, None, True)
+                match = tree.Match(False, (pattern,), where)
+                return tree.Subquery("exists", tree.Query(((match,),)))
         self.expect("(")
         result = self.expression()
         self.expect(")")
@@ -352,9 +421,9 @@ class ExpressionParser(Cursor):
             self.ahead(1).text == "=" and self.ahead(2).text == "(" and self.looks_like_pattern(2)
         ):
             start = self.position
-            pattern = self.path()
+            pattern, where = self.tested(self.path)
             if self.is_op("|") or self.is_word("WHERE"):
-                where = self.expression() if self.eat_words("WHERE") else None
+                where = both(where, self.expression() if self.eat_words("WHERE") else None)
                 self.expect("|")
                 value = self.expression()
                 self.expect("]")
@@ -398,6 +467,29 @@ class ExpressionParser(Cursor):
 
     # Patterns
 
+    def matched(self) -> tuple[tuple[tree.PathPattern, ...], Expression | None]:
+        """Patterns that are looked for, and all that they and WHERE test."""
+        patterns, inside = self.tested(self.patterns)
+        return patterns, both(inside, self.expression() if self.eat_words("WHERE") else None)
+
+    def tested(self, read: Callable[[], T]) -> tuple[T, Expression | None]:
+        """What `read` finds, where nodes may be tested by more than labels: it, and the tests."""
+        outer, self.tests = self.tests, []
+        try:
+            found = read()
+            test = None
+            for one in self.tests:
+                test = both(test, one)
+            return found, test
+        finally:
+            self.tests = outer
+
+    def test(self, expression: Expression) -> None:
+        """Keep a test that stands inside a pattern."""
+        if self.tests is None:
+            self.fail("Only patterns that are looked for can have tests")
+        self.tests.append(expression)
+
     def patterns(self) -> tuple[tree.PathPattern, ...]:
         """Patterns with commas between them."""
         found = [self.path()]
@@ -429,9 +521,19 @@ class ExpressionParser(Cursor):
     def node(self) -> tree.NodePattern:
         """(variable:Label {properties})."""
         self.expect("(")
-        variable = self.name() if self.token.kind in ("name", "quoted") else None
+        start = self.position
+        variable = None
+        if self.token.kind in ("name", "quoted") and not self.is_word("WHERE"):
+            variable = self.name()
         labels = self.labels()
+        if self.is_op("|", "&", "!", "(", "%"):
+            # More than a row of labels: a test of the node, which may need a name made up for it.
+            self.go_back(start + (variable is not None), self.depth)
+            variable, labels = variable or f"  n:{start}", ()
+            self.test(self.label_test(tree.Variable(variable), True))
         properties = self.properties()
+        if self.eat_words("WHERE"):
+            self.test(self.expression())
         self.expect(")")
         return tree.NodePattern(variable, labels, properties)
 
@@ -449,7 +551,7 @@ class ExpressionParser(Cursor):
         self.expect("-")
         variable, types, length, properties = None, [], None, None
         if self.eat("["):
-            if self.token.kind in ("name", "quoted"):
+            if self.token.kind in ("name", "quoted") and not self.is_word("WHERE"):
                 variable = self.name()
             if self.eat(":"):
                 types.append(self.name())
@@ -459,6 +561,8 @@ class ExpressionParser(Cursor):
             if self.eat("*"):
                 length = self.length()
             properties = self.properties()
+            if length is None and self.eat_words("WHERE"):
+                self.test(self.expression())
             self.expect("]")
         self.expect("-")
         right = self.eat(">")

@@ -68,8 +68,7 @@ class Parser(ExpressionParser):
 
     def read_match(self, optional: bool = False) -> Clause:
         """MATCH patterns WHERE test."""
-        patterns = self.patterns()
-        return tree.Match(optional, patterns, self.where())
+        return tree.Match(optional, *self.matched())
 
     def where(self) -> Expression | None:
         """WHERE, if it is there."""
