@@ -2,6 +2,7 @@ from cpython.ref cimport PyObject
 
 from balas.registry.spec cimport CommandSpec
 from balas.services.scripting.execution cimport Execution
+from balas.services.scripting.heap cimport Heap
 from balas.services.scripting.lua51 cimport lua_State
 
 cdef class Chunk:
@@ -13,6 +14,7 @@ cdef class Chunk:
 
 cdef class Bridge:
     cdef lua_State *state
+    cdef Heap *heap
     cdef object runtime
     cdef readonly object caller
     cdef readonly object unpack, pack, decode, encode  # see messagepack.pyx, quick.pyx

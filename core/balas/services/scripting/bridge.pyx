@@ -21,12 +21,13 @@ from balas.protocol.replies import NULL_ARRAY, OK, BigNumber, Pairs, Push, SetRe
 from balas.protocol.replies cimport Status
 from balas.registry.spec cimport CommandSpec
 from balas.services.scripting.execution cimport Execution
+from balas.services.scripting.heap cimport allocate, close_heap, open_heap
 from balas.services.scripting.lua51 cimport (
     BOOLEAN_TYPE, COUNT_KILOBYTES, COUNT_REST, FIRST_UPVALUE, NIL_TYPE, NUMBER_TYPE, REGISTRY,
     SET_PAUSE, STRING_TYPE, TABLE_TYPE, checkstack, collect, createtable, drop_ref, find_library,
     gettop, lua_CFunction, lua_State, make_ref, next_pair, pcall, pushboolean, pushcclosure,
     pushlightuserdata, pushlstring, pushnil, pushnumber, pushvalue, rawget, rawgeti, rawset,
-    rawseti, settop, toboolean, tolstring, tonumber, touserdata, type_at,
+    rawseti, set_allocator, settop, toboolean, tolstring, tonumber, touserdata, type_at,
 )
 from balas.services.scripting.messagepack cimport pack_all, unpack_all
 from balas.services.scripting.messagepack cimport prepare as prepare_messagepack
@@ -148,10 +149,16 @@ cdef class Bridge:
             self.caller, self.keeper, self.unpack, self.pack, self.decode, self.encode = load()
         finally:
             connecting = None
+        self.heap = open_heap()
+        if self.heap != NULL:
+            set_allocator(self.state, allocate, self.heap)
         collect(self.state, SET_PAUSE, PAUSE_PERCENT)
         self.runtime = runtime
         self.names = [None] * NAMES
         self.specs = [None] * NAMES
+
+    def __dealloc__(self):
+        close_heap(self.heap)
 
     def settle(self, explain: object, globals: object) -> None:
         """Before the first run: what makes a table of an error, and where KEYS and ARGV belong."""

@@ -11,6 +11,7 @@ cdef extern from *:
 
     typedef struct lua_State lua_State;
     typedef int (*lua_CFunction)(lua_State *);
+    typedef void *(*lua_Alloc)(void *, void *, size_t, size_t);
 
     #define BALAS_LUA_FUNCTIONS(F) \\
         F(lua_, int, gettop, (lua_State *)) \\
@@ -37,6 +38,7 @@ cdef extern from *:
         F(lua_, int, pcall, (lua_State *, int, int, int)) \\
         F(lua_, void, call, (lua_State *, int, int)) \\
         F(lua_, int, gc, (lua_State *, int, int)) \\
+        F(lua_, void, setallocf, (lua_State *, lua_Alloc, void *)) \\
         F(luaL_, int, ref, (lua_State *, int)) \\
         F(luaL_, void, unref, (lua_State *, int, int))
 
@@ -57,6 +59,7 @@ cdef extern from *:
     ctypedef struct lua_State:
         pass
     ctypedef int (*lua_CFunction)(lua_State *) noexcept
+    ctypedef void *(*lua_Alloc)(void *, void *, size_t, size_t) noexcept nogil
 
     const char *find_library "balas_lua_find"(const char *path)
 
@@ -83,6 +86,7 @@ cdef extern from *:
     int next_pair "balas_lua.next"(lua_State *, int) noexcept
     int pcall "balas_lua.pcall"(lua_State *, int, int, int) noexcept
     int collect "balas_lua.gc"(lua_State *, int, int) noexcept
+    void set_allocator "balas_lua.setallocf"(lua_State *, lua_Alloc, void *) noexcept
     int make_ref "balas_lua.ref"(lua_State *, int) noexcept
     void drop_ref "balas_lua.unref"(lua_State *, int, int) noexcept
 

@@ -1,0 +1,1 @@
+"""What this offers is for Lua alone; see the .pyx."""
