@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from balas.testing import InProcessServer
+from balas.testing import Client, InProcessServer
 from balas_search.fields.spec import VECTOR, FieldSpec
-from balas_search.vectors.flat import FlatVectors
+from balas_search.vectors.flat import ADHOC_BF, BATCHES, FlatVectors, HowToFilter
 from balas_search.vectors.hnsw import HnswVectors
 
 DIMENSION = 4
@@ -32,13 +32,14 @@ def distance(metric: bytes, one: np.ndarray, other: np.ndarray) -> float:
 @pytest.mark.parametrize("kind", [b"FLOAT32", b"FLOAT64", b"FLOAT16", b"BFLOAT16"])
 @pytest.mark.parametrize("metric", [b"L2", b"IP", b"COSINE"])
 @few
-@given(steps, numbers, st.integers(1, 8))
+@given(steps, numbers, st.integers(1, 8), st.integers(0, 5))
 def test_vectors_that_come_and_go(
     metric: bytes,
     kind: bytes,
     changes: list[tuple[int, list[int] | None]],
     asked: list[int],
     k: int,
+    batch: int,
 ) -> None:
     flat = FlatVectors(spec(b"FLAT", metric, kind))
     graph = HnswVectors(spec(b"HNSW", metric, kind))
@@ -73,8 +74,12 @@ def test_vectors_that_come_and_go(
         found, distances = vectors.nearest(query, k)
         assert distances == pytest.approx(wanted, abs=close)
         assert distances == pytest.approx([by_doc[int(doc)] for doc in found], abs=close)
-        _, distances = vectors.nearest_of(query, k, among)
-        assert distances == pytest.approx(sorted(by_doc[int(d)] for d in among)[:k], abs=close)
+        for how in (HowToFilter(), HowToFilter(ADHOC_BF), HowToFilter(BATCHES, batch)):
+            found, distances, batches = vectors.nearest_of(query, k, among, how)
+            assert set(found.tolist()) <= set(among.tolist())
+            nearest = sorted(by_doc[int(d)] for d in among)[:k]
+            assert distances == pytest.approx(nearest, abs=close)
+            assert bool(batches) == (how.policy == BATCHES and bool(nearest))
         if metric == b"L2":
             found, _ = vectors.within(query, 9.5)
             assert set(found.tolist()) == {doc for doc, apart in by_doc.items() if apart < 9.5}
@@ -123,3 +128,32 @@ def test_text_and_vectors_are_ranked_together(balas_server: InProcessServer) -> 
         )
         assert reply[3][0][:2] == [b"__key", b"d2"]
         assert float(reply[3][0][3]) == pytest.approx(0.2)
+
+
+def batches_of(client: Client, index: str, text: str, asked: bytes) -> int | None:
+    """What FT.PROFILE says of the batches of a query that must find ten documents."""
+    query = ("SEARCH", "QUERY", text, "PARAMS", "2", "b", asked, "NOCONTENT", "DIALECT", "2")
+    reply = client("FT.PROFILE", index, *query)
+    assert reply[b"total_results"] == 10
+    (iterator,) = reply[b"profile"][b"Iterators profile"]
+    assert iterator[b"Type"] == b"VECTOR"
+    found: int | None = iterator.get(b"Batches number")
+    return found
+
+
+@pytest.mark.parametrize("algorithm", ["FLAT", "HNSW"])
+def test_a_query_says_how_to_filter(balas_server: InProcessServer, algorithm: str) -> None:
+    with balas_server.client(resp=3) as client:
+        attributes = f"v VECTOR {algorithm} 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2 n NUMERIC"
+        client("FT.CREATE", "i", "SCHEMA", *attributes.split(" "))
+        for n in range(1500):
+            client("HSET", f"d{n}", "v", np.array([n, 0], np.float32).tobytes(), "n", str(n % 100))
+        asked = np.array([0, 0], np.float32).tobytes()
+        # Of each hundred one is left, so that the tenth of them is number 900.
+        knn = "@n:[0 0]=>[KNN 10 @v $b {}]"
+        assert batches_of(client, "i", knn.format("HYBRID_POLICY ADHOC_BF"), asked) is None
+        batches = "HYBRID_POLICY BATCHES BATCH_SIZE {}"
+        assert batches_of(client, "i", knn.format(batches.format(900)), asked) == 2
+        assert batches_of(client, "i", knn.format(batches.format(901)), asked) == 1
+        assert batches_of(client, "i", knn.format(batches.format(1)), asked) == 901
+        assert batches_of(client, "i", knn.format("HYBRID_POLICY BATCHES"), asked) == 1

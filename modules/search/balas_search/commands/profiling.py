@@ -182,6 +182,8 @@ def describe(cursor: Cursor, limited: bool, resp: int) -> Reply:
     if isinstance(cursor, VectorCursor):
         kind = "METRIC - VECTOR DISTANCE" if cursor.is_range else "VECTOR"
         head = [(Status("Type"), Status(kind)), *counted]
+        if cursor.batches:
+            head.append((Status("Batches number"), cursor.batches))
         if cursor.child is not None:
             head.append((Status("Child iterator"), describe(cursor.child, limited, resp)))
         return Pairs(head)

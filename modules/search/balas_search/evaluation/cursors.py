@@ -112,13 +112,17 @@ class SetCursor(Cursor):
 class VectorCursor(SetCursor):
     """Documents by the distance of their vectors; it adds nothing to scores.
 
-    `child` is the filter of a KNN, if it has one.
+    `child` is the filter of a KNN, if it has one, and `batches` how many batches of the nearest
+    were looked through for those that it leaves; 0 if those were compared themselves.
     """
 
-    def __init__(self, docs: Docs, is_range: bool, child: Cursor | None = None) -> None:
+    def __init__(
+        self, docs: Docs, is_range: bool, child: Cursor | None = None, batches: int = 0
+    ) -> None:
         super().__init__(docs, 0.0)
         self.is_range = is_range
         self.child = child
+        self.batches = batches
 
 
 def nowhere(docs: Docs) -> Positions:

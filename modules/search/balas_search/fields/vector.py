@@ -14,7 +14,7 @@ from balas_search.fields.spec import FieldSpec
 from balas_search.query.tree import Everything, Knn, VectorRange
 from balas_search.schema.words import shown
 from balas_search.vectors.attributes import HNSW
-from balas_search.vectors.flat import FlatVectors
+from balas_search.vectors.flat import ADHOC_BF, POLICIES, FlatVectors, HowToFilter
 from balas_search.vectors.hnsw import HnswVectors
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 INVALID = "Error parsing vector similarity parameters: "
 INVALID_QUERY = "Error parsing vector similarity query: "
-POLICIES = (b"ADHOC_BF", b"BATCHES")
 
 
 class VectorIndex(FieldIndex):
@@ -110,22 +109,27 @@ class VectorIndex(FieldIndex):
         name = node.distance_name or b"__" + self.spec.name + b"_score"
         check_name(name, evaluation)
         query = self.query_of(node.vector)
-        breadth = int(options.get(b"EF_RUNTIME", b"0"))
+        how = HowToFilter(
+            options.get(b"HYBRID_POLICY", b"").upper(),
+            int(options.get(b"BATCH_SIZE", b"0")),
+            int(options.get(b"EF_RUNTIME", b"0")),
+        )
+        batches = 0
         child = evaluation.cursor(node.children[0]) if hybrid else None
         if query is None:
             docs, distances = np.empty(0, np.uint32), np.empty(0)
         elif child is None:
-            docs, distances = self.vectors.nearest(query, node.count, breadth)
+            docs, distances = self.vectors.nearest(query, node.count, how.breadth)
         else:
             among = evaluation.documents(child)
-            docs, distances = self.vectors.nearest_of(query, node.count, among, breadth)
+            docs, distances, batches = self.vectors.nearest_of(query, node.count, among, how)
         order = np.argsort(docs, kind="stable")
         measured = dict(evaluation.yielded)
         evaluation.yielded.clear()
         # In replies this distance stands before those of the filter.
         evaluation.yielded[name] = docs[order], distances[order]
         evaluation.yielded.update(measured)
-        return VectorCursor(docs[order], False, child)
+        return VectorCursor(docs[order], False, child, batches)
 
     def within(self, node: VectorRange, evaluation: Evaluation) -> Cursor:
         """VECTOR_RANGE."""
@@ -171,7 +175,7 @@ class VectorIndex(FieldIndex):
                 known = False
             if not known:
                 raise ReplyError(f"{INVALID}Invalid option")
-        if policy == b"ADHOC_BF":
+        if policy == ADHOC_BF:
             for name, called in ((b"BATCH_SIZE", "batch size"), (b"EF_RUNTIME", "EF_RUNTIME")):
                 if name in options:
                     raise ReplyError(f"{INVALID}'{called}' is irrelevant for 'ADHOC_BF' policy")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,25 @@ from numpy.typing import NDArray
 
 from balas_search.fields.spec import FieldSpec
 from balas_search.vectors.attributes import kind_of
-from balas_search.vectors.rows import Distances, VectorRows
+from balas_search.vectors.rows import RANKED_MIN, Distances, Ranked, Rows, VectorRows
 
 Found = tuple[NDArray[np.uint32], Distances]
+# The same, and in how many batches it was found: 0 if only what the filter leaves was compared.
+FoundAmong = tuple[NDArray[np.uint32], Distances, int]
+ADHOC_BF, BATCHES = b"ADHOC_BF", b"BATCHES"
+POLICIES = (ADHOC_BF, BATCHES)
+
+
+@dataclass(frozen=True, slots=True)
+class HowToFilter:
+    """What a query asks for: HYBRID_POLICY (empty: what costs least), BATCH_SIZE, EF_RUNTIME.
+
+    Of the numbers 0 stands for those that suit the query.
+    """
+
+    policy: bytes = b""
+    batch_size: int = 0
+    breadth: int = 0
 
 
 class FlatVectors:
@@ -39,10 +56,35 @@ class FlatVectors:
         return self.rows.nearest(query, count)
 
     def nearest_of(
-        self, query: NDArray[Any], count: int, docs: NDArray[np.uint32], breadth: int = 0
-    ) -> Found:
-        """The same, among some documents."""
-        return self.rows.nearest(query, count, self.rows.rows_of(docs))
+        self, query: NDArray[Any], count: int, docs: NDArray[np.uint32], how: HowToFilter
+    ) -> FoundAmong:
+        """The same, among some documents, and the number of batches."""
+        rows = self.rows.rows_of(docs)
+        count = min(count, len(rows))
+        if how.policy == BATCHES and count and not self.rows.several:
+            return self._in_batches(query, count, rows, how)
+        return (*self.rows.nearest(query, count, rows), 0)
+
+    def _in_batches(
+        self, query: NDArray[Any], count: int, rows: Rows, how: HowToFilter
+    ) -> FoundAmong:
+        """Take the nearest of all, a batch after the other, until `count` of them are `rows`."""
+        ranked = Ranked(*self.rows.rough(query))
+        chosen = self.rows.mask_of(rows)
+        looked_at = RANKED_MIN
+        while np.count_nonzero(chosen[ranked.first(looked_at)]) < count:
+            looked_at *= 4
+        inside = ranked.first(looked_at)
+        places = np.flatnonzero(chosen[inside])[:count]
+        seen = batches = 0
+        while seen <= places[count - 1]:
+            missing = count - int(np.searchsorted(places, seen))
+            seen += batch_size(how, missing, len(self.rows), len(rows))
+            batches += 1
+        # Of distances this near to the last one, which is less is not known yet.
+        limit = ranked.distances[inside[places[count - 1]]] + 2 * ranked.error
+        candidates = np.flatnonzero(chosen & ~(ranked.distances > limit))
+        return (*self.rows.sorted(query, candidates, count), batches)
 
     def within(self, query: NDArray[Any], radius: float, epsilon: float = 0.0) -> Found:
         """The documents within a radius, by their ids. `epsilon` is of no use here."""
@@ -51,3 +93,8 @@ class FlatVectors:
     def memory(self) -> int:
         """Bytes it takes."""
         return self.rows.memory()
+
+
+def batch_size(how: HowToFilter, missing: int, size: int, among: int) -> int:
+    """How many to look at next: as asked for, or as many as should hold the `missing` ones."""
+    return how.batch_size or missing * size // among + 1

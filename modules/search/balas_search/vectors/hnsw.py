@@ -15,14 +15,22 @@ from numpy.typing import NDArray
 
 from balas_search.fields.spec import FieldSpec
 from balas_search.vectors.attributes import L2, NEIGHBOURS_MAX, NEIGHBOURS_MIN
-from balas_search.vectors.flat import FlatVectors, Found
-from balas_search.vectors.rows import ROWS_MIN
+from balas_search.vectors.flat import (
+    ADHOC_BF,
+    BATCHES,
+    FlatVectors,
+    Found,
+    FoundAmong,
+    HowToFilter,
+    batch_size,
+)
+from balas_search.vectors.rows import ROWS_MIN, Rows
 
 EF_RUNTIME = 10
 # Few vectors are compared one by one: that is as fast, and exact.
 COMPARED_MAX = 1000
-# Following the graph to one more neighbour costs as much as comparing so many in a row.
-STEP_COST = 40
+# Looking at one more neighbour in the graph costs as much as comparing so many in a row.
+STEP_COST = 80
 # Of the neighbours asked for, a filter may leave this much less than its share.
 MARGIN = 1.5
 
@@ -75,7 +83,8 @@ class HnswVectors(FlatVectors):
     def nearest(self, query: NDArray[Any], count: int, breadth: int = 0) -> Found:
         """About the `count` nearest documents, nearest first, looking at `breadth` at once."""
         available = len(self.rows)
-        if count >= available or available <= COMPARED_MAX or self.rows.several:
+        looked_at = max(breadth or self.breadth, count)
+        if available <= max(COMPARED_MAX, looked_at * STEP_COST) or self.rows.several:
             return self.rows.nearest(query, count)
         rows = self._neighbours(query, count, breadth)
         if rows is None:
@@ -96,25 +105,48 @@ class HnswVectors(FlatVectors):
         return np.asarray(labels[0], np.int64)
 
     def nearest_of(
-        self, query: NDArray[Any], count: int, docs: NDArray[np.uint32], breadth: int = 0
-    ) -> Found:
-        """The same, among some documents: compared or by the graph, if cheaper."""
-        available = len(self.rows)
+        self, query: NDArray[Any], count: int, docs: NDArray[np.uint32], how: HowToFilter
+    ) -> FoundAmong:
+        """The same, among some documents, and the number of batches.
+
+        Without a policy they are compared, unless batches by the graph cost less.
+        """
         rows = self.rows.rows_of(docs)
         count = min(count, len(rows))
-        wanted = int(max(count, breadth or self.breadth) * available / max(len(rows), 1) * MARGIN)
-        by_graph = not self.rows.several and len(rows) > COMPARED_MAX and wanted < available
-        while by_graph and wanted * STEP_COST < len(rows):
-            found = self._neighbours(query, wanted, breadth)
-            if found is None:
+        asked = how.policy == BATCHES
+        if not count or self.rows.several or how.policy == ADHOC_BF:
+            return (*self.rows.nearest(query, count, rows), 0)
+        available = len(self.rows)
+        share = available / len(rows)
+        wanted = int(max(count, how.breadth or self.breadth) * share * MARGIN)
+        if asked or (len(rows) > COMPARED_MAX and wanted * STEP_COST < len(rows)):
+            return self._by_graph(query, count, rows, how, 0 if asked else wanted)
+        return (*self.rows.nearest(query, count, rows), 0)
+
+    def _by_graph(
+        self, query: NDArray[Any], count: int, rows: Rows, how: HowToFilter, first: int
+    ) -> FoundAmong:
+        """Batches as the graph leads to them, as long as that costs less than comparing.
+
+        `first` is the size of the first batch; 0 leaves that to `batch_size`.
+        """
+        chosen = self.rows.mask_of(rows)
+        seen = found = batches = steps = 0
+        while steps * STEP_COST < self.rows.used:
+            seen += first or batch_size(how, count - found, len(self.rows), len(rows))
+            first = 0
+            batches += 1
+            steps += seen
+            near = self._neighbours(query, min(seen, len(self.rows)), how.breadth)
+            if near is None:
                 break
-            chosen = np.zeros(self.rows.used, bool)
-            chosen[rows] = True
-            found = found[chosen[found]]
-            if len(found) >= count:
-                return self.rows.sorted(query, found, count)
-            wanted *= 4
-        return self.rows.nearest(query, count, rows)
+            near = near[chosen[near]]
+            found = len(near)
+            if found >= count:
+                return (*self.rows.sorted(query, near, count), batches)
+        if how.policy == BATCHES:
+            return self._in_batches(query, count, rows, how)
+        return (*self.rows.nearest(query, count, rows), batches)
 
     def memory(self) -> int:
         """Bytes it takes."""

@@ -17,8 +17,12 @@ GONE = 0xFFFFFFFF
 ROWS_MIN = 64
 # Numbers of 16 bits are widened in such blocks of rows.
 BLOCK = 2048
+# So many rows are copied together at once.
+GATHERED = 256
+# So many are put in order at once.
+RANKED_MIN = 1024
 # Reading a row out of order costs as much as comparing so many in order.
-GATHER_COST = 3
+GATHER_COST = 2
 # By which share of the numbers involved a product in BLAS may be wrong.
 ERROR_SHARE = 8.0
 
@@ -133,6 +137,12 @@ class VectorRows:
             found = np.concatenate([found, np.array(more, np.int64)])
         return found
 
+    def mask_of(self, rows: Rows) -> NDArray[np.bool_]:
+        """For every row whether it is one of these."""
+        chosen = np.zeros(self.used, bool)
+        chosen[rows] = True
+        return chosen
+
     # --- distances -------------------------------------------------------------------------------
 
     def exact(self, query: NDArray[Any], rows: Rows) -> Distances:
@@ -150,11 +160,12 @@ class VectorRows:
 
         Of L2 the square of the query is left out of all of them.
         """
-        if rows is None or len(rows) * GATHER_COST > self.used:
+        if rows is None:
             products = self._products(self.matrix[: self.used], query)
-            products = products if rows is None else products[rows]
+        elif len(rows) * GATHER_COST > self.used:
+            products = self._products(self.matrix[: self.used], query)[rows]
         else:
-            products = self._products(self.matrix[rows], query)
+            products = self._products_of(rows, query)
         squares = self.squares[: self.used] if rows is None else self.squares[rows]
         epsilon = float(np.finfo(np.float32).eps) * ERROR_SHARE * np.sqrt(self.kind.dimension)
         length = float(query.astype(np.float64) @ query)
@@ -179,6 +190,17 @@ class VectorRows:
         for begin in range(0, len(matrix), BLOCK):
             block = self.kind.widened(matrix[begin : begin + BLOCK])
             np.dot(block, query, out=found[begin : begin + BLOCK])
+        return found
+
+    def _products_of(self, rows: Rows, query: NDArray[Any]) -> NDArray[Any]:
+        """The products of some rows, copied together a few at a time into memory that is warm."""
+        found = np.empty(len(rows), query.dtype)
+        copied = np.empty((min(GATHERED, len(rows)), self.kind.dimension), self.kind.stored)
+        for begin in range(0, len(rows), GATHERED):
+            wanted = rows[begin : begin + GATHERED]
+            block = copied[: len(wanted)]
+            np.take(self.matrix, wanted, axis=0, out=block, mode="clip")
+            found[begin : begin + GATHERED] = self._products(block, query)
         return found
 
     def nearest(
@@ -250,3 +272,22 @@ class VectorRows:
             + self._row_of.nbytes
             + 8 * len(self.free)
         )
+
+
+class Ranked:
+    """Rows by their rough distances, put in order only as far as somebody has asked."""
+
+    def __init__(self, distances: NDArray[Any], error: float) -> None:
+        self.distances, self.error = distances, error
+        self._order = np.empty(0, np.int64)
+
+    def first(self, count: int) -> Rows:
+        """The `count` nearest rows, nearest first; all of them if there are fewer."""
+        total = len(self.distances)
+        if len(self._order) < min(count, total):
+            size = min(total, max(4 * count, RANKED_MIN))
+            part = np.arange(total)
+            if size < total:
+                part = np.argpartition(self.distances, size - 1)[:size]
+            self._order = part[np.argsort(self.distances[part], kind="stable")]
+        return self._order[:count]
