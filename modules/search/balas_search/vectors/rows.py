@@ -22,7 +22,7 @@ GATHERED = 256
 # So many are put in order at once.
 RANKED_MIN = 1024
 # Reading a row out of order costs as much as comparing so many in order.
-GATHER_COST = 2
+GATHER_COST = 3
 # By which share of the numbers involved a product in BLAS may be wrong.
 ERROR_SHARE = 8.0
 
