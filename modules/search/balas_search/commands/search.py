@@ -8,14 +8,14 @@ from balas.api import Context, Reply, ReplyError, Status, command
 from balas_search.commands.common import NAME, READING, search_module, wrong_number
 from balas_search.index.index import Index
 from balas_search.query.explain import explain
-from balas_search.results.options import parse_search
+from balas_search.results.options import SearchOptions, parse_search
 from balas_search.results.plans import Plan
 from balas_search.results.query import tree_of
 from balas_search.results.search import Searcher, Timing
 from balas_search.schema.words import shown
 
 if TYPE_CHECKING:
-    from balas_search.module import SearchBase
+    from balas_search.module import QuerySettings, SearchBase
 
 
 def query_index(ctx: Context, arguments: tuple[bytes, ...]) -> Index:
@@ -38,11 +38,23 @@ def ft_search(ctx: Context, *arguments: bytes) -> Reply:
     known = module.indexes.find(arguments[0])
     plan = None if known is None else known.plans.find(arguments, settings)
     if plan is None:
-        plan = Plan(parse_search(arguments[2:], settings.dialect, settings.search_results_max))
+        plan = Plan(options_of(known, arguments[2:], settings))
         if known is not None:
             known.plans.keep(arguments, settings, plan)
     index = module.indexes.for_query(arguments[0])
     return Searcher(ctx, index, plan, settings.limits, settings.timing).reply(arguments[1])
+
+
+def options_of(
+    index: Index | None, words: tuple[bytes, ...], settings: QuerySettings
+) -> SearchOptions:
+    """What stands behind a query; raises ReplyError."""
+    options = None if index is None else index.plans.find_options(words, settings)
+    if options is None:
+        options = parse_search(words, settings.dialect, settings.search_results_max)
+        if index is not None:
+            index.plans.keep_options(words, settings, options)
+    return options
 
 
 def timing_of(module: SearchBase) -> Timing:

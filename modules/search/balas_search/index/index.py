@@ -160,8 +160,9 @@ class Index:
         # What every document goes through, in this order.
         self._plan = [(spec, self.fields[spec.name]) for spec in self.specs]
         texts = self.text_specs()
-        # Text fields that hold several values in no order, and those with a WITHSUFFIXTRIE.
+        # Text fields of several values in no order; those found by sound; those with a suffix trie.
         self.unordered_mask = sum(spec.mask for spec in texts if self._is_several(spec))
+        self.phonetic_mask = sum(spec.mask for spec in texts if spec.phonetic)
         self.suffix_mask = sum(spec.mask for spec in texts if spec.suffix_trie)
         self.has_vectors = any(spec.kind == VECTOR for spec in self.specs)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from balas_search.analysis.languages import STEM_PREFIX, stem_term
@@ -38,7 +37,8 @@ def _expanded(node: Token, index: Index, language: str, expander: bytes) -> Node
     if not added:
         return node
     # What was said of distances holds for the alternatives as a whole, which have none.
-    children: list[Node] = [replace(node, slop=-1, in_order=None)]
+    node.slop, node.in_order = -1, None
+    children: list[Node] = [node]
     children += [Token(mask=node.mask, text=text, expanded=True) for text in added]
     return Union(mask=node.mask, children=children)
 
@@ -53,7 +53,6 @@ def _stems(text: bytes, language: str) -> list[bytes]:
 def _by_sound(node: Token, index: Index) -> bool:
     if node.phonetic is False:
         return False
-    specs = [spec for spec in index.text_specs() if spec.phonetic]
     if node.mask == ALL_FIELDS or node.phonetic:
-        return bool(specs)
-    return any(spec.mask & node.mask for spec in specs)
+        return bool(index.phonetic_mask)
+    return bool(index.phonetic_mask & node.mask)

@@ -96,6 +96,8 @@ def _longest(kinds: list[tuple[str, re.Pattern[bytes]]], query: bytes, at: int) 
 
 def unescaped(text: bytes) -> bytes:
     """A term without the backslashes that protect characters."""
+    if b"\\" not in text:
+        return text
     return re.sub(rb"\\([" + _PUNCTUATION + rb"\s\\_])", rb"\1", text)
 
 

@@ -41,6 +41,7 @@ class Plans:
 
     def __init__(self) -> None:
         self._by_words: dict[tuple[bytes, ...], tuple[object, Any]] = {}
+        self._options: dict[tuple[bytes, ...], tuple[object, SearchOptions]] = {}
 
     def find(self, words: tuple[bytes, ...], settings: object) -> Any:
         """The plan of a command, if it was made with these very settings."""
@@ -55,6 +56,22 @@ class Plans:
             del self._by_words[next(iter(self._by_words))]
         self._by_words[words] = settings, plan
 
+    def find_options(self, words: tuple[bytes, ...], settings: object) -> SearchOptions | None:
+        """The options of FT.SEARCH that these words behind some query were."""
+        known = self._options.get(words)
+        return known[1] if known is not None and known[0] is settings else None
+
+    def keep_options(
+        self, words: tuple[bytes, ...], settings: object, options: SearchOptions
+    ) -> None:
+        """Keep them: queries of one program differ in their words, and hardly in their options."""
+        if len(words) > WORDS_MAX or sum(map(len, words)) > BYTES_MAX:
+            return
+        if len(self._options) >= PLANS_MAX:
+            del self._options[next(iter(self._options))]
+        self._options[words] = settings, options
+
     def clear(self) -> None:
         """Forget all."""
         self._by_words.clear()
+        self._options.clear()

@@ -1,0 +1,1 @@
+# Its presence has expansion.py compiled, text unchanged.
