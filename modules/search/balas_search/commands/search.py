@@ -42,7 +42,8 @@ def ft_search(ctx: Context, *arguments: bytes) -> Reply:
         if known is not None:
             known.plans.keep(arguments, settings, plan)
     index = module.indexes.for_query(arguments[0])
-    return Searcher(ctx, index, plan, settings.limits, settings.timing).reply(arguments[1])
+    searcher = Searcher(ctx, index, plan, settings.limits, settings.timing)
+    return searcher.reply(arguments[1], short_ways=True)
 
 
 def options_of(

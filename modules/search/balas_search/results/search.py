@@ -24,7 +24,7 @@ from balas_search.results.explaining import explain_score
 from balas_search.results.loading import Loader
 from balas_search.results.order import Loaded, SortColumn, by_keys, number_text
 from balas_search.results.plans import Plan
-from balas_search.results.query import Found, TimeUp, run, until
+from balas_search.results.query import Found, TimeUp, run, tree_of, until
 from balas_search.results.terms import terms_matched
 from balas_search.schema.words import shown
 
@@ -93,11 +93,18 @@ class Searcher:
             )
         return self._loader
 
-    def reply(self, query: bytes) -> Reply:
-        """Everything; raises ReplyError."""
+    def reply(self, query: bytes, short_ways: bool = False) -> Reply:
+        """Everything; raises ReplyError. On a short way it does not show how it was found."""
         self.check()
+        plan, options = self.plan, self.options
+        if short_ways and plan.tree is None and options.sort_by is None and not options.scorer:
+            # Whether there is one depends on it.
+            plan.tree = tree_of(self.index, query, options)
         if self.ctx.resp != 3 and self.options.keys_alone:
             return self.keys_alone(query)
+        short = self.whole_documents() if self.ctx.resp != 3 else None
+        if short is not None:
+            return short
         total, rows = self.find(query)
         return self.as_map(total, rows) if self.ctx.resp == 3 else self.as_list(total, rows)
 
@@ -159,8 +166,10 @@ class Searcher:
             self.fill(rows, found, docs)
         return total, rows
 
-    def find_single_word(self) -> tuple[int, list[Row]] | None:
-        """The short way to the rows of a single word; None where it cannot be gone."""
+    def best_of_single_word(self) -> list[Any] | None:
+        """For a query of a single word how many documents match, and the keys of those wanted; None
+        where there is no short way to them.
+        """
         options = self.options
         if (
             options.sort_by is not None
@@ -174,8 +183,31 @@ class Searcher:
         terms = self.single_word()
         if not terms:
             return None
+        return best_keys(self.index.documents, terms, options.offset, options.count)
+
+    def whole_documents(self) -> Reply | None:
+        """The reply in RESP2 to a query of a single word that asks for whole documents and nothing
+        else: the short way to it, if there is one.
+        """
+        options = self.options
+        if options.returned is not None or options.with_payloads or options.with_sort_keys:
+            return None
+        best = self.best_of_single_word()
+        if best is None:
+            return None
+        whole = self.loader.whole
+        made: list[Reply] = [best[0]]
+        for key in best[1:]:
+            fields = self.ordered(whole(key))
+            made.append(key)
+            made.append(None if fields is None else [part for pair in fields for part in pair])
+        return made
+
+    def find_single_word(self) -> tuple[int, list[Row]] | None:
+        """The short way to the rows of a single word; None where it cannot be gone."""
+        options = self.options
         documents = self.index.documents
-        best = best_keys(documents, terms, options.offset, options.count)
+        best = self.best_of_single_word()
         if best is None:
             return None
         keys = [key for key in best if isinstance(key, bytes)]
