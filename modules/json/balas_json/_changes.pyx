@@ -247,15 +247,19 @@ def delete(document: Document, path: Path) -> int:
 
 
 def clear(document: Document, path: Path) -> int:
-    """Empty containers and set numbers to 0; how many changed."""
+    """Empty containers and set numbers to 0; how many of the matches changed. What is selected
+    twice, say by [1,-1], counts twice.
+    """
     cdef Document mine = document
     cdef Found found = mine.find_to_write(path)
     cdef Doc *doc = &mine.doc
     cdef Match *match
     cdef Cell cell
     cdef int changed = 0
+    cdef dict selected
     if not found.size:
         return 0
+    selected = times_selected(found)
     for i in outermost(mine, found):
         match = &found.items[<Py_ssize_t>i]
         cell = cell_at(doc, match.at)[0]
@@ -267,9 +271,19 @@ def clear(document: Document, path: Path) -> int:
             cell_at(doc, match.at)[0] = integer_cell(0)
         else:
             continue
-        changed += 1
+        changed += selected.get(match.at, 1)
     mine.settle()
     return changed
+
+
+cdef dict times_selected(Found found):
+    """How many matches are at each place; empty if there is but one match."""
+    cdef Py_ssize_t i
+    cdef dict times = {}
+    if found.size > 1:
+        for i in range(found.size):
+            times[found.items[i].at] = times.get(found.items[i].at, 0) + 1
+    return times
 
 
 # --- scalars --------------------------------------------------------------------------------------
@@ -326,6 +340,13 @@ cdef object outcome(const Doc *doc, Cell cell, char operation, const Doc *number
     return value
 
 
+cdef Cell number_cell(Document mine, object number) except? 0:
+    """A new number of the document."""
+    if type(number) is int:
+        return signed_cell(&mine.doc, number)
+    return double_cell(&mine.doc, number)
+
+
 def calculate(document: Document, path: Path, operation: str, text: bytes) -> list:
     """Add to, multiply or raise all numbers: "+", "*" or "^". The results, None for no numbers.
 
@@ -339,6 +360,7 @@ def calculate(document: Document, path: Path, operation: str, text: bytes) -> li
     cdef uint64_t at
     cdef Py_ssize_t i
     cdef list results = []
+    cdef dict known = {}
     if not found.size:
         return results
     by = parsed(text, "ERR ")
@@ -346,17 +368,27 @@ def calculate(document: Document, path: Path, operation: str, text: bytes) -> li
         raise ReplyError(BAD_NUMBER)
     for i in range(found.size):
         cell = found.items[i].cell
-        results.append(
-            outcome(&mine.doc, cell, sign, &by.doc, by.root()) if is_number(cell) else None
-        )
+        if not is_number(cell):
+            results.append(None)
+            continue
+        # What is selected twice, say by [1,-1], is calculated twice.
+        before = known.get(found.items[i].at)
+        if before is None:
+            result = outcome(&mine.doc, cell, sign, &by.doc, by.root())
+        else:
+            cell = number_cell(mine, before)
+            try:
+                result = outcome(&mine.doc, cell, sign, &by.doc, by.root())
+            finally:
+                release(&mine.doc, cell)
+        results.append(result)
+        if found.size > 1:
+            known[found.items[i].at] = result
     for i in range(found.size):
         if results[i] is None:
             continue
         at = found.items[i].at
-        if type(results[i]) is int:
-            cell = signed_cell(&mine.doc, results[i])
-        else:
-            cell = double_cell(&mine.doc, results[i])
+        cell = number_cell(mine, results[i])
         release(&mine.doc, cell_at(&mine.doc, at)[0])
         cell_at(&mine.doc, at)[0] = cell
     mine.settle()
