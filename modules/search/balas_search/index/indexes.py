@@ -16,8 +16,12 @@ from balas_search.schema.words import shown
 
 # What happens to a key without changing what it holds.
 NO_CHANGE = frozenset({"expire", "persist", "keymiss", "new", "overwritten", "type_changed"})
-# Keys looked at in one slice of a scan, and the pause between two.
+# A slice of a scan takes so long, or looks at so many keys; and the pause between two. The first
+# one looks at some keys in any case, so that an index of few documents is complete at once.
+SCAN_SLICE_S = 0.001
 SCAN_SLICE = 1000
+SCAN_FIRST = 200
+SCAN_STEP = 10
 SCAN_PAUSE_MS = 1
 # How long fields that were read are kept after their last use.
 READ_KEPT_MS = 60_000
@@ -142,8 +146,9 @@ class Indexes:
             return
         prefixes = tuple(index.definition.prefixes)
         until = seen + SCAN_SLICE
+        end_s = time.perf_counter() + SCAN_SLICE_S
         while True:
-            cursor, keys = server.scan(cursor, 100)
+            cursor, keys = server.scan(cursor, SCAN_STEP)
             seen += len(keys)
             for key in keys:
                 if key.startswith(prefixes) and key not in index.documents.ids:
@@ -151,6 +156,8 @@ class Indexes:
                     if index.reader.is_document(value):
                         self.put(index, key, value)
             if not cursor or seen >= until:
+                break
+            if seen >= SCAN_FIRST and time.perf_counter() >= end_s:
                 break
         if cursor:
             index.scanned_share = min(seen / max(server.key_count(), 1), 0.99)
