@@ -11,7 +11,7 @@ WRITES = (
     "CREATE (:C {chance: rand()})",
     "MATCH (b:B) DETACH DELETE b",
     "CREATE INDEX FOR (a:A) ON (a.x)",
-    "MERGE (a:A {x: 1}) SET a.y = ['one', 'two']",
+    "MERGE (a:A {x: 1}) SET a.y = [1, 'two', [2.5, true]]",
 )
 LOOK = "MATCH (n) RETURN id(n), labels(n), properties(n) ORDER BY id(n)"
 

@@ -9,16 +9,15 @@ PRIMITIVES = "Property values can only be of primitive types or arrays of primit
 
 # Values of these types can be kept as they are.
 PLAIN = (str, int, float, bool)
-# What no list in a property may hold; numbers may be mixed, other types not.
-UNSTORABLE = (list, dict, Node, Edge, Path, type(None))
 
 
 def storable(value: object) -> object:
-    """A value that a property can keep."""
+    """A value that a property can keep: no map, no entity, and no list that holds one or a null."""
     if isinstance(value, list):
-        kinds = {float if type(item) is int else type(item) for item in value}
-        if len(kinds) > 1 or not kinds.isdisjoint(UNSTORABLE):
-            raise QueryError(PRIMITIVES)
+        for item in value:
+            if item is None:
+                raise QueryError(PRIMITIVES)
+            storable(item)
     elif isinstance(value, (dict, Node, Edge, Path)):
         raise QueryError(PRIMITIVES)
     return value
