@@ -9,7 +9,6 @@ from functools import cache, lru_cache
 
 import snowballstemmer
 from whoosh.lang import porter2
-from whoosh.lang.dmetaphone import double_metaphone
 
 # Letters, digits, the underscore, and all beyond ASCII; a backslash keeps what is behind it.
 TOKEN = re.compile(r"(?:\\[^\s\w]|[\w\u0080-\U0010ffff])+")
@@ -39,9 +38,18 @@ def stem_of(word: str, language: str) -> str:
     return word if len(word) < STEM_LENGTH_MIN else stem_word(language)(word)
 
 
+@cache
+def coder() -> Callable[[str], tuple[str, str | None]]:
+    """What codes a word; imported when it is asked for, for that takes a while and few do."""
+    from whoosh.lang.dmetaphone import double_metaphone
+
+    made: Callable[[str], tuple[str, str | None]] = double_metaphone
+    return made
+
+
 def sound_of(word: str) -> str:
     """What a word sounds like; empty for short ones."""
-    return str(double_metaphone(word)[0]) if len(word) >= SOUND_LENGTH_MIN else ""
+    return coder()(word)[0] if len(word) >= SOUND_LENGTH_MIN else ""
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from whoosh.lang.dmetaphone import double_metaphone
+from collections.abc import Callable
+from functools import cache
 
 SOUND_PREFIX = b"<"
 # Shorter words have no sound.
 LENGTH_MIN = 3
+
+
+@cache
+def coder() -> Callable[[str], tuple[str, str | None]]:
+    """What codes a word; imported when it is asked for, for that takes a while and few do."""
+    from whoosh.lang.dmetaphone import double_metaphone
+
+    made: Callable[[str], tuple[str, str | None]] = double_metaphone
+    return made
 
 
 def sounds(token: bytes) -> list[bytes]:
@@ -14,7 +24,7 @@ def sounds(token: bytes) -> list[bytes]:
     if len(token) < LENGTH_MIN:
         return []
     try:
-        code = double_metaphone(token.decode())[0]
+        code = coder()(token.decode())[0]
     except UnicodeDecodeError:
         return []
     return [SOUND_PREFIX + code.encode()] if code else []

@@ -21,7 +21,6 @@ from balas_search.analysis.phonetics import sounds
 from balas_search.analysis.tokens import TextWriter
 from balas_search.fields.base import BadField, FieldIndex
 from balas_search.fields.geo import GeoIndex
-from balas_search.fields.geoshape import GeoShapeIndex
 from balas_search.fields.json_values import json_items
 from balas_search.fields.numeric import NumericIndex
 from balas_search.fields.spec import GEO, GEOSHAPE, NUMERIC, TAG, TEXT, VECTOR, FieldSpec
@@ -43,9 +42,21 @@ KINDS: dict[str, type[FieldIndex]] = {
     TAG: TagIndex,
     NUMERIC: NumericIndex,
     GEO: GeoIndex,
-    GEOSHAPE: GeoShapeIndex,
     VECTOR: VectorIndex,
 }
+
+
+def field_index(kind: str) -> type[FieldIndex] | None:
+    """What indexes fields of a kind. That of shapes is imported when it is asked for, for it brings
+    a library that takes a while.
+    """
+    if kind == GEOSHAPE:
+        from balas_search.fields.geoshape import GeoShapeIndex
+
+        return GeoShapeIndex
+    return KINDS.get(kind)
+
+
 # So many ids must be unused, and as many as are used, before it is worth renumbering.
 COLLECT_MIN = 1024
 # What a JSON path has that may select several values.
@@ -122,10 +133,11 @@ class Index:
         """Add fields to the schema."""
         self.plans.clear()
         for spec in specs:
-            if spec.kind not in KINDS:
+            made = field_index(spec.kind)
+            if made is None:
                 raise ReplyError(f"Invalid field type for field `{shown(spec.name)}`")
             self.specs.append(spec)
-            self.fields[spec.name] = KINDS[spec.kind](spec)
+            self.fields[spec.name] = made(spec)
             if spec.sortable:
                 self.columns[spec.name] = NumericColumn() if spec.kind == NUMERIC else TextColumn()
             if spec.index_missing:
