@@ -39,6 +39,7 @@ from balas.services.monitor import Monitor
 from balas.services.notifications import Notifications
 from balas.services.persistence import Persistence
 from balas.services.pubsub import PubSub
+from balas.services.replication.following import Following
 from balas.services.replication.replicas import Replicas
 from balas.services.scripting.functions import Functions
 from balas.services.scripting.scripts import Scripting
@@ -143,9 +144,11 @@ class Server:
         replicas = Replicas(engine, config, log, children, self.snapshots, identity)
         self.provide(children, disk, self.snapshots, self.aof, self.loading, self.persistence)
         self.provide(replicas, Targets(engine))
+        self.following = Following(engine, config, log, replicas)
+        self.provide(self.following)
         self.memory_watch = MemoryWatch(engine, config, log, self.info)
         self.provide(self.memory_watch)
-        self.info.add("replication", replicas.info)
+        self.info.add("replication", self.following.info)
         self.info.add("persistence", self.persistence.info)
         self.shutdown = Shutdown(config, log)
         self.shutdown.may_save = lambda: not self.loading.active
@@ -160,6 +163,7 @@ class Server:
         self.loading.take_module_aux = self.modules.load_aux
         self.loading.on_loaded.append(self.modules.data_loaded)
         self.modules.on_unload = self._rewrite_log
+        self.following.on_role = self.modules.role_changed
         self.provide(self.modules)
         self.info.add("modules", lambda: info_modules(self.modules))
         self.info.of_modules = lambda: info_sections(self.modules)

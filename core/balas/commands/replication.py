@@ -1,13 +1,10 @@
-"""Commands of the group *server* with which replicas follow this server.
-
-Following another server is not possible: REPLICAOF knows only NO ONE.
-"""
+"""Commands of the group *server* with which servers follow each other."""
 
 from __future__ import annotations
 
 from balas.engine.context import Context
 from balas.errors import SYNTAX, ReplyError
-from balas.protocol.replies import NO_REPLY, OK, Reply
+from balas.protocol.replies import NO_REPLY, OK, Reply, Status
 from balas.registry import Arguments, command, integer
 from balas.registry.flags import (
     ADMIN,
@@ -19,10 +16,14 @@ from balas.registry.flags import (
     NOSCRIPT,
     STALE,
 )
+from balas.services.config.special import Primary
+from balas.services.config.store import Config
+from balas.services.replication.following import CONNECTED, Following
 from balas.services.replication.replicas import Replicas
 
 PORT_MAX = 65535
-CANNOT_FOLLOW = "ERR this server can have replicas, but cannot be one"
+NO_MASTER_LINK = "NOMASTERLINK Can't SYNC while not connected with my master"
+CANNOT_FAIL_OVER = "ERR FAILOVER is not supported: send REPLICAOF NO ONE to the replica instead"
 
 
 @command(
@@ -38,8 +39,16 @@ def sync(ctx: Context) -> Reply:
     Send the data set as an RDB file, then every change of it, to this client.
     """
     if ctx.client.kind == "normal":
+        check_linked(ctx)
         ctx.service(Replicas).begin(ctx.client, partial=False)
     return NO_REPLY
+
+
+def check_linked(ctx: Context) -> None:
+    """Refuse to pass on what this server does not get itself."""
+    following = ctx.service(Following)
+    if following.primary is not None and following.state != CONNECTED:
+        raise ReplyError(NO_MASTER_LINK)
 
 
 @command(
@@ -58,6 +67,7 @@ def psync(ctx: Context, replicationid: bytes, offset: bytes, *failover: bytes) -
     position = integer(offset)
     if ctx.client.kind != "normal":
         return NO_REPLY
+    check_linked(ctx)
     replicas = ctx.service(Replicas)
     if not replicas.go_on(ctx.client, replicationid.decode("latin-1").lower(), position):
         replicas.begin(ctx.client, partial=True)
@@ -97,6 +107,8 @@ def replconf(ctx: Context, *options: bytes) -> Reply:
             replicas.acknowledge(ctx.client, integer(value), integer(on_disk))
             return NO_REPLY
         elif name == b"getack":
+            if ctx.client.kind == "primary":
+                ctx.service(Following).acknowledge()
             return NO_REPLY
         else:
             raise ReplyError(f"ERR Unrecognized REPLCONF option: {name.decode('latin-1')}")
@@ -114,8 +126,12 @@ def replconf(ctx: Context, *options: bytes) -> Reply:
 def role(ctx: Context) -> Reply:
     """ROLE
 
-    Tell that this server is a primary, how far its stream of changes is, and who follows it.
+    Tell whether this server is a primary, how far its stream of changes is and who follows it; or
+    whom it follows, in what state the link is and how far this server has come.
     """
+    following = ctx.service(Following)
+    if following.primary is not None:
+        return following.role()
     replicas = ctx.service(Replicas)
     followers = [
         [host.encode(), b"%d" % port, b"%d" % one.acknowledged]
@@ -127,10 +143,21 @@ def role(ctx: Context) -> Reply:
 
 
 def follow(ctx: Context, host: bytes, port: bytes) -> Reply:
-    """Be a primary, as this server always is."""
+    """Follow another server, or be a primary."""
+    following = ctx.service(Following)
+    if ctx.service(Config).get("cluster-enabled"):
+        raise ReplyError("ERR REPLICAOF not allowed in cluster mode.")
     if host.lower() == b"no" and port.lower() == b"one":
+        if following.primary is not None:
+            following.follow(None)
         return OK
-    raise ReplyError(CANNOT_FOLLOW)
+    if ctx.client.kind == "replica":
+        raise ReplyError("ERR Command is not valid when client is a replica.")
+    primary = Primary(host.decode("latin-1"), integer(port, 0, PORT_MAX, "ERR Invalid master port"))
+    if following.primary == primary:
+        return Status("OK Already connected to specified master")
+    following.follow(primary)
+    return OK
 
 
 @command(
@@ -143,7 +170,8 @@ def follow(ctx: Context, host: bytes, port: bytes) -> Reply:
 def replicaof(ctx: Context, host: bytes, port: bytes) -> Reply:
     """REPLICAOF host port | NO ONE
 
-    Follow another server, which is not possible here, or none.
+    Have this server's data replaced by another server's, and follow all their changes; or with NO
+    ONE stop that, and keep the data.
     """
     return follow(ctx, host, port)
 
@@ -167,8 +195,10 @@ def slaveof(ctx: Context, host: bytes, port: bytes) -> Reply:
 def failover(ctx: Context, *options: bytes) -> Reply:
     """FAILOVER [TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]
 
-    Change places with a replica, which is not possible here: this server cannot follow another.
+    Change places with a replica, which this server does not do by itself.
     """
+    if ctx.service(Following).primary is not None:
+        raise ReplyError("ERR FAILOVER is not valid when server is a replica.")
     cursor = Arguments(options)
     if len(options) == 1 and cursor.eat(b"ABORT"):
         raise ReplyError("ERR No failover in progress.")
@@ -188,4 +218,4 @@ def failover(ctx: Context, *options: bytes) -> Reply:
             raise ReplyError(SYNTAX)
     if not any(one.state == "online" for one in ctx.service(Replicas)):
         raise ReplyError("ERR FAILOVER requires connected replicas.")
-    raise ReplyError(CANNOT_FOLLOW)
+    raise ReplyError(CANNOT_FAIL_OVER)

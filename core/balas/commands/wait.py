@@ -8,10 +8,20 @@ from balas.protocol.replies import Reply
 from balas.registry import bounded, command, integer
 from balas.registry.flags import BLOCKING
 from balas.services.aof.append import AppendOnlyFile
+from balas.services.replication.following import Following
 from balas.services.replication.replicas import Replicas
 
 INT64_MAX = 2**63 - 1
 POSITIVE = "ERR value is out of range, must be positive"
+WAIT_ON_REPLICA = (
+    "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a "
+    "replica is configured to be writable (which is not the default) writes to replicas are just "
+    "local and are not propagated."
+)
+WAITAOF_ON_REPLICA = (
+    "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas "
+    "are just local and are not propagated."
+)
 TIMEOUT_NOT_AN_INTEGER = "ERR timeout is not an integer or out of range"
 
 
@@ -31,6 +41,7 @@ def wait(ctx: Context, numreplicas: bytes, timeout: bytes) -> Reply:
     """
     wanted = integer(numreplicas)
     timeout_ms = wait_timeout(ctx, timeout)
+    check_primary(ctx, WAIT_ON_REPLICA)
     return ctx.service(Replicas).wait(ctx, wanted, timeout_ms, lambda count: count)
 
 
@@ -51,6 +62,7 @@ def waitaof(ctx: Context, numlocal: bytes, numreplicas: bytes, timeout: bytes) -
     local = bounded(numlocal, 0, 1)
     replicas = integer(numreplicas, 0, INT64_MAX, POSITIVE)
     timeout_ms = wait_timeout(ctx, timeout)
+    check_primary(ctx, WAITAOF_ON_REPLICA)
     log = ctx.service(AppendOnlyFile)
     if local and not log.enabled:
         raise ReplyError(
@@ -65,6 +77,12 @@ def waitaof(ctx: Context, numlocal: bytes, numreplicas: bytes, timeout: bytes) -
     return ctx.service(Replicas).wait(
         ctx, replicas, timeout_ms, lambda count: [on_disk, count], on_disk=True
     )
+
+
+def check_primary(ctx: Context, refusal: str) -> None:
+    """Refuse to wait for replicas on one."""
+    if ctx.service(Following).primary is not None:
+        raise ReplyError(refusal)
 
 
 def wait_timeout(ctx: Context, text: bytes) -> int:

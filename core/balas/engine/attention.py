@@ -25,4 +25,6 @@ READ_ONLY: Final = 1 << 20  # a replica that refuses writes
 MONITORED: Final = 1 << 21
 BUSY: Final = 1 << 22  # a script runs for too long
 FILTERED: Final = 1 << 23  # a module looks at every command
-EXTRA: Final = 1 << 24  # free for services from here on
+STALE: Final = 1 << 24  # a replica that is cut off from its primary, and says nothing meanwhile
+LONELY: Final = 1 << 25  # too few replicas are near for writes to be safe
+EXTRA: Final = 1 << 26  # free for services from here on

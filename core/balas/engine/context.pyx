@@ -38,6 +38,13 @@ cdef int put_element(void *writer, const char *text, size_t size) except -1:
     return (<ReplyWriter> writer).put_bulk(text, size)
 
 
+cdef bint heeds_time(Context ctx) except -1:
+    """Whether a key whose time has come is not there any more: it still was when what is loaded, or
+    comes from a primary, was done.
+    """
+    return not ctx.changes.loading and ctx.client.kind != "primary"
+
+
 cdef class Context:
     """What a command gets as its first argument. See the table of verbs in docs/architecture.md."""
 
@@ -96,7 +103,7 @@ cdef class Context:
         cdef Entry *entry = self.db.find_key(key)
         if entry == NULL:
             return NULL
-        if 0 <= entry.expire_ms < self.changes.clock.now_ms and not self.changes.loading:
+        if 0 <= entry.expire_ms < self.changes.clock.now_ms and heeds_time(self):
             if self.changes.expires_keys:
                 self.changes.expire(self.db, key)
             return NULL

@@ -32,6 +32,7 @@ class Pause:
         self._writes_only = False
         self.until_ms = 0
         self.waiting: dict[int, Client] = {}
+        self._keeping: set[str] = set()
 
     @property
     def active(self) -> bool:
@@ -55,7 +56,7 @@ class Pause:
         self._timer = self._engine.timers.at(until_ms, self.end)
         self._engine.set_attention(attention.PAUSED, True)
         # A key that expires is a write: nothing may change while writes are paused.
-        self._engine.changes.expires_keys = False
+        self.keep_keys("pause", True)
 
     def applies(self, client: Client, spec: CommandSpec) -> bool:
         """Whether this client's command has to wait."""
@@ -70,7 +71,15 @@ class Pause:
         self._timer.cancel()
         self._timer = None
         self._engine.set_attention(attention.PAUSED, False)
-        self._engine.changes.expires_keys = True
+        self.keep_keys("pause", False)
         waiting, self.waiting = self.waiting, {}
         for client in waiting.values():
             self._engine.resume(client, Suspended.PAUSED)
+
+    def keep_keys(self, reason: str, on: bool) -> None:
+        """Have no key's time come for this reason, or not any more for it."""
+        if on:
+            self._keeping.add(reason)
+        else:
+            self._keeping.discard(reason)
+        self._engine.changes.expires_keys = not self._keeping

@@ -114,6 +114,12 @@ class Loading:
         for _ in self._guarded(self._again(flush, self._load_snapshot(replace=replace))):
             pass
 
+    def replace(self, path: Path) -> Iterator[None]:
+        """Load the snapshot that a primary has sent in place of all data, in steps. Raises
+        LoadFailed; what was loaded until then is there.
+        """
+        yield from self._guarded(self._again(True, self._load_snapshot(path, keep_expired=True)))
+
     def reload_log(self) -> None:
         """Replay the log again, in one go, into empty databases. Raises LoadFailed."""
         if self._aof.manifest is not None:
@@ -149,14 +155,14 @@ class Loading:
         self.total_bytes = self.loaded_bytes = self._before = 0
         self._engine.set_attention(attention.LOADING, True)
         self._engine.changes.set_loading(True)
-        self._engine.changes.expires_keys = False
+        self._engine.pause.keep_keys("loading", True)
 
     def _end(self) -> None:
         self.active = False
         self._dataset = None
         self._engine.set_attention(attention.LOADING, False)
         self._engine.changes.set_loading(False)
-        self._engine.changes.expires_keys = not self._engine.pause.active
+        self._engine.pause.keep_keys("loading", False)
 
     def _seconds_since(self, started_ms: int) -> str:
         return f"{(self._engine.clock.refresh() - started_ms) / 1000:.3f} seconds"
@@ -171,20 +177,22 @@ class Loading:
 
     # --- snapshots -------------------------------------------------------------------------------
 
-    def _load_snapshot(self, *, replace: bool = False) -> Iterator[None]:
-        """Load the snapshot if there is one."""
-        path = Path(self._snapshots.path)
-        if not self._config.get("dbfilename") or not path.exists():
+    def _load_snapshot(
+        self, given: Path | None = None, *, replace: bool = False, keep_expired: bool = False
+    ) -> Iterator[None]:
+        """Load this snapshot, or one's own if there is one."""
+        path = given or Path(self._snapshots.path)
+        if given is None and not (self._config.get("dbfilename") and path.exists()):
             return
         started_ms = self._engine.clock.refresh()
         self.total_bytes = path.stat().st_size
         with path.open("rb", buffering=0) as file:
             reader = self._reader(file)
-            yield from self._read(reader, path, replace=replace)
+            yield from self._read(reader, path, keep_expired=keep_expired, replace=replace)
         self._log.notice(f"DB loaded from disk: {self._seconds_since(started_ms)}")
 
     def _read(
-        self, reader: RdbReader, path: Path, *, aof_base: bool = False, replace: bool = False
+        self, reader: RdbReader, path: Path, *, keep_expired: bool = False, replace: bool = False
     ) -> Iterator[None]:
         """Read a data set from its header on. Raises BadData with the file's name."""
         try:
@@ -194,7 +202,7 @@ class Loading:
                 self._engine.databases,
                 self._types,
                 self._engine.clock.now_ms,
-                keep_expired=aof_base,
+                keep_expired=keep_expired,
                 replace=replace,
                 delay_us=self._config.get("key-load-delay"),
             )
@@ -268,7 +276,7 @@ class Loading:
             self._log.notice("Reading RDB base file on AOF loading...")
             with path.open("rb", buffering=0) as source:
                 reader = self._reader(source)
-                yield from self._read(reader, path, aof_base=True)
+                yield from self._read(reader, path, keep_expired=True)
                 start = reader.position
         replay = LogReplay(self._engine, self._log, path)
         for offset in replay.steps(start):

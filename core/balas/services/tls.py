@@ -88,6 +88,26 @@ def make_context(config: Config) -> ssl.SSLContext:
     return context
 
 
+def make_client_context(config: Config) -> ssl.SSLContext:
+    """A context for talking to another server (tls-replication); raises BadTls.
+
+    The other's certificate must be signed by our authorities; its name is not looked at.
+    """
+    certificate = config.path("tls-client-cert-file") or config.path("tls-cert-file")
+    key = config.path("tls-client-key-file") or config.path("tls-key-file")
+    password = config.get(
+        "tls-client-key-file-pass" if config.path("tls-client-cert-file") else "tls-key-file-pass"
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    _set_versions(context, config.get("tls-protocols"))
+    if certificate:
+        _load_pair(context, certificate, key, password)
+    _load_authorities(context, config.path("tls-ca-cert-file"), config.path("tls-ca-cert-dir"))
+    _set_ciphers(context, config.get("tls-ciphers"), config.get("tls-ciphersuites"))
+    return context
+
+
 def _set_versions(context: ssl.SSLContext, names: str) -> None:
     wanted: Sequence[ssl.TLSVersion] = DEFAULT_VERSIONS
     if names:

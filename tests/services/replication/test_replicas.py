@@ -107,6 +107,25 @@ def test_wait_counts_those_that_have_it(pair: tuple[Client, Client]) -> None:
 
 
 @pytest.mark.oracle
+def test_writes_are_refused_while_too_few_replicas_are_near(pair: tuple[Client, Client]) -> None:
+    primary, replica = pair
+    primary("SET", "k", "v")
+    assert primary("CONFIG", "SET", "min-replicas-to-write", 1) == b"OK"
+    assert primary("SET", "k", "w") == b"OK"
+    assert b"min_slaves_good_slaves:1" in primary("INFO", "replication")
+    assert primary("CONFIG", "SET", "min-replicas-to-write", 2) == b"OK"
+    refusal = "NOREPLICAS Not enough good replicas to write."
+    assert primary.error("SET", "k", "x") == refusal
+    assert refusal in primary.error("EVAL", "return redis.call('SET', 'k', 'x')", 0)
+    assert primary.error("EVAL", "#!lua\nreturn 1", 0) == refusal
+    assert primary("GET", "k") == b"w"
+    assert primary("CONFIG", "SET", "min-replicas-to-write", 1) == b"OK"
+    assert replica("REPLICAOF", "NO", "ONE") == b"OK"
+    wait_until(lambda: b"min_slaves_good_slaves:0" in primary("INFO", "replication"))
+    assert primary.error("SET", "k", "x") == refusal
+
+
+@pytest.mark.oracle
 def test_redis_cli_fetches_a_snapshot(balas: Any, tmp_path: Path) -> None:
     with balas.client() as client:
         for i in range(50):

@@ -167,16 +167,20 @@ class AppendOnlyFile:
         """CONFIG SET appendonly. Raises ReplyError."""
         try:
             if config.get("appendonly") and not self.enabled:
-                self._switch_on()
+                self.switch_on()
             elif not config.get("appendonly") and self.enabled:
-                if self.rewriting.in_progress:
-                    self._children.kill()
-                self.close()
+                self.switch_off()
         except (OSError, BadManifest) as error:
             self._log.warning(f"Can't switch the append-only file: {error}")
             raise ReplyError("ERR Unable to turn on AOF. Check server logs.") from error
 
-    def _switch_on(self) -> None:
+    def switch_off(self) -> None:
+        """Write what is left, and append no more."""
+        if self.rewriting.in_progress:
+            self._children.kill()
+        self.close()
+
+    def switch_on(self) -> None:
         """Have a child write what there is, as the base of a new log; what is changed meanwhile is
         collected. Raises OSError, BadManifest, and the log is off.
         """

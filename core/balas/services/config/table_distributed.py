@@ -66,12 +66,14 @@ DISTRIBUTED: Final = (
     Option(
         "replica-ignore-disk-write-errors",
         False,
+        meaning=False,
         doc="Let a replica go on when it cannot write to disk.",
     ),
     Option(
         "replica-lazy-flush",
         False,
         aliases=("slave-lazy-flush",),
+        meaning=False,
         doc="Free the old data in slices before a full synchronisation.",
     ),
     Option(
@@ -81,12 +83,15 @@ DISTRIBUTED: Final = (
         meaning=False,
         doc="Bytes of writes a replica buffers during a full synchronisation.",
     ),
-    Option("repl-diskless-sync", True, doc="Send snapshots to replicas without a file."),
+    Option(
+        "repl-diskless-sync", True, meaning=False, doc="Send snapshots to replicas without a file."
+    ),
     Option(
         "repl-diskless-sync-delay",
         5,
         low=0,
         high=INT_MAX,
+        meaning=False,
         doc="Seconds to wait for more replicas before such a snapshot.",
     ),
     Option(
@@ -94,12 +99,14 @@ DISTRIBUTED: Final = (
         0,
         low=0,
         high=INT_MAX,
+        meaning=False,
         doc="How many replicas end that wait; 0 for no limit.",
     ),
     Option(
         "repl-diskless-load",
         "disabled",
         choices=("disabled", "on-empty-db", "swapdb"),
+        meaning=False,
         doc="When a replica loads a snapshot straight from the socket.",
     ),
     Option(
@@ -124,7 +131,12 @@ DISTRIBUTED: Final = (
         high=INT_MAX,
         doc="Seconds without a sign of life after which the link is given up.",
     ),
-    Option("repl-disable-tcp-nodelay", False, doc="Send to replicas in fewer, larger packets."),
+    Option(
+        "repl-disable-tcp-nodelay",
+        False,
+        meaning=False,
+        doc="Send to replicas in fewer, larger packets.",
+    ),
     Option(
         "repl-backlog-size",
         1 << 20,

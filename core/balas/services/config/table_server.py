@@ -379,13 +379,12 @@ SERVER: Final = (
         "tls-key-file", "", OPTIONAL, volatile=True, doc="Private key of the certificate, in PEM."
     ),
     Option("tls-key-file-pass", "", OPTIONAL, doc="Password of the private key."),
-    Option("tls-client-cert-file", "", OPTIONAL, meaning=False, doc="Certificate as a client."),
-    Option("tls-client-key-file", "", OPTIONAL, meaning=False, doc="Private key as a client."),
+    Option("tls-client-cert-file", "", OPTIONAL, doc="Certificate as a client."),
+    Option("tls-client-key-file", "", OPTIONAL, doc="Private key as a client."),
     Option(
         "tls-client-key-file-pass",
         "",
         OPTIONAL,
-        meaning=False,
         doc="Password of the private key as a client.",
     ),
     Option("tls-dh-params-file", "", OPTIONAL, volatile=True, doc="Diffie-Hellman parameters."),
@@ -403,7 +402,7 @@ SERVER: Final = (
         choices=("no", "yes", "optional"),
         doc="Whether clients must, may or need not show a certificate.",
     ),
-    Option("tls-replication", False, meaning=False, doc="TLS to the primary."),
+    Option("tls-replication", False, doc="TLS to the primary."),
     Option("tls-cluster", False, meaning=False, doc="TLS between the nodes of a cluster."),
     Option(
         "tls-protocols",

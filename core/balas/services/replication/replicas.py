@@ -16,11 +16,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
+from balas.engine import attention, gates
 from balas.engine.client import Client
 from balas.engine.context import Context
 from balas.engine.dispatch import Engine
 from balas.engine.records import Record
+from balas.errors import ReplyError
 from balas.protocol.replies import Reply
+from balas.registry.flags import WRITE
+from balas.registry.spec import CommandSpec
 from balas.services.aof.encode import RecordEncoder
 from balas.services.children import Child, Children, Reporter, WorkFailed
 from balas.services.config.store import Config
@@ -34,6 +38,7 @@ from balas.services.snapshots import Snapshots
 FEED_EVERY_MS = 5
 FEED_BYTES = 256 * 1024
 UNREAD_MAX = 1 << 20
+TOO_FEW = "NOREPLICAS Not enough good replicas to write."
 PING = b"*1\r\n$4\r\nPING\r\n"
 GETACK = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n"
 
@@ -127,6 +132,11 @@ class Replicas:
         engine.timers.every(1000, self._every_second)
         engine.on_disconnect.append(self._leave)
         config.on_change("repl-backlog-size", self._resize)
+        engine.gates.add(gates.ORDER_REPLICAS, attention.LONELY, self._gate_writes)
+        config.on_change(
+            ("min-replicas-to-write", "min-replicas-max-lag"), lambda config: self._look_around()
+        )
+        self._look_around()
 
     def __iter__(self) -> Iterator[Replica]:
         """In the order in which they came."""
@@ -191,6 +201,7 @@ class Replicas:
         self._left_ms = self._engine.clock.now_ms
         if replica.file is not None:
             os.close(replica.file)
+        self._look_around()
 
     # --- waiting for them ------------------------------------------------------------------------
 
@@ -347,10 +358,13 @@ class Replicas:
             replica.on_disk = max(replica.on_disk, on_disk)
             replica.acknowledged_ms = self._engine.clock.now_ms
             self._tell_waiters()
+            if self._engine.attention & attention.LONELY:
+                self._look_around()
 
     def _every_second(self) -> None:
         """Let replicas know that this server lives, and drop those that do not."""
         now_ms = self._engine.clock.now_ms
+        self._look_around()
         if not self._replicas:
             self._forget(now_ms)
             return
@@ -370,12 +384,51 @@ class Replicas:
         """Nobody follows: after some time nobody will come back, either."""
         keep_ms = self._config.get("repl-backlog-ttl") * 1000
         if self.backlog is not None and keep_ms and now_ms - self._left_ms > keep_ms:
-            self.backlog = None
-            self._engine.changes.remove_sink(self._take_records)
+            self._end_stream()
+
+    def _end_stream(self) -> None:
+        self.backlog = None
+        self._engine.changes.remove_sink(self._take_records)
+
+    def dismiss(self) -> None:
+        """All data will be others: whoever follows has to begin anew."""
+        self._give_up(list(self))
+        if self.backlog is not None:
+            self._end_stream()
 
     def _resize(self, config: Config) -> None:
         if self.backlog is not None:
             self.backlog.size = config.get("repl-backlog-size")
+
+    # --- safety in numbers -----------------------------------------------------------------------
+
+    @property
+    def _wants_some(self) -> bool:
+        """Whether writes need replicas that are near."""
+        return bool(
+            self._config.get("min-replicas-to-write") and self._config.get("min-replicas-max-lag")
+        )
+
+    @property
+    def _near(self) -> int:
+        """How many replicas have answered lately."""
+        lag_ms: int = self._config.get("min-replicas-max-lag") * 1000
+        oldest_ms = self._engine.clock.now_ms - lag_ms
+        return sum(one.state == ONLINE and one.acknowledged_ms >= oldest_ms for one in self)
+
+    def _look_around(self) -> None:
+        """Have writes refused while too few are near."""
+        lonely = self._wants_some and self._near < self._config.get("min-replicas-to-write")
+        self._engine.set_attention(attention.LONELY, lonely)
+
+    def _gate_writes(self, client: Client, spec: CommandSpec, argv: list[bytes]) -> Reply:
+        if gates.carried(client, spec) & WRITE:
+            self.refuse_writes(client)
+
+    def refuse_writes(self, client: Client) -> None:
+        """Raise the ReplyError for what would write, or for a script that might."""
+        if self._engine.attention & attention.LONELY and client.kind == "normal":
+            raise ReplyError(TOO_FEW)
 
     # --- INFO and ROLE ---------------------------------------------------------------------------
 
@@ -394,6 +447,7 @@ class Replicas:
         return {
             "role": "master",
             "connected_slaves": len(self),
+            **({"min_slaves_good_slaves": self._near} if self._wants_some else {}),
             **lines,
             "master_failover_state": "no-failover",
             "master_replid": identity.replication_id,

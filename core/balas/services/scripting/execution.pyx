@@ -12,10 +12,21 @@ from balas.registry.spec cimport CommandSpec
 
 cdef int64_t RESTRICTED = attention.RESTRICTED
 # States in which nobody may write.
-cdef int64_t NO_WRITES = attention.DISK | attention.READ_ONLY
+cdef int64_t NO_WRITES = attention.DISK | attention.LONELY | attention.READ_ONLY
+# The state in which few commands make sense.
+cdef int64_t CUT_OFF = attention.STALE
 cdef int64_t NOSCRIPT = flags.NOSCRIPT
 cdef int64_t WRITE = flags.WRITE
 cdef int64_t DENYOOM = flags.DENYOOM
+
+
+cdef int ask_gates(
+    Engine engine, int64_t bits, Client client, CommandSpec spec, PyObject **argv, Py_ssize_t count
+) except -1:
+    """Ask those gates that care for a state of the server; raises ReplyError."""
+    words = [<object> argv[i] for i in range(count)]
+    engine.gates.ask(engine.attention & bits, client, spec, words)
+    return 0
 
 
 cdef class Execution:
@@ -82,8 +93,9 @@ cdef class Execution:
             if self.read_only:
                 raise ReplyError("ERR Write commands are not allowed from read-only scripts.")
             if self.engine.attention & NO_WRITES:
-                words = [<object> argv[i] for i in range(count)]
-                self.engine.gates.ask(self.engine.attention & NO_WRITES, client, spec, words)
+                ask_gates(self.engine, NO_WRITES, client, spec, argv, count)
+        if self.engine.attention & CUT_OFF:
+            ask_gates(self.engine, CUT_OFF, client, spec, argv, count)
         # What has begun to write may end.
         if self.out_of_memory and not self.wrote and spec.flags & DENYOOM:
             raise ReplyError(OOM)

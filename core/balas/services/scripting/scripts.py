@@ -29,6 +29,8 @@ from balas.services.acl.users import Acl
 from balas.services.config.store import Config
 from balas.services.disk import DiskTrouble
 from balas.services.log import DEBUG, NOTICE, VERBOSE, WARNING, Log
+from balas.services.replication.following import Following
+from balas.services.replication.replicas import Replicas
 from balas.services.scripting.bridge import Chunk, ScriptError, one_line
 from balas.services.scripting.execution import Execution
 from balas.services.scripting.interpreter import CompileError, Interpreter
@@ -229,11 +231,14 @@ class Scripting:
         over = self._is_full()
         given = script.flags
         if given is not None:
+            if not given & ALLOW_STALE:
+                engine.services[Following].refuse_stale(ctx.client)
             if over and not given & (ALLOW_OOM | NO_WRITES):
                 # A client hears of its command; a transaction, of the script that is part of it.
                 raise ReplyError(OOM if ctx.may_block else OOM_SCRIPT)
             if not given & NO_WRITES:
-                engine.services[DiskTrouble].refuse_writes(ctx.client)
+                for service in (DiskTrouble, Replicas, Following):
+                    engine.services[service].refuse_writes(ctx.client)
                 if read_only:
                     raise ReplyError(WRITES_READ_ONLY)
             read_only = read_only or bool(given & NO_WRITES)
