@@ -90,52 +90,69 @@ def fill(client: Client, hosts: int, samples: int, seed: int) -> int:
 
 @dataclass(frozen=True)
 class Workload:
-    """One test: requests to be sent `pipeline` at a time, and what one of them counts."""
+    """One test: the requests of a round, to be sent `pipeline` at a time, and what each counts."""
 
     name: str
-    requests: Sequence[bytes]
+    requests: Callable[[int], Sequence[bytes]]
     pipeline: int
     samples: int = 1
 
 
 def workloads(scale: float) -> list[Workload]:
-    """All tests; `scale` of the usual number of requests."""
+    """All tests; `scale` of the usual number of requests.
+
+    Samples are newer in each round, but for those of the test that overwrites some.
+    """
 
     def times(count: int) -> int:
         return max(1, int(count * scale))
 
-    chance = Random(5)
-    adds = [
-        encode("TS.ADD", f"add:{number % 100}", BEGIN_MS + number, chance.randrange(1000) / 10)
-        for number in range(times(300) * 100)
-    ]
-    many = []
-    for place in range(times(2000)):
-        at = BEGIN_MS + place * STEP_MS
-        words = [word for one in range(100) for word in (f"madd:{one}", at, f"{50 + one / 10:.1f}")]
-        many.append(encode("TS.MADD", *words))
+    def adds(turn: int, count: int = times(300) * 100) -> Sequence[bytes]:
+        chance = Random(5 + turn)
+        first = BEGIN_MS + turn * count
+        return [
+            encode("TS.ADD", f"add:{number % 100}", first + number, chance.randrange(1000) / 10)
+            for number in range(count)
+        ]
+
+    def many(turn: int, count: int = times(2000)) -> Sequence[bytes]:
+        made = []
+        for place in range(turn * count, (turn + 1) * count):
+            at = BEGIN_MS + place * STEP_MS
+            words = (word for n in range(100) for word in (f"madd:{n}", at, f"{50 + n / 10:.1f}"))
+            made.append(encode("TS.MADD", *words))
+        return made
+
+    def same(*requests: bytes) -> Callable[[int], Sequence[bytes]]:
+        return lambda turn: requests
+
     hashes = [encode("HSET", f"hash:{n % 100}", "field", n) for n in range(times(300) * 100)]
     hour = 3_600_000
     ranges = ("TS.RANGE", "long", "-", "+", "AGGREGATION")
     grouped = ("TS.MRANGE", "-", "+", "AGGREGATION", "avg", hour, "FILTER", "set=grouped")
     by_label = ("FILTER", "metric=cpu_user", "GROUPBY", "region", "REDUCE", "max")
     return [
-        Workload("HSET, for comparison", hashes, 100),
+        Workload("HSET, for comparison", same(*hashes), 100),
         Workload("TS.ADD", adds, 100),
+        Workload("TS.ADD, overwriting a sample", lambda turn: adds(0)[: times(30) * 100], 100),
         Workload("TS.MADD of 100, a sample", many, 4, 100),
-        Workload(f"TS.RANGE avg by hour, {LONG} samples", [encode(*ranges, "avg", hour)] * 20, 1),
-        Workload(f"TS.RANGE max by hour, {LONG} samples", [encode(*ranges, "max", hour)] * 20, 1),
+        Workload(
+            f"TS.RANGE avg by hour, {LONG} samples", same(*[encode(*ranges, "avg", hour)] * 20), 1
+        ),
+        Workload(
+            f"TS.RANGE max by hour, {LONG} samples", same(*[encode(*ranges, "max", hour)] * 20), 1
+        ),
         Workload(
             f"TS.MRANGE GROUPBY, {LONG} samples",
-            [encode(*grouped, "GROUPBY", "region", "REDUCE", "sum")] * times(20),
+            same(*[encode(*grouped, "GROUPBY", "region", "REDUCE", "sum")] * times(20)),
             1,
         ),
         Workload(
             "TS.MRANGE GROUPBY, the last hour",
-            [encode("TS.MRANGE", BEGIN_MS, BEGIN_MS + hour, *by_label)] * times(100),
+            same(*[encode("TS.MRANGE", BEGIN_MS, BEGIN_MS + hour, *by_label)] * times(100)),
             1,
         ),
-        Workload("TS.GET", [encode("TS.GET", "long")] * times(200) * 100, 100),
+        Workload("TS.GET", same(*[encode("TS.GET", "long")] * times(200) * 100), 100),
     ]
 
 
@@ -171,9 +188,9 @@ def put_many(client: Client, key: str, count: int, values: Iterator[str]) -> Non
         client("TS.MADD", *words)
 
 
-def run_one(server: ServerProcess, client: Client, workload: Workload) -> float:
+def run_one(server: ServerProcess, client: Client, workload: Workload, turn: int) -> float:
     """Server CPU in microseconds per request, or per sample that a request adds."""
-    step, requests = workload.pipeline, workload.requests
+    step, requests = workload.pipeline, workload.requests(turn)
     began_s = server.cpu_s()
     for first in range(0, len(requests), step):
         batch = requests[first : first + step]
@@ -210,9 +227,9 @@ def measure(cores: Cores, names: Sequence[str], rounds: int, scale: float) -> st
             bytes_per_sample[name] = prepare(client, scale)
         for workload in workloads(scale):
             found: dict[str, list[float]] = {name: [] for name in names}
-            for _ in range(rounds):
+            for turn in range(rounds):
                 for name, (server, client) in clients.items():
-                    found[name].append(run_one(server, client, workload))
+                    found[name].append(run_one(server, client, workload, turn))
             middle = {name: median(found[name]) for name in names}
             lines.append(row(workload.name, middle, "{:.2f}"))
     lines.append(row("memory, bytes per sample", bytes_per_sample, "{:.2f}"))

@@ -418,3 +418,22 @@ def test_session_tickets_can_be_done_without(files: Path) -> None:
     without = set_up(files, tls_session_caching=0)
     assert without.num_tickets == 0
     assert without.options & ssl.OP_NO_TICKET
+
+
+def test_a_replica_encrypts_its_link(files: Path) -> None:
+    with BalasProcess(options_for(files, port=0)) as first:
+        with connect(first, context_for(files)) as primary:
+            primary("SET", "k", "v")
+        more = {
+            "replicaof": f"127.0.0.1 {first.options['tls-port']}",
+            "tls_replication": "yes",
+            "tls_client_cert_file": files / "client.crt",
+            "tls_client_key_file": files / "client.key",
+        }
+        with BalasProcess(options_for(files, **more)) as second, second.client() as replica:
+            wait_until(lambda: replica("ROLE")[3] == b"connected")
+            assert replica("GET", "k") == b"v"
+            replica("CONFIG", "SET", "tls-ca-cert-file", str(files / "other-ca.crt"))
+            replica("CLIENT", "KILL", "TYPE", "MASTER")
+            wait_until(lambda: "certificate verify failed" in second.log)
+            assert replica("ROLE")[3] != b"connected"

@@ -115,10 +115,11 @@ class Loading:
             pass
 
     def replace(self, path: Path) -> Iterator[None]:
-        """Load the snapshot that a primary has sent in place of all data, in steps. Raises
-        LoadFailed; what was loaded until then is there.
+        """Load the snapshot that a primary has sent in place of all data, in steps; the data that
+        were here are freed in between. Raises LoadFailed; what was loaded until then is there.
         """
-        yield from self._guarded(self._again(True, self._load_snapshot(path, keep_expired=True)))
+        steps = self._load_snapshot(path, keep_expired=True)
+        yield from self._guarded(self._again(True, steps, lazy=True))
 
     def reload_log(self) -> None:
         """Replay the log again, in one go, into empty databases. Raises LoadFailed."""
@@ -127,10 +128,12 @@ class Loading:
             for _ in self._guarded(self._again(True, self._load_log(self._aof.manifest))):
                 pass
 
-    def _again(self, flush: bool, steps: Iterator[None]) -> Iterator[None]:
+    def _again(
+        self, flush: bool, steps: Iterator[None], *, lazy: bool = False
+    ) -> Iterator[None]:
         if flush:
             for db in self._engine.databases:
-                db.flush()
+                db.flush(lazy)
         yield from steps
         for db in self._engine.databases:
             self._engine.changes.touch_all(db)

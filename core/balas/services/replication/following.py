@@ -28,6 +28,7 @@ from balas.protocol.replies import Reply
 from balas.registry import flags
 from balas.registry.spec import CommandSpec
 from balas.services.aof.append import AppendOnlyFile
+from balas.services.aof.manifest import BadManifest
 from balas.services.children import Children
 from balas.services.config.special import Primary
 from balas.services.config.store import Config
@@ -296,7 +297,15 @@ class Following:
                 await asyncio.sleep(0)
         finally:
             if logged:
-                log.switch_on()
+                self._log_again(log)
+
+    @staticmethod
+    def _log_again(log: AppendOnlyFile) -> None:
+        """Have a child write the log's first base. Raises LinkBroken, so that all is tried anew."""
+        try:
+            log.switch_on()
+        except (OSError, BadManifest) as error:
+            raise LinkBroken(f"Can't switch the append-only file on again: {error}") from error
 
     def _keep(self, path: Path) -> Path:
         """Make the snapshot that came this server's own, if it keeps one. Raises OSError."""

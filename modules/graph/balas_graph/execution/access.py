@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing
@@ -19,6 +20,7 @@ from balas_graph.storage._index import RangeIndex
 from balas_graph.storage.entities import Point
 from balas_graph.storage.graph import Graph
 
+Numbers = np.typing.NDArray[np.signedinteger[Any]]
 Ids = np.typing.NDArray[np.int32]
 # The key of a wish that asks for the id of an entity.
 ID = "  id"
@@ -133,6 +135,13 @@ def of_map(name: str, properties: Expression | None) -> tuple[Wanted, ...]:
     return tuple(Wish(name, key, "=", value) for key, value in properties.pairs)
 
 
+def distinct(numbers: Numbers) -> Numbers:
+    """Numbers in order, each once: as `np.unique` gives them, which takes ten times as long."""
+    found = np.sort(numbers)
+    new = found[1:] != found[:-1]
+    return found if new.all() else np.concatenate((found[:1], found[1:][new]))
+
+
 def answer(graph: Graph, edges: bool, label: int, wish: Wanted, evaluate: Evaluate) -> Ids | None:
     """The ids an index has for a wish; None if there is no index, or it cannot know."""
     if isinstance(wish, Either):
@@ -140,7 +149,7 @@ def answer(graph: Graph, edges: bool, label: int, wish: Wanted, evaluate: Evalua
         known = [part for part in parts if part is not None]
         if len(known) < len(parts):
             return None
-        return np.unique(np.concatenate(known))
+        return distinct(np.concatenate(known))
     index = None
     if wish.key != ID:
         index = graph.store.index_of(edges, label, graph.attributes.get(wish.key))

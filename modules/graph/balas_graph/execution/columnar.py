@@ -10,6 +10,7 @@ import numpy.typing
 from balas_graph.evaluation.run import Row, Run
 from balas_graph.evaluation.values import group_key
 from balas_graph.execution._groups import grouped
+from balas_graph.execution.access import distinct
 from balas_graph.language import tree
 from balas_graph.language.tree import Expression
 from balas_graph.storage import _walk
@@ -115,7 +116,7 @@ class Columns:
                 limit = self.store.edge_limit if of_edges else self.store.node_limit
                 return [_walk.different(ids, limit)]
             ids = ids.astype(np.int64)
-            pairs = np.unique(groups * (1 << 32) + ids)
+            pairs = distinct(groups * (1 << 32) + ids)
             return list(np.bincount(pairs >> 32, minlength=count).tolist())
         if not call.distinct and call.name in ("sum", "min", "max", "avg", "count"):
             found = self.numbers(call.name, value, groups, count)
