@@ -13,6 +13,7 @@ from balas_search.fields.base import BadField, Docs, FieldIndex
 from balas_search.fields.numeric import SPREAD_MIN, number_of
 from balas_search.fields.spec import FieldSpec
 from balas_search.index.tables import Pairs
+from balas_search.postings import sets
 from balas_search.query.tree import Geo
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class GeoIndex(FieldIndex):
         candidates = np.flatnonzero(np.abs(latitudes - latitude) <= margin)
         apart_m = distance_m(longitude, latitude, longitudes[candidates], latitudes[candidates])
         found = self.longitudes.docs[candidates[apart_m <= radius_m]]
-        return np.unique(found) if self.longitudes.several else found
+        return sets.distinct(found) if self.longitudes.several else found
 
     def renumber(self, new_ids: Docs) -> None:
         """Move to new ids."""

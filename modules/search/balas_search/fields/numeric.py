@@ -17,6 +17,7 @@ from balas_search.evaluation.cursors import Cursor, SetCursor
 from balas_search.fields.base import BadField, Docs, FieldIndex
 from balas_search.fields.spec import FieldSpec
 from balas_search.index.tables import Pairs
+from balas_search.postings import sets
 from balas_search.query.tree import Numeric
 
 if TYPE_CHECKING:
@@ -89,11 +90,11 @@ class NumericIndex(FieldIndex):
             above = values >= low if with_low else values > low
             below = values <= high if with_high else values < high
             found = np.concatenate([found, self.pairs.docs[covered:][above & below]])
-        return np.unique(found)
+        return sets.distinct(found)
 
     def _all_between(self, low: float, high: float, with_low: bool, with_high: bool) -> Docs:
         found = self.pairs.between(low, high, with_low, with_high)
-        return np.unique(found) if self.pairs.several else found
+        return sets.distinct(found) if self.pairs.several else found
 
     def _by_value(self) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
         """Places in `pairs`, and the numbers there, by number; of most."""

@@ -250,7 +250,7 @@ def union(sets: list) -> np.ndarray:
     last = max(int(one[-1]) for one in sets)
     total = sum(map(len, sets))
     if total < last >> 5:
-        return np.unique(np.concatenate(sets))
+        return distinct(np.concatenate(sets))
     marks = np.zeros(last + 1, np.uint8)
     for one in sets:
         mark(marks, one)
@@ -300,11 +300,27 @@ def without(const uint32_t[::1] one not None, const uint32_t[::1] other not None
     return found[:count]
 
 
+def distinct(const uint32_t[::1] docs not None) -> np.ndarray:
+    """The ids of `docs`, in any order and maybe several times, as a set."""
+    # np.unique would put every id into a table of hashes first, at ten times the cost.
+    found = np.sort(docs)
+    cdef uint32_t[::1] out = found
+    cdef Py_ssize_t i
+    cdef Py_ssize_t count = 0
+    if out.shape[0] == 0:
+        return found
+    with nogil:
+        for i in range(1, out.shape[0]):
+            count += out[i] != out[count]
+            out[count] = out[i]
+    return found[:count + 1]
+
+
 def sorted_set(const uint32_t[::1] docs not None, Py_ssize_t last) -> np.ndarray:
     """The ids of `docs`, in any order and maybe several times, none above `last`, as a set."""
     cdef Py_ssize_t n = docs.shape[0]
     if n < (last >> 5) or n < 64:
-        return np.unique(np.asarray(docs))
+        return distinct(docs)
     marks = np.zeros(last + 1, np.uint8)
     mark(marks, docs)
     return marked(marks, min(n, last + 1))
