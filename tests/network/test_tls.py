@@ -421,7 +421,7 @@ def test_session_tickets_can_be_done_without(files: Path) -> None:
 
 
 def test_a_replica_encrypts_its_link(files: Path) -> None:
-    with BalasProcess(options_for(files, port=0)) as first:
+    with BalasProcess(options_for(files)) as first:
         with connect(first, context_for(files)) as primary:
             primary("SET", "k", "v")
         more = {
