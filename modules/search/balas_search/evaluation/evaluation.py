@@ -269,10 +269,10 @@ class Evaluation:
         return SetCursor(self.index.missing[node.field_name].docs_view(), weight=0.0)
 
     def keys(self, node: Keys) -> Cursor:
-        """Documents by their keys."""
+        """Documents by their keys, which are worth nothing."""
         ids = self.index.documents.ids
         found = sorted(ids[key] for key in set(node.keys) if key in ids)
-        return SetCursor(np.array(found, np.uint32))
+        return SetCursor(np.array(found, np.uint32), weight=0.0)
 
     def all_documents(self, node: Everything) -> Cursor:
         """All documents."""

@@ -79,7 +79,7 @@ class Bm25:
 
 
 class Bm25Std:
-    """BM25 as it stands in books."""
+    """BM25 as it stands in books; the original leaves the weights of terms out of it."""
 
     highest_child = False
 
@@ -94,13 +94,13 @@ class Bm25Std:
 
     def term(self, cursor: TermCursor, frequencies: Numbers, docs: Docs) -> Numbers:
         """Rarity, and a frequency that saturates."""
-        return cursor.weight * smooth_idf_of(cursor) * self.saturated(frequencies, docs)
+        return smooth_idf_of(cursor) * self.saturated(frequencies, docs)
 
     def other(self, weight: float, frequencies: Numbers, docs: Docs, numeric: bool) -> Numbers:
-        """Nothing for a range; else as a term, without rarity."""
-        if numeric:
+        """Nothing for a range, and for what is worth nothing; else as a term, without rarity."""
+        if numeric or not weight:
             return np.zeros(len(docs))
-        return weight * self.saturated(frequencies, docs)
+        return self.saturated(frequencies, docs)
 
 
 class DisMax:

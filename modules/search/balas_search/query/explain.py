@@ -111,7 +111,7 @@ def text(value: bytes) -> str:
 def leaf(node: Node) -> str:
     """A node that has none below it."""
     if isinstance(node, Token):
-        return text(node.text) + ("(expanded)" if node.expanded else "")
+        return (text(node.text) or '""') + ("(expanded)" if node.expanded else "")
     if isinstance(node, Affix):
         if node.prefix and node.suffix:
             return f"INFIX{{*{text(node.text)}*}}"
@@ -171,9 +171,10 @@ def attributes(node: Node, block: bool) -> str:
     parts = []
     if node.weight != 1:
         parts.append(f"$weight: {node.weight:g};")
-    if node.slop >= 0:
+    several = not isinstance(node, Token)
+    if several and node.slop >= 0:
         parts.append(f"$slop: {node.slop};")
-    if node.in_order is not None or node.slop >= 0:
+    if several and (node.in_order is not None or node.slop >= 0):
         parts.append(f"$inorder: {'true' if node.in_order else 'false'};")
     if not parts:
         return ""

@@ -324,6 +324,9 @@ class Parser(RangeParser):
             return found
         if lexeme.kind == '"':
             return self.exact()
+        if lexeme.text == b"''":
+            self.at += 1
+            return Token(as_it_is=True)
         if lexeme.kind == "%":
             return self.fuzzy()
         if lexeme.kind == "pattern":

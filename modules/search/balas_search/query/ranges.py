@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from balas.api import ReplyError, number
 from balas_search.query.lexer import Lexeme, syntax_error, unescaped
-from balas_search.query.tree import Geo, Knn, Node, Numeric, Shape, VectorRange
+from balas_search.query.tree import Geo, Knn, Node, Numeric, Shape, Token, VectorRange
 
 if TYPE_CHECKING:
     from balas_search.query.parser import Fields
@@ -219,7 +219,8 @@ class RangeParser:
             node.in_order = boolean(name, value)
         elif key == b"phonetic":
             node.phonetic = boolean(name, value)
-            self.fields.check_phonetic(node.mask)
+            if isinstance(node, Token):
+                self.fields.check_phonetic(node.mask)
         elif key == b"yield_distance_as" and isinstance(node, Knn | VectorRange):
             if node.distance_name is not None:
                 names = b" and ".join((node.distance_name, value)).decode("utf-8", "replace")

@@ -40,20 +40,18 @@ class Excerpts:
     length: int = FRAGMENT_LENGTH
     separator: bytes = b"... "
 
-    def covers(self, name: bytes) -> bool:
-        """Whether a field is shown so."""
-        return self.fields is None or name in self.fields
+    def covers(self, name: bytes, named: frozenset[bytes]) -> bool:
+        """Whether a field is shown so; `named` are the fields that any option names."""
+        if self.fields is not None:
+            return name in self.fields
+        return not named or name in named
 
 
 @dataclass(slots=True)
 class Hits:
-    """The words that are shown: terms, the masks of their fields, and how rare each is."""
+    """The words that are shown, in whichever field they stand: terms, and how rare each is."""
 
-    terms: list[tuple[bytes, int, float]] = field(default_factory=list)
-
-    def in_field(self, bit: int) -> dict[bytes, float]:
-        """The terms to be shown in a field."""
-        return {term: rarity for term, mask, rarity in self.terms if mask >> bit & 1}
+    terms: dict[bytes, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -129,19 +127,22 @@ class Excerpter:
         summarize: Excerpts | None,
         highlight: Excerpts | None,
         language: str,
+        chosen: bool,
     ) -> None:
+        """`chosen` tells that RETURN says which fields are shown, whatever the others name."""
         self.index = index
         self.hits = hits
         self.summarize = summarize
         self.highlight = highlight
         self.language = language
         self.stem = stemmer(language, index.stem_length_min)
-        self._wanted: dict[bytes, dict[bytes, float]] = {}
+        self.named = frozenset() if chosen else named_fields(summarize, highlight)
 
     def show(self, name: bytes, text: bytes) -> bytes:
         """The text of a field as it is returned."""
-        summarized = self.summarize is not None and self.summarize.covers(name)
-        highlighted = self.highlight is not None and self.highlight.covers(name)
+        named = self.named
+        summarized = self.summarize is not None and self.summarize.covers(name, named)
+        highlighted = self.highlight is not None and self.highlight.covers(name, named)
         if not (summarized or highlighted):
             return text
         wanted = self._wanted_in(name)
@@ -163,12 +164,8 @@ class Excerpter:
 
     def _wanted_in(self, name: bytes) -> dict[bytes, float]:
         """The terms that are hits in a field."""
-        found = self._wanted.get(name)
-        if found is None:
-            spec = self.index.spec_of(name)
-            bit = spec.bit if spec is not None else -1
-            found = self._wanted[name] = self.hits.in_field(bit) if bit >= 0 else {}
-        return found
+        spec = self.index.spec_of(name)
+        return self.hits.terms if spec is not None and spec.bit >= 0 else {}
 
     def _marked(
         self,
@@ -221,6 +218,11 @@ class Excerpter:
             parts.append(squeezed(self._marked(text, words, own, begin, end, highlighted)))
             parts.append(self.summarize.separator)
         return b"".join(parts)
+
+
+def named_fields(*options: Excerpts | None) -> frozenset[bytes]:
+    """The fields that HIGHLIGHT and SUMMARIZE name: if any, others are shown as they are."""
+    return frozenset(name for one in options if one is not None for name in one.fields or ())
 
 
 def fragments_of(hits: list[tuple[int, bytes]]) -> list[Fragment]:

@@ -17,6 +17,8 @@ from balas_search.results.options import Returned
 from balas_search.results.order import number_text
 
 Peek = Callable[[bytes], object]
+# What RETURN calls the key of a document.
+KEY_NAME = b"__key"
 ReadFields = Callable[[bytes, tuple[bytes, ...]], list[bytes | None] | None]
 
 
@@ -85,6 +87,7 @@ class Loader:
             for field, spec in zip(fields, specs, strict=True)
         )
         labels = [field.label for field in fields]
+        special = [field.name == KEY_NAME or field.name in self.hidden for field in fields]
         kept = [None if spec is None else self._kept_numbers(spec, docs) for spec in specs]
         numeric = [spec is not None and spec.kind == NUMERIC for spec in specs]
         found: list[list[tuple[bytes, Any]] | None] = []
@@ -93,10 +96,13 @@ class Loader:
             if values is None:
                 found.append(None)
                 continue
-            row = []
-            for label, value, numbers, is_number in zip(labels, values, kept, numeric, strict=True):
+            row: list[tuple[bytes, Any]] = []
+            columns = zip(labels, values, kept, numeric, special, names, strict=True)
+            for label, value, numbers, is_number, is_special, name in columns:
                 shown = None if numbers is None else numbers[place]
-                if shown is None:
+                if is_special:
+                    shown = key if name == KEY_NAME else None
+                elif shown is None:
                     shown = as_number(value) if is_number and value is not None else value
                 if shown is not None:
                     row.append((label, shown))
@@ -117,8 +123,11 @@ class Loader:
         value = self.value(key)
         if value is None:
             return None
-        found = []
+        found: list[tuple[bytes, Any]] = []
         for field in fields:
+            if field.name == KEY_NAME:
+                found.append((field.label, key))
+                continue
             shown = self.field(value, doc, field.name)
             if shown is not None or self._is_null(value, field.name):
                 found.append((field.label, shown))

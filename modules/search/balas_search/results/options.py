@@ -13,6 +13,7 @@ from balas_search.results.excerpts import Excerpts, parse_highlight, parse_summa
 from balas_search.schema.words import Words, bad, shown
 
 DIALECT_MAX = 4
+EXPAND_DIALECT_MIN = 3
 
 
 @dataclass(slots=True)
@@ -99,6 +100,8 @@ def parse_search(arguments: Sequence[bytes], dialect: int, results_max: int) -> 
             raise ReplyError(
                 f"Unknown argument `{shown(arguments[begin])}` at position {begin + 1} for <main>"
             )
+        if option == b"DIALECT" and made.expand_format and made.dialect < EXPAND_DIALECT_MIN:
+            raise ReplyError("EXPAND format requires dialect 3 or greater")
     if made.explain_score and not made.with_scores:
         raise ReplyError("EXPLAINSCORE must be accompanied with WITHSCORES")
     return made
@@ -155,9 +158,9 @@ def take_limit(words: Words, results_max: int) -> tuple[int, int]:
 
 
 def parse_returned(words: Words) -> list[Returned]:
-    """The fields of RETURN, each perhaps with AS."""
+    """The fields of RETURN, each perhaps with AS; of two with the same name the first counts."""
     given = Words(words.take_list("RETURN"))
-    made = []
+    made: dict[bytes, Returned] = {}
     while given.more:
         name = given.take()
         label = name
@@ -165,8 +168,9 @@ def parse_returned(words: Words) -> list[Returned]:
             if not given.more:
                 raise ReplyError("RETURN path AS name - must be accompanied with NAME")
             label = given.take()
-        made.append(Returned(name.removeprefix(b"@"), label.removeprefix(b"@")))
-    return made
+        label = label.removeprefix(b"@")
+        made.setdefault(label, Returned(name.removeprefix(b"@"), label))
+    return list(made.values())
 
 
 def query_option(made: QueryOptions, words: Words) -> bool:

@@ -35,6 +35,7 @@ from balas_search.query.tree import (
     Pattern,
     Phrase,
     Tag,
+    Token,
     VectorRange,
 )
 from balas_search.results.options import QueryOptions
@@ -42,6 +43,7 @@ from balas_search.results.order import by_score
 from balas_search.schema.words import shown
 
 DEFAULT_SCORER = b"TFIDF"
+NO_EMPTY = "Use `INDEXEMPTY` in field creation in order to index and query for empty strings"
 
 
 # So many documents have their distances measured at once, while the best are looked for.
@@ -147,6 +149,8 @@ class Found:
 def tree_of(index: Index, query: bytes, options: QueryOptions) -> Node:
     """The tree of a query as it will be evaluated; raises ReplyError."""
     root = parse(query, options.dialect, index, options.parameters, not options.no_stop_words)
+    if b"''" in query or b'""' in query:
+        check_empty(root, index)
     language = options.language or index.definition.language
     target = root.children[0] if isinstance(root, Knn) else root
     # The original leaves the words of a KNN's filter as they are.
@@ -183,6 +187,22 @@ def check_order(node: Node, index: Index, options: QueryOptions) -> None:
         )
     for child in node.children:
         check_order(child, index, options)
+
+
+def check_empty(node: Node, index: Index) -> None:
+    """Raise ReplyError if fields that do not index empty texts are asked for one."""
+    if isinstance(node, Tag):
+        spec = index.spec_of(node.field_name)
+        asked = any(isinstance(child, Token) and not child.text for child in node.children)
+        if asked and spec is not None and not spec.index_empty:
+            raise ReplyError(NO_EMPTY)
+    elif isinstance(node, Branch):
+        for child in node.children:
+            check_empty(child, index)
+    elif isinstance(node, Token) and not node.text and node.mask != ALL_FIELDS:
+        specs = [spec for spec in index.text_specs() if spec.mask & node.mask]
+        if not any(spec.index_empty for spec in specs):
+            raise ReplyError(NO_EMPTY)
 
 
 def check_suffixes(node: Node, mask: int) -> None:

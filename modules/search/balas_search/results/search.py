@@ -19,7 +19,7 @@ from balas_search.index.index import Index
 from balas_search.postings.posting import Posting
 from balas_search.postings.ranking import best_keys
 from balas_search.query.tree import Token, Union
-from balas_search.results.excerpts import Excerpter, Hits
+from balas_search.results.excerpts import Excerpter, Hits, named_fields
 from balas_search.results.explaining import explain_score
 from balas_search.results.loading import Loader
 from balas_search.results.order import Loaded, SortColumn, by_keys, number_text
@@ -271,8 +271,10 @@ class Searcher:
             return None
         self.found = found
         self.plan.tree = found.tree
-        if options.sort_by is not None:
-            self.check_sort_field(found)
+        if options.count:
+            if options.sort_by is not None:
+                self.check_sort_field(found)
+            self.check_excerpts()
         return found
 
     def check_sort_field(self, found: Found) -> None:
@@ -281,6 +283,15 @@ class Searcher:
         for name in (options.sort_by or b"", *(name for name, _ in options.then_by)):
             if self.index.spec_of(name) is None and name not in found.yielded:
                 raise ReplyError(f"Property `{shown(name)}` not loaded nor in schema")
+
+    def check_excerpts(self) -> None:
+        """Raise ReplyError if whole documents are to be shown with hits in unknown fields."""
+        options = self.options
+        if options.no_content or options.returned is not None:
+            return
+        for name in named_fields(options.summarize, options.highlight):
+            if self.index.spec_of(name) is None:
+                raise ReplyError(f"No such property `{shown(name)}`")
 
     def places(self, found: Found) -> tuple[Any, SortColumn | None]:
         """The places of the wanted rows among the documents found."""
@@ -461,9 +472,11 @@ class Searcher:
 
     def excerpter(self, terms: list[TermCursor]) -> Excerpter:
         """Shows these terms."""
-        hits = Hits([(term.posting.term, term.mask, idf_of(term)) for term in terms])
+        hits = Hits({term.posting.term: idf_of(term) for term in terms})
         language = self.options.language or self.index.definition.language
-        return Excerpter(self.index, hits, self.options.summarize, self.options.highlight, language)
+        options = self.options
+        chosen = options.returned is not None
+        return Excerpter(self.index, hits, options.summarize, options.highlight, language, chosen)
 
     # --- replies ---------------------------------------------------------------------------------
 
