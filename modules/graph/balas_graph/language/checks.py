@@ -178,11 +178,16 @@ class Checker:
         elif isinstance(node, tree.Binary) and node.operator in ("AND", "OR", "XOR"):
             self.truth(node.left, scope)
             self.truth(node.right, scope)
+        elif isinstance(node, tree.Binary) and node.operator == "IN":
+            self.listed(node.right, scope)
+        elif isinstance(node, tree.Index):
+            self.index(node, scope)
         if isinstance(node, tree.Property) and kind_of(node.of, scope) in WITHOUT_PROPERTIES:
             of = called(node.of, kind_of(node.of, scope))
             raise type_mismatch("Node, Edge, Map, Point or Null", of)
         if isinstance(node, (tree.ListComprehension, tree.Quantifier)):
             self.expression(node.source, scope, aggregates)
+            self.listed(node.source, scope)
             inner = {**scope, node.variable: "any"}
             self.expression(node.where, inner)
             if isinstance(node, tree.ListComprehension):
@@ -243,6 +248,22 @@ class Checker:
         kind = "any" if node is None else kind_of(node, scope)
         if kind not in ("any", "boolean"):
             raise MeaningMistake(f"Type mismatch: expected Boolean but was {kind.capitalize()}")
+
+    @staticmethod
+    def listed(node: Expression, scope: Scope) -> None:
+        """Refuse what is never a list where IN or a quantifier looks through one."""
+        kind = kind_of(node, scope)
+        if kind not in ("any", "list", "edges"):
+            raise type_mismatch("List or Null", called(node, kind))
+
+    @staticmethod
+    def index(node: tree.Index, scope: Scope) -> None:
+        """Refuse an index of a kind that the indexed value never takes."""
+        of, kind = kind_of(node.of, scope), kind_of(node.index, scope)
+        if of in ("list", "edges") and kind not in ("any", "number"):
+            raise type_mismatch("Integer", called(node.index, kind))
+        if of in ("map", "node", "edge") and kind not in ("any", "string"):
+            raise type_mismatch("String", called(node.index, kind))
 
     @staticmethod
     def value(node: Expression | None) -> None:

@@ -281,7 +281,12 @@ class Parser(ExpressionParser):
             arguments = given.arguments
         columns = None
         where = None
-        if self.eat_words("YIELD"):
+        yields = self.eat_words("YIELD")
+        if yields and first and self.eat("*"):
+            # All columns, which inside a longer query need their names.
+            if self.token.kind != "end":
+                self.fail()
+        elif yields:
             found = []
             while not self.eat("-"):
                 column = self.name()
