@@ -14,9 +14,17 @@ def count(name: str, default: int, low: int, high: int, doc: str, mutable: bool 
     return Option(name, default, low=low, high=high, doc=doc, mutable=mutable)
 
 
-def without_effect(name: str, default: int) -> Option:
+def without_effect(name: str, default: int, low: int = 1, mutable: bool = True) -> Option:
     """An option that is kept for its name."""
-    return Option(name, default, low=1, high=UNLIMITED, meaning=False, doc="Changes nothing.")
+    return Option(
+        name,
+        default,
+        low=low,
+        high=UNLIMITED,
+        meaning=False,
+        mutable=mutable,
+        doc="Changes nothing.",
+    )
 
 
 OPTIONS = (
@@ -54,7 +62,13 @@ OPTIONS = (
         "The longest a cursor may be idle, in ms.",
     ),
     without_effect("search-union-iterator-heap", 20),
-    without_effect("search-multi-text-slop", 100),
+    without_effect("search-multi-text-slop", 100, mutable=False),
+    without_effect("search-gc-scan-size", 100),
+    without_effect("search-fork-gc-run-interval", 30),
+    without_effect("search-fork-gc-clean-threshold", 100, low=0),
+    without_effect("search-fork-gc-retry-interval", 5),
+    without_effect("search-fork-gc-sleep-before-exit", 0, low=0),
+    without_effect("search-vss-max-resize", 0, low=0),
     without_effect("search-min-phonetic-term-len", 3),
 )
 
@@ -80,7 +94,7 @@ LEGACY = (
         "FORKGC_SLEEP_BEFORE_EXIT",
         "set the amount of seconds for the fork GC to sleep before exists, should always be set "
         "to 0 (other then on tests).",
-        fixed="0",
+        "search-fork-gc-sleep-before-exit",
     ),
     Legacy(
         "MAXDOCTABLESIZE",
@@ -107,7 +121,9 @@ LEGACY = (
         "search-on-timeout",
     ),
     Legacy(
-        "GCSCANSIZE", "Scan this many documents at a time during every GC iteration", fixed="100"
+        "GCSCANSIZE",
+        "Scan this many documents at a time during every GC iteration",
+        "search-gc-scan-size",
     ),
     Legacy(
         "MIN_PHONETIC_TERM_LEN",
@@ -118,18 +134,18 @@ LEGACY = (
     Legacy(
         "FORK_GC_RUN_INTERVAL",
         "interval (in seconds) in which to run the fork gc (relevant only when fork gc is used)",
-        fixed="30",
+        "search-fork-gc-run-interval",
     ),
     Legacy(
         "FORK_GC_CLEAN_THRESHOLD",
         "the fork gc will only start to clean when the number of not cleaned document will exceed "
         "this threshold",
-        fixed="100",
+        "search-fork-gc-clean-threshold",
     ),
     Legacy(
         "FORK_GC_RETRY_INTERVAL",
         "interval (in seconds) in which to retry running the forkgc after failure.",
-        fixed="5",
+        "search-fork-gc-retry-interval",
     ),
     Legacy("FORK_GC_CLEAN_NUMERIC_EMPTY_NODES", _EMPTY_NODES, fixed="true"),
     Legacy("_FORK_GC_CLEAN_NUMERIC_EMPTY_NODES", _EMPTY_NODES, fixed="true"),
@@ -182,7 +198,11 @@ LEGACY = (
         "Set RediSearch default dialect version throught the lifetime of the server.",
         "search-default-dialect",
     ),
-    Legacy("VSS_MAX_RESIZE", "Set RediSearch vector indexes max resize (in bytes).", fixed="0"),
+    Legacy(
+        "VSS_MAX_RESIZE",
+        "Set RediSearch vector indexes max resize (in bytes).",
+        "search-vss-max-resize",
+    ),
     Legacy(
         "MULTI_TEXT_SLOP",
         "Set RediSearch delta used to increase positional offsets between array slots for multi "

@@ -15,6 +15,7 @@ SORT_KEYS_MAX = 8
 # So many rows come out of SORTBY where nothing says how many.
 SORTED_DEFAULT = 10
 CURSOR_ROWS = 1000
+MAXIDLE_MAX_MS = 2**32 - 1
 NOTHING = Parsed(Literal(None), ())
 
 
@@ -213,7 +214,7 @@ def _cursor(made: AggregateOptions, words: Words, idle_max_ms: int) -> None:
         if words.eat(b"COUNT"):
             made.cursor_rows = words.take_count("COUNT", 1)
         elif words.eat(b"MAXIDLE"):
-            made.cursor_idle_ms = min(words.take_count("MAXIDLE", 1), idle_max_ms)
+            made.cursor_idle_ms = min(words.take_count("MAXIDLE", 1, MAXIDLE_MAX_MS), idle_max_ms)
         else:
             break
 

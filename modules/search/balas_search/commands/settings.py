@@ -11,6 +11,11 @@ from balas_search.settings import LEGACY, UNLIMITED, Legacy
 if TYPE_CHECKING:
     from balas_search.module import SearchBase
 
+NOT_MODIFIABLE = "Not modifiable at runtime"
+OUT_OF_BOUNDS = "Value is outside acceptable bounds"
+# Settings whose -1 stands for no limit.
+LIMITS = ("MAXAGGREGATERESULTS", "MAXSEARCHRESULTS")
+STEM_LENGTH_MIN = 2
 NOT_A_NUMBER = "Could not convert argument to expected type"
 
 
@@ -77,8 +82,8 @@ def set_setting(ctx: Context, name: bytes, values: tuple[bytes, ...]) -> Reply:
     if name == b"*" or not found:
         raise ReplyError("Invalid option")
     setting = found[0]
-    if not setting.option:
-        raise ReplyError("Not modifiable at runtime")
+    if not setting.option or setting.name == "MULTI_TEXT_SLOP":
+        raise ReplyError(NOT_MODIFIABLE)
     if not values:
         raise ReplyError("Expected an argument, but none provided")
     if len(values) > 1:
@@ -87,7 +92,7 @@ def set_setting(ctx: Context, name: bytes, values: tuple[bytes, ...]) -> Reply:
     try:
         ctx.call(b"CONFIG", b"SET", setting.option.encode(), value)
     except ReplyError:
-        raise ReplyError("Value is outside acceptable bounds") from None
+        raise ReplyError(OUT_OF_BOUNDS) from None
     return OK
 
 
@@ -97,9 +102,21 @@ def checked(setting: Legacy, value: bytes) -> bytes:
         if value.lower() not in (b"return", b"fail"):
             raise ReplyError("Invalid ON_TIMEOUT value")
         return value.lower()
+    if setting.name == "MINSTEMLEN":
+        return checked_stem_length(value)
     given = integer(value, error=NOT_A_NUMBER)
     if setting.name == "DEFAULT_DIALECT" and given > 4:
         raise ReplyError("Default dialect version cannot be higher than 4")
-    if setting.name == "MAXAGGREGATERESULTS" and given == -1:
+    if setting.name == "CURSOR_MAX_IDLE" and given == 0:
+        raise ReplyError(OUT_OF_BOUNDS)
+    if setting.name in LIMITS and given == -1:
         given = UNLIMITED
     return b"%d" % given
+
+
+def checked_stem_length(value: bytes) -> bytes:
+    """The same for MINSTEMLEN, which has one error for whatever is wrong."""
+    error = f"Minimum stem length cannot be lower than {STEM_LENGTH_MIN}"
+    if integer(value, error=error) < STEM_LENGTH_MIN:
+        raise ReplyError(error)
+    return value

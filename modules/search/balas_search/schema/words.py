@@ -45,7 +45,7 @@ class Words:
         self.at += 1
         return True
 
-    def take_count(self, of: str, low: int = 0) -> int:
+    def take_count(self, of: str, low: int = 0, high: int = 2**63 - 1) -> int:
         """A whole number."""
         try:
             value = integer(self.take(of))
@@ -53,7 +53,7 @@ class Words:
             if str(error).startswith("Bad arguments"):
                 raise
             raise bad(of, NOT_CONVERTED) from None
-        if value < low:
+        if not low <= value <= high:
             raise bad(of, "Value is outside acceptable bounds")
         return value
 
