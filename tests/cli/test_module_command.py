@@ -59,6 +59,14 @@ def test_a_name_that_is_no_package_is_refused(tmp_path: Path, name: str) -> None
     assert not list(tmp_path.iterdir())
 
 
+def test_the_folder_that_new_made_can_be_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["module", "new", "word-bag", str(tmp_path)]) == 0
+    assert main(["module", "check", str(tmp_path / "word-bag")]) == 0
+    assert "All is well." in capsys.readouterr().out
+
+
 def test_wrong_words_show_how_it_is_used(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["module", "make"]) == 1
     assert "balas module new NAME" in capsys.readouterr().err

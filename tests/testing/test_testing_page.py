@@ -50,5 +50,26 @@ def test_an_application_is_tested_as_shown(tmp_path: Path) -> None:
     assert "3 passed" in done.stdout
 
 
+def test_the_bundled_modules_are_left_out_as_shown(tmp_path: Path) -> None:
+    """And they are not even imported: that is what makes the start fast."""
+    absent = """
+
+def test_nothing_of_them_is_imported(balas_server):
+    import sys
+
+    assert not [name for name in sys.modules if name.split(".")[0] in ("balas_search", "numpy")]
+"""
+    (tmp_path / "test_bare.py").write_text(blocks("bundled")[0] + absent)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
+
+
 def blocks(kind: str) -> list[str]:
     return re.findall(rf"^```python {kind}\n(.*?)^```$", PAGE, re.S | re.M)

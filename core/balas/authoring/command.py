@@ -13,7 +13,8 @@ from balas.authoring.template import BadName, write_package
 USAGE = """\
 Usage: balas module new NAME [FOLDER]   make a package with a module, its tests and a README
        balas module test [FOLDER]       run the tests of a package with pytest
-       balas module check TARGET        look for mistakes; TARGET is as for MODULE LOAD
+       balas module check TARGET        look for mistakes; TARGET is as for MODULE LOAD,
+                                        or the folder that `new` made
 """
 
 
@@ -54,10 +55,18 @@ def test(folder: Path) -> int:
     return subprocess.run([sys.executable, "-m", "pytest"], cwd=folder, check=False).returncode
 
 
+def package_in(folder: Path) -> Path:
+    """The package of a project as `new` makes it, or the path itself if it is no such project."""
+    package = folder / folder.name.replace("-", "_")
+    if (folder / "pyproject.toml").exists() and (package / "__init__.py").exists():
+        return package
+    return folder
+
+
 def report(target: str) -> int:
     """Print what a check finds, a line each; 1 if something is wrong."""
     if Path(target).exists():
-        target = str(Path(target).absolute())
+        target = str(package_in(Path(target).absolute()))
     findings = check(target)
     for finding in findings:
         print(finding)

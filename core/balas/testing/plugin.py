@@ -4,6 +4,7 @@ It is registered through the entry point `pytest11`, so a module author who has 
 has these fixtures without a line of configuration:
 
     balas_server     Balas inside the test: no socket, and a clock that moves when it is told to
+    balas_bundled    whether it has the bundled modules: a test that needs none starts faster
     client           a connection to it
     balas_client     the same under a name that no other plugin has
     balas_clock      the clock of `balas_server`: balas_clock.advance(1000) lets a second pass
@@ -101,11 +102,17 @@ def real_redis(real_servers: Callable[..., "RealRedis"], real_encoding: list[byt
 
 
 @pytest.fixture
-def balas_server() -> Iterator["InProcessServer"]:
-    """Balas inside the test, with all bundled modules and default options."""
+def balas_bundled() -> bool:
+    """Whether `balas_server` has the bundled modules; define it anew to return False."""
+    return True
+
+
+@pytest.fixture
+def balas_server(balas_bundled: bool) -> Iterator["InProcessServer"]:
+    """Balas inside the test with default options, and all bundled modules if they are wanted."""
     from balas.testing.in_process import InProcessServer
 
-    with InProcessServer() as server:
+    with InProcessServer(bundled=balas_bundled) as server:
         yield server
 
 
