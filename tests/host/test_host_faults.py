@@ -54,6 +54,41 @@ def test_an_async_command_that_raises(author: Author) -> None:
     assert_logged(author, "# Command 'tally.get' of module 'tally' failed", "KeyError")
 
 
+SLOWLY = """
+import asyncio
+
+from balas.api import *
+
+
+@command("SLOWLY.SET", arity=3, flags=WRITE, keys=key(1, OW | UPDATE))
+async def slowly(ctx, key, text):
+    await asyncio.sleep(0.01)
+    ctx.store(key, text)
+    ctx.changed(key, "slowly.set")
+    return OK
+
+
+class Slowly(Module):
+    name = "slowly"
+"""
+
+
+def test_an_async_command_is_finished_without_its_client(author: Author) -> None:
+    """Its change is made, nobody is answered, and the module can go."""
+    path = author.server.directory / "slowly.py"
+    path.write_text(SLOWLY)
+    client, leaving = author.server.client(), author.server.client()
+    client("MODULE", "LOAD", str(path))
+    leaving.send("SLOWLY.SET", "k", "v")
+    author.server.run_loop()
+    leaving.close()
+    assert client("EXISTS", "k") == 0
+    author.server.run_loop(timeout_s=5)
+    assert client("GET", "k") == b"v"
+    assert "failed" not in author.server.log
+    assert client("MODULE", "UNLOAD", "slowly") == b"OK"
+
+
 def test_a_timer_that_raises_is_called_again(author: Author) -> None:
     client = load(author, ("self.ticks += 1", "self.ticks += 1; self.nothing.there"))
     author.server.advance(3000)
