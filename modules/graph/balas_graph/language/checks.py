@@ -402,9 +402,12 @@ class Checker:
             self.expression((item.target, item.value), scope)
 
     def check_set(self, clause: tree.Set, scope: Scope) -> None:
-        """Targets and values."""
+        """Targets, which have properties, and values."""
         for item in clause.items:
             self.expression((item.target, item.value), scope)
+            kind = kind_of(item.target, scope)
+            if kind in WITHOUT_PROPERTIES:
+                raise type_mismatch("Node, Edge or Null", called(item.target, kind))
             self.value(item.value)
 
     def check_delete(self, clause: tree.Delete, scope: Scope) -> None:
