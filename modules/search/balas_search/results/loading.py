@@ -87,7 +87,7 @@ class Loader:
             for field, spec in zip(fields, specs, strict=True)
         )
         labels = [field.label for field in fields]
-        special = [field.name == KEY_NAME or field.name in self.hidden for field in fields]
+        special = [field.name == KEY_NAME or field.label in self.hidden for field in fields]
         kept = [None if spec is None else self._kept_numbers(spec, docs) for spec in specs]
         numeric = [spec is not None and spec.kind == NUMERIC for spec in specs]
         found: list[list[tuple[bytes, Any]] | None] = []
