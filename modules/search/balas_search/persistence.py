@@ -36,8 +36,8 @@ TRIMS_AND_FOLDS, CASE_SENSITIVE = 0x06, 0x01
 NO_PLACE, NO_BIT, NO_LIFETIME = 2**64 - 1, 2**16 - 1, 2**64 - 1000
 
 KINDS = {1: b"TEXT", 2: b"NUMERIC", 4: b"GEO", 8: b"TAG", 16: b"VECTOR", 32: b"GEOSHAPE"}
-VECTOR_TYPES = (b"FLOAT32", b"FLOAT64", b"BFLOAT16", b"FLOAT16")
-VECTOR_ITEM_BYTES = (4, 8, 2, 2)
+VECTOR_TYPES = (b"FLOAT32", b"FLOAT64", b"BFLOAT16", b"FLOAT16", b"INT8", b"UINT8")
+VECTOR_ITEM_BYTES = (4, 8, 2, 2, 1, 1)
 METRICS = (b"L2", b"IP", b"COSINE")
 # The attributes that are saved as numbers, in their order.
 VECTOR_NUMBERS = {

@@ -9,6 +9,7 @@ from balas.testing import Client, InProcessServer
 from balas_search.fields.spec import VECTOR, FieldSpec
 from balas_search.vectors.flat import ADHOC_BF, BATCHES, FlatVectors, HowToFilter
 from balas_search.vectors.hnsw import HnswVectors
+from balas_search.vectors.rows import VectorRows
 
 DIMENSION = 4
 few = settings(max_examples=40, deadline=None)
@@ -29,7 +30,9 @@ def distance(metric: bytes, one: np.ndarray, other: np.ndarray) -> float:
     return float(1 - one @ other)
 
 
-@pytest.mark.parametrize("kind", [b"FLOAT32", b"FLOAT64", b"FLOAT16", b"BFLOAT16"])
+@pytest.mark.parametrize(
+    "kind", [b"FLOAT32", b"FLOAT64", b"FLOAT16", b"BFLOAT16", b"INT8", b"UINT8"]
+)
 @pytest.mark.parametrize("metric", [b"L2", b"IP", b"COSINE"])
 @few
 @given(steps, numbers, st.integers(1, 8), st.integers(0, 5))
@@ -46,6 +49,9 @@ def test_vectors_that_come_and_go(
     docs: dict[int, int] = {}
     twin: dict[int, np.ndarray] = {}
     last = 0
+    if kind == b"UINT8":
+        asked = [abs(number) for number in asked]
+        changes = [(key, row and [abs(number) for number in row]) for key, row in changes]
     for key, vector in changes:
         gone = docs.pop(key, None)
         if gone is not None:
@@ -105,6 +111,60 @@ def test_a_graph_finds_most_of_the_nearest_even_after_changes() -> None:
         found, _ = graph.nearest(query, 10, 100)
         hits += len(set(exact.tolist()) & set(found.tolist()))
     assert hits >= 475
+
+
+def test_a_graph_finds_what_lies_within_a_radius(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = np.random.default_rng(7)
+    count, dimension, inside = 10_000, 8, 10
+    flat = FlatVectors(spec(b"FLAT", b"L2", b"FLOAT32", dimension))
+    graph = HnswVectors(spec(b"HNSW", b"L2", b"FLOAT32", dimension))
+    middles = chance.normal(size=(50, dimension)) * 3
+    made = middles[chance.integers(0, 50, count)] + chance.normal(size=(count, dimension))
+    made = made.astype(np.float32)
+    for doc, row in enumerate(made, 1):
+        flat.add(doc, row[None])
+        graph.add(doc, row[None])
+    with monkeypatch.context() as patch:
+        # Only the graph may answer.
+        patch.delattr(VectorRows, "within")
+        hits = {0.01: 0, 0.1: 0}
+        for query in made[::400]:
+            near, apart = flat.nearest(query, inside)
+            measured = dict(zip(near.tolist(), apart, strict=True))
+            for epsilon in hits:
+                found, distances = graph.within(query, float(apart[-1]), epsilon)
+                assert found.tolist() == sorted(set(found.tolist()) & set(near.tolist()))
+                assert distances.tolist() == [measured[doc] for doc in found.tolist()]
+                hits[epsilon] += len(found)
+        assert 0.95 * 25 * inside <= hits[0.01] <= hits[0.1]
+    # Where it holds much, all vectors are compared, and nothing is missed.
+    near, apart = flat.nearest(made[0], count // 2)
+    found, _ = graph.within(made[0], float(apart[-1]), 0.01)
+    assert found.tolist() == sorted(near.tolist())
+
+
+@pytest.mark.parametrize("metric", ["L2", "IP", "COSINE"])
+@pytest.mark.parametrize("algorithm", ["FLAT", "HNSW"])
+def test_vectors_of_whole_numbers(
+    balas_server: InProcessServer, algorithm: str, metric: str
+) -> None:
+    chance = np.random.default_rng(7)
+    for kind, made in (("INT8", np.int8), ("UINT8", np.uint8)):
+        limits = np.iinfo(made)
+        rows = chance.integers(limits.min, limits.max, (30, 6), made, endpoint=True)
+        with balas_server.client() as client:
+            attributes = f"v VECTOR {algorithm} 6 TYPE {kind} DIM 6 DISTANCE_METRIC {metric}"
+            client("FT.CREATE", kind, "PREFIX", "1", kind, "SCHEMA", *attributes.split(" "))
+            for number, row in enumerate(rows):
+                client("HSET", f"{kind}:{number}", "v", row.tobytes())
+            query = ("*=>[KNN 5 @v $b AS d]", "PARAMS", "2", "b", rows[3].tobytes())
+            reply = client(
+                "FT.SEARCH", kind, *query, "SORTBY", "d", "RETURN", "1", "d", "DIALECT", "2"
+            )
+        told = [float(row[1]) for row in reply[2::2]]
+        wide = rows.astype(float)
+        apart = [distance(metric.encode(), row, wide[3]) for row in wide]
+        assert told == pytest.approx(sorted(apart)[:5], rel=1e-5, abs=1e-5)
 
 
 def test_text_and_vectors_are_ranked_together(balas_server: InProcessServer) -> None:

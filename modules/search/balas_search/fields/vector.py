@@ -15,7 +15,7 @@ from balas_search.query.tree import Everything, Knn, VectorRange
 from balas_search.schema.words import shown
 from balas_search.vectors.attributes import HNSW
 from balas_search.vectors.flat import ADHOC_BF, POLICIES, FlatVectors, HowToFilter
-from balas_search.vectors.hnsw import HnswVectors
+from balas_search.vectors.hnsw import EPSILON, HnswVectors
 
 if TYPE_CHECKING:
     from balas_search.evaluation.evaluation import Evaluation
@@ -61,7 +61,12 @@ class VectorIndex(FieldIndex):
             raise BadField(
                 f"Invalid vector length. Expected {self.kind.dimension}, got {len(value)}"
             )
-        return self.kind.narrowed(np.array(value, np.float64)).tobytes()
+        if self.kind.whole and not all(isinstance(item, int) for item in value):
+            raise BadField("Invalid vector element type")
+        try:
+            return self.kind.narrowed(np.array(value, np.float64)).tobytes()
+        except OverflowError as error:
+            raise BadField(f"Invalid vector element: {error}") from None
 
     def add(self, doc: int, prepared: NDArray[Any]) -> int:
         """Add a document's vectors."""
@@ -134,7 +139,7 @@ class VectorIndex(FieldIndex):
     def within(self, node: VectorRange, evaluation: Evaluation) -> Cursor:
         """VECTOR_RANGE."""
         options = node.options
-        epsilon = 0.0
+        epsilon = float(self.spec.attributes.get(b"EPSILON", EPSILON))
         for name, value in options.items():
             if name != b"EPSILON" or self.spec.algorithm != HNSW:
                 raise ReplyError(f"{INVALID}Invalid option")

@@ -14,7 +14,17 @@ from balas_search.fields.spec import FieldSpec
 from balas_search.schema.words import Words, bad, shown
 
 FLAT, HNSW = b"FLAT", b"HNSW"
-TYPE_BYTES = {b"FLOAT32": 4, b"FLOAT64": 8, b"FLOAT16": 2, b"BFLOAT16": 2}
+# How each type is stored; BFLOAT16, which numpy does not know, as its bits.
+STORED: dict[bytes, np.dtype[Any]] = {
+    b"FLOAT32": np.dtype("<f4"),
+    b"FLOAT64": np.dtype("<f8"),
+    b"FLOAT16": np.dtype("<f2"),
+    b"BFLOAT16": np.dtype("<u2"),
+    b"INT8": np.dtype("i1"),
+    b"UINT8": np.dtype("u1"),
+}
+# Whole numbers; RediSearch has them since 8.0.
+WHOLE = (b"INT8", b"UINT8")
 L2, IP, COSINE = b"L2", b"IP", b"COSINE"
 METRICS = (L2, IP, COSINE)
 MANDATORY = (b"TYPE", b"DIM", b"DISTANCE_METRIC")
@@ -73,7 +83,7 @@ def _value(algorithm: bytes, name: bytes, words: Words) -> bytes:
     of = f"vector similarity {shown(algorithm)} index {NAMES[name]}"
     if name in (b"TYPE", b"DISTANCE_METRIC"):
         word = words.take(of).upper()
-        if word not in (TYPE_BYTES if name == b"TYPE" else METRICS):
+        if word not in (STORED if name == b"TYPE" else METRICS):
             raise bad(of, "Unknown argument")
         return word
     if name == b"EPSILON":
@@ -87,7 +97,7 @@ def _value(algorithm: bytes, name: bytes, words: Words) -> bytes:
 
 def _check_capacity(spec: FieldSpec) -> None:
     """Raise ReplyError where INITIAL_CAP or BLOCK_SIZE ask for more than memory has."""
-    row_bytes = int(spec.attributes[b"DIM"]) * TYPE_BYTES[spec.attributes[b"TYPE"]] + 16
+    row_bytes = int(spec.attributes[b"DIM"]) * STORED[spec.attributes[b"TYPE"]].itemsize + 16
     limit = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // (10 * row_bytes)
     for name in (b"INITIAL_CAP", b"BLOCK_SIZE"):
         wanted = int(spec.attributes.get(name, b"0"))
@@ -113,7 +123,7 @@ class VectorKind:
     @property
     def blob_bytes(self) -> int:
         """Bytes of a vector."""
-        return self.dimension * TYPE_BYTES[self.type_name]
+        return self.dimension * self.stored.itemsize
 
     @property
     def exact(self) -> type[np.floating[Any]]:
@@ -122,27 +132,41 @@ class VectorKind:
 
     @property
     def stored(self) -> np.dtype[Any]:
-        """The type of the matrix: BFLOAT16 is kept as its bits."""
-        names = {b"FLOAT32": "<f4", b"FLOAT64": "<f8", b"FLOAT16": "<f2", b"BFLOAT16": "<u2"}
-        return np.dtype(names[self.type_name])
+        """The type of the matrix."""
+        return STORED[self.type_name]
+
+    @property
+    def whole(self) -> bool:
+        """Whether vectors are whole numbers, so that they cannot be kept at length 1."""
+        return self.type_name in WHOLE
 
     def widened(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """Stored rows as numbers that can be calculated with."""
+        """Stored rows as numbers that can be calculated with; of COSINE they have length 1."""
+        if self.whole:
+            wide = rows.astype(np.float32)
+            return unit(wide) if self.metric == COSINE else wide
         if self.type_name == b"BFLOAT16":
             return (rows.astype(np.uint32) << 16).view(np.float32)
         return rows.astype(np.float32) if self.type_name == b"FLOAT16" else rows
 
     def narrowed(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """Numbers as they are stored, rounded to the nearest."""
+        """Numbers as they are stored, rounded to the nearest; raises OverflowError."""
+        if self.whole:
+            limits = np.iinfo(self.stored)
+            if np.any(rows < limits.min) or np.any(rows > limits.max):
+                raise OverflowError(f"a number not between {limits.min} and {limits.max}")
+            return np.asarray(np.rint(rows), self.stored)
         if self.type_name == b"BFLOAT16":
             bits = rows.astype(np.float32).view(np.uint32)
             return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
         return rows.astype(self.stored)
 
     def of_blobs(self, blobs: list[bytes]) -> NDArray[Any]:
-        """Rows to be stored, from blobs of the right size; of COSINE they have length 1."""
+        """Rows to be stored, from blobs of the right size; of COSINE floats have length 1."""
         rows = np.frombuffer(b"".join(blobs), self.stored).reshape(len(blobs), self.dimension)
-        return self.narrowed(unit(self.widened(rows))) if self.metric == COSINE else rows
+        if self.metric != COSINE or self.whole:
+            return rows
+        return self.narrowed(unit(self.widened(rows)))
 
     def query(self, blob: bytes) -> NDArray[Any]:
         """A vector to be compared with rows."""

@@ -27,6 +27,12 @@ from balas_search.vectors.flat import (
 from balas_search.vectors.rows import ROWS_MIN, Rows
 
 EF_RUNTIME = 10
+EPSILON = b"0.01"
+# For all within a radius so many neighbours are asked for at first, then so many times as many,
+# until they reach far enough and are so many times those within.
+WITHIN_FIRST = 64
+WITHIN_GROWTH = 4
+WITHIN_MORE = 2
 # Few vectors are compared one by one: that is as fast, and exact.
 COMPARED_MAX = 1000
 # Looking at one more neighbour in the graph costs as much as comparing so many in a row.
@@ -95,14 +101,21 @@ class HnswVectors(FlatVectors):
         self, query: NDArray[Any], count: int, breadth: int
     ) -> NDArray[np.int64] | None:
         """The rows of the nearest that the graph leads to; None if it leads to fewer."""
+        found = self._measured(query, count, breadth)
+        return None if found is None else found[0]
+
+    def _measured(
+        self, query: NDArray[Any], count: int, breadth: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
+        """The same, nearest first, with their distances as the graph has them."""
         self.graph.set_ef(max(breadth or self.breadth, count))
         wanted = query.astype(np.float32, copy=False)
         try:
-            labels, _ = self.graph.knn_query(wanted, count, num_threads=1)
+            labels, distances = self.graph.knn_query(wanted, count, num_threads=1)
         except RuntimeError:
             # hnswlib's way to say that it has found fewer than `count`.
             return None
-        return np.asarray(labels[0], np.int64)
+        return np.asarray(labels[0], np.int64), np.asarray(distances[0], np.float32)
 
     def nearest_of(
         self, query: NDArray[Any], count: int, docs: NDArray[np.uint32], how: HowToFilter
@@ -147,6 +160,27 @@ class HnswVectors(FlatVectors):
         if how.policy == BATCHES:
             return self._in_batches(query, count, rows, how)
         return (*self.rows.nearest(query, count, rows), batches)
+
+    def within(self, query: NDArray[Any], radius: float, epsilon: float = 0.0) -> Found:
+        """About all documents within a radius, by their ids.
+
+        The graph is asked for more and more neighbours, until the last is farther away than the
+        radius by the share `epsilon` of it: the larger that is, the fewer are missed.
+        """
+        limit = radius * (1 + epsilon)
+        asked = max(self.breadth, WITHIN_FIRST)
+        steps = asked
+        while len(self.rows) > max(COMPARED_MAX, steps * STEP_COST):
+            found = self._measured(query, asked, asked)
+            if found is None:
+                break
+            rows, distances = found
+            inside = int(np.searchsorted(distances, radius, "right"))
+            if distances[-1] > limit and inside * WITHIN_MORE <= asked:
+                return self.rows.within_of(query, radius, rows)
+            asked *= WITHIN_GROWTH
+            steps += asked
+        return self.rows.within(query, radius)
 
     def memory(self) -> int:
         """Bytes it takes."""

@@ -16,7 +16,7 @@ from balas_search.vectors.attributes import IP, L2, VectorKind
 
 GONE = 0xFFFFFFFF
 ROWS_MIN = 64
-# Numbers of 16 bits are widened in such blocks of rows.
+# Numbers of 16 bits and fewer are widened in such blocks of rows.
 BLOCK = 2048
 # So many rows are copied together at once.
 GATHERED = 256
@@ -60,7 +60,7 @@ class VectorRows:
             self.matrix[row] = vector
             self.docs[row] = doc
             if self.kind.metric == L2:
-                wide = self.kind.widened(self.matrix[row])
+                wide = self.kind.widened(self.matrix[row : row + 1])[0]
                 self.squares[row] = np.dot(wide, wide)
         self._note(doc, rows)
         return rows
@@ -194,7 +194,7 @@ class VectorRows:
         return found
 
     def _products_of(self, rows: Rows, query: NDArray[Any]) -> NDArray[Any]:
-        """The products of some rows; those of 16 bits are copied together, a few at a time."""
+        """The products of some rows; narrow ones are copied together, a few at a time."""
         if self.kind.type_name == b"FLOAT32":
             return products.of_floats(self.matrix, rows, query)
         if self.kind.type_name == b"FLOAT64":
