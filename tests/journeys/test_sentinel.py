@@ -9,7 +9,7 @@ import pytest
 from balas.testing import BalasProcess, ServerProcess, wait_until
 from balas.testing.real_server import redis_server_path
 
-pytestmark = [pytest.mark.long, pytest.mark.oracle]
+pytestmark = [pytest.mark.long, pytest.mark.oracle, pytest.mark.clients]
 
 
 class Sentinel(ServerProcess):

@@ -84,8 +84,12 @@ cdef class Reception(Delivery):
                 self.send(client)
 
     cdef int rest(self, Client client) except -1:
-        """The client has kept the server busy for long enough: go on with it in the next turn."""
-        if client.hold():
+        """The client has kept the server busy for long enough: go on with it in the next turn.
+
+        What a primary sends is read in pieces that are run at once, so that it is always known how
+        much of its stream the data hold.
+        """
+        if client.hold() or client.kind == "primary":
             return 0
         client.suspended |= RESTING
         if client.transport is not None:

@@ -128,9 +128,7 @@ class Loading:
             for _ in self._guarded(self._again(True, self._load_log(self._aof.manifest))):
                 pass
 
-    def _again(
-        self, flush: bool, steps: Iterator[None], *, lazy: bool = False
-    ) -> Iterator[None]:
+    def _again(self, flush: bool, steps: Iterator[None], *, lazy: bool = False) -> Iterator[None]:
         if flush:
             for db in self._engine.databases:
                 db.flush(lazy)

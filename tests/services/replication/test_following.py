@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from balas.errors import ReplyError
+from balas.services.replication.stream import whole_bytes
 from balas.testing import BalasProcess, Client, RealRedis, wait_until
+from balas.testing.wire import encode
 
 DEBUG = {"enable-debug-command": "yes"}
 # A server without modules is there sooner.
@@ -250,6 +252,74 @@ def test_servers_stand_in_a_row(start: Start) -> None:
     write_at_random(primary, 22, 200)
     assert caught_up(primary, between)
     wait_until(lambda: between("DEBUG", "DIGEST") == last("DEBUG", "DIGEST"))
+
+
+def test_links_break_in_the_middle_of_requests(start: Start) -> None:
+    first, primary = start(BalasProcess)
+    second, replica = start(BalasProcess, following(first))
+    wait_until(lambda: linked(replica))
+    chance = random.Random(3)
+    for turn in range(8):
+        for i in range(20):
+            value = chance.choice("xyz") * chance.choice((10, 1000, 300_000))
+            primary("MULTI")
+            primary("APPEND", f"value:{i}", value)
+            primary("INCR", "count")
+            primary("EXEC")
+        if turn < 4:
+            replica("CLIENT", "KILL", "TYPE", "MASTER")
+    wait_until(lambda: linked(replica))
+    assert caught_up(primary, replica)
+    assert replica("GET", "count") == b"160"
+    assert second.log.count("Full resync") < 5
+
+
+def test_after_a_failover_everybody_goes_on_from_where_he_is(start: Start) -> None:
+    first, primary = start(BalasProcess)
+    write_at_random(primary, 31, 50)
+    second, heir = start(BalasProcess, following(first))
+    third, other = start(BalasProcess, following(first))
+    fourth, last = start(BalasProcess, following(third))
+    wait_until(lambda: linked(heir) and linked(other) and linked(last))
+    write_at_random(primary, 32, 50)
+    assert primary("WAIT", 2, 10_000) == 2
+    assert heir("REPLICAOF", "NO", "ONE") == b"OK"
+    heir("SET", "written", "after")
+    assert other("REPLICAOF", "127.0.0.1", second.port) == b"OK"
+    assert primary("REPLICAOF", "127.0.0.1", second.port) == b"OK"
+    for client in (other, primary, last):
+        wait_until(lambda client=client: linked(client))  # type: ignore[misc]
+        wait_until(lambda client=client: client("GET", "written") == b"after")  # type: ignore[misc]
+        assert client("DEBUG", "DIGEST") == heir("DEBUG", "DIGEST")
+        assert info(client)["master_replid"] == info(heir)["master_replid"]
+    for server, times in ((third, 1), (fourth, 1), (first, 0)):
+        assert server.log.count("Full resync from master") == times
+
+
+def test_a_primary_that_wrote_more_begins_anew(start: Start) -> None:
+    first, primary = start(BalasProcess)
+    second, heir = start(BalasProcess, following(first))
+    wait_until(lambda: linked(heir))
+    assert heir("REPLICAOF", "NO", "ONE") == b"OK"
+    primary("SET", "lost", "v")
+    heir("SET", "kept", "v")
+    assert primary("REPLICAOF", "127.0.0.1", second.port) == b"OK"
+    wait_until(lambda: linked(primary))
+    assert primary("KEYS", "*") == [b"kept"]
+    assert "Full resync" in first.log
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_requests_end_where_they_do(seed: int) -> None:
+    chance = random.Random(seed)
+    print("seed", seed)
+    stream, ends = bytearray(), [0]
+    for _ in range(60):
+        words = [chance.randbytes(chance.randrange(40)) for _ in range(chance.randrange(1, 5))]
+        stream += encode(*words) if chance.random() < 0.9 else b"\n"
+        ends.append(len(stream))
+    for size in range(len(stream) + 1):
+        assert whole_bytes(stream[:size]) == max(end for end in ends if end <= size)
 
 
 def test_a_replica_becomes_a_primary(start: Start) -> None:

@@ -7,9 +7,11 @@ through the same engine that serves clients, as the requests of a client of its 
 comes meanwhile and nothing is evicted, for that is in the stream; keys that are due are just not
 shown.
 
-Differs from Redis: what follows a replica of ours gets a stream of this server's own, not the
-primary's bytes, so it begins anew when it is moved to the primary itself. A snapshot is always
-received into a file, whatever `repl-diskless-load` says.
+Who follows this server meanwhile gets the very bytes of the primary's stream, as soon as they are
+done here. So all servers of a history are at positions of one stream, and any of them can go on
+with another when the primary has changed.
+
+Differs from Redis: a snapshot is always received into a file, whatever `repl-diskless-load` says.
 """
 
 from __future__ import annotations
@@ -33,11 +35,13 @@ from balas.services.children import Children
 from balas.services.config.special import Primary
 from balas.services.config.store import Config
 from balas.services.disk import remove_quietly
+from balas.services.identity import Identity
 from balas.services.loading import LoadFailed, Loading
 from balas.services.log import Log
 from balas.services.memory import Memory
 from balas.services.replication.link import Introduction, Link, LinkBroken
 from balas.services.replication.replicas import Replicas
+from balas.services.replication.stream import whole_bytes
 from balas.services.snapshots import Snapshots
 from balas.services.tls import BadTls, make_client_context
 
@@ -65,7 +69,7 @@ class Following:
 
     Attributes:
         state: of the link.
-        history: whose stream was followed last, and `offset` how much of it is here.
+        known: whether what is here is a part of a history, so that its rest is enough.
         on_role: told "replica" or "primary" when that has changed.
     """
 
@@ -84,8 +88,7 @@ class Following:
         self._link: Link | None = None
         self._client: Client | None = None
         self.state = CONNECT
-        self.history = ""
-        self.offset = 0
+        self.known = False
         self.on_role: Callable[[str], None] = lambda role: None
         self._received = self._expected = 0
         self._attempts = self._attempts_ever = 0
@@ -150,13 +153,16 @@ class Following:
         if primary is not None and not was_replica:
             self._become_replica()
         elif primary is None and was_replica:
-            self.history, self.offset = "", 0
+            self.known = False
+            self._replicas.lead()
             self.on_role("primary")
         self._apply()
         self._connect_soon()
 
     def _become_replica(self) -> None:
         """Whoever waits for keys or follows here must not rely on what this server was."""
+        # As a primary it has written a part of the history that the other may have, too.
+        self.known = self._replicas.backlog is not None
         self._replicas.dismiss()
         for client in list(self._engine.blocking.clients.values()):
             self._engine.blocking.unblock_with_error(client, ROLE_CHANGED)
@@ -189,7 +195,7 @@ class Following:
     def acknowledge(self) -> None:
         """Tell the primary how much of its stream is here."""
         if self._link is not None and self.state == CONNECTED:
-            self._link.send(b"REPLCONF", b"ACK", b"%d" % self.offset)
+            self._link.send(b"REPLCONF", b"ACK", b"%d" % self._replicas.offset)
 
     # --- the link --------------------------------------------------------------------------------
 
@@ -252,22 +258,29 @@ class Following:
             ),
             self._log.notice,
         )
-        known = bool(self.history)
-        history, position = (self.history, self.offset + 1) if known else ("?", -1)
-        self._log.notice(
-            f"Trying a partial resynchronization (request {history}:{position})."
-            if known
-            else "Partial resynchronization not possible (no cached master)"
-        )
-        answer = await link.synchronize(history, position)
+        await self._synchronize(link)
+        await self._take_stream(link, primary)
+
+    async def _synchronize(self, link: Link) -> None:
+        """Get as far as the primary is, by the rest of its stream or by a snapshot."""
+        identity, replicas = self._engine.services[Identity], self._replicas
+        history, position = identity.replication_id, replicas.offset + 1
+        if self.known:
+            self._log.notice(f"Trying a partial resynchronization (request {history}:{position}).")
+            answer = await link.synchronize(history, position)
+        else:
+            self._log.notice("Partial resynchronization not possible (no cached master)")
+            answer = await link.synchronize("?", -1)
         if answer.full:
-            self.history = ""
             self._log.notice(f"Full resync from master: {answer.history}:{answer.offset}")
+            self.known = False
             await self._take_snapshot(link)
+            replicas.dismiss()
+            replicas.backlog = None
         else:
             self._log.notice("Successful partial resynchronization with master.")
-        self.history, self.offset = answer.history, answer.offset
-        await self._take_stream(link, primary)
+        replicas.pass_on(answer.history, answer.offset)
+        self.known = True
 
     async def _take_snapshot(self, link: Link) -> None:
         """Have all data replaced by what the primary sends."""
@@ -279,7 +292,6 @@ class Following:
             self._log.notice("MASTER <-> REPLICA sync: Flushing old data")
             path = self._keep(path)
             self._log.notice("MASTER <-> REPLICA sync: Loading DB in memory")
-            self._replicas.dismiss()
             await self._load(path)
         finally:
             if path.name.startswith("temp-"):
@@ -336,24 +348,34 @@ class Following:
         self._expected = 0
         self._apply()
         self.acknowledge()
+        coming, done = bytearray(), bytearray()
         while True:
-            data = await link.stream()
+            coming += await link.stream()
+            size = whole_bytes(coming)
+            if not size:
+                continue
             while engine.attention & attention.BUSY:
                 await asyncio.sleep(BUSY_WAIT_S)
+            requests = bytes(memoryview(coming)[:size])
+            del coming[:size]
             refused = engine.stats.error_replies
-            engine.receive(client, data)
+            engine.receive(client, requests)
             if engine.stats.error_replies != refused:
                 self._log.warning("== CRITICAL == A command of the MASTER was refused here.")
             while client.suspended and not client.closed:
                 await asyncio.sleep(0)
-            self.offset += len(data)
+            done += requests
+            if client.queue is None and not client.closed:
+                # Nothing of a transaction is done before its end.
+                self._replicas.relay(bytes(done))
+                done.clear()
 
     # --- INFO and ROLE ---------------------------------------------------------------------------
 
     def role(self) -> Reply:
         """What ROLE says of a replica: whom it follows, how, and how far it is."""
         host, port = self.primary or ("", 0)
-        offset = self.offset if self.state == CONNECTED else -1
+        offset = self._replicas.offset if self.state == CONNECTED else -1
         return [b"slave", host.encode(), port, self.state.encode(), offset]
 
     def info(self) -> dict[str, object]:
@@ -368,8 +390,6 @@ class Following:
             "slave_read_only": int(self._config.get("replica-read-only")),
             "replica_announced": int(self._config.get("replica-announced")),
             **{name: value for name, value in own.items() if name != "role"},
-            "master_replid": self.history or own["master_replid"],
-            "master_repl_offset": self.offset,
         }
 
     def _link_info(self, primary: Primary) -> dict[str, object]:
@@ -384,8 +404,8 @@ class Following:
             "master_link_status": "up" if up else "down",
             "master_last_io_seconds_ago": silent_s if up else -1,
             "master_sync_in_progress": int(self.state == SYNC),
-            "slave_read_repl_offset": self.offset,
-            "slave_repl_offset": self.offset,
+            "slave_read_repl_offset": self._replicas.offset,
+            "slave_repl_offset": self._replicas.offset,
             **(self._sync_info(silent_s) if self.state == SYNC else {}),
             **({} if up else {"master_link_down_since_seconds": int(now_s - self._down_since_s)}),
             "replica_full_sync_buffer_size": 0,

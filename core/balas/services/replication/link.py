@@ -17,6 +17,8 @@ from ssl import SSLContext
 from balas.services.targets import as_request
 
 READ_BYTES = 256 * 1024
+# Of the stream: what came at once is done at once.
+STREAM_BYTES = 32 * 1024
 LINE_BYTES = 64 * 1024
 # What the primary must understand, for else nothing of this can work.
 CAPABILITIES = (b"capa", b"psync2")
@@ -175,7 +177,7 @@ class Link:
 
     async def stream(self) -> bytes:
         """What has come of the stream of commands, as soon as there is something."""
-        return await self._read(READ_BYTES)
+        return await self._read(STREAM_BYTES)
 
     async def _read(self, size: int) -> bytes:
         data = await self._reader.read(size)

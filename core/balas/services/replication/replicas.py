@@ -105,6 +105,7 @@ class Replicas:
 
     Attributes:
         backlog: the end of the stream; None as long as nobody ever asked for it.
+        relaying: the stream is that of another server, which this one follows.
     """
 
     def __init__(
@@ -127,6 +128,7 @@ class Replicas:
         self._left_ms = 0
         self._waiters: dict[Client, Waiter] = {}
         self.backlog: Backlog | None = None
+        self.relaying = False
         self._feeder = engine.timers.every(FEED_EVERY_MS, self._feed)
         self._feeder.cancel()
         engine.timers.every(1000, self._every_second)
@@ -160,13 +162,13 @@ class Replicas:
     def go_on(self, client: Client, replication_id: str, position: int) -> bool:
         """Have a client get the stream from `position` on; False if it must begin anew."""
         backlog = self.backlog
-        known = replication_id == self._identity.replication_id
+        known = self._identity.shares(replication_id, position)
         if backlog is None or not known or not backlog.holds(position):
             return False
         replica = self._join(client, partial=True)
         replica.state = ONLINE
         replica.acknowledged = position - 1
-        answer = f"+CONTINUE {replication_id}\r\n".encode()
+        answer = f"+CONTINUE {self._identity.replication_id}\r\n".encode()
         self._engine.push(client, answer + backlog.since(position))
         self._log.notice(
             f"Partial resynchronization request from {client.address} accepted. Sending "
@@ -179,7 +181,7 @@ class Replicas:
         if self.backlog is None:
             # Who has seen data of this server before there was a stream cannot go on from there.
             self._identity.change_replication_id()
-            self.backlog = Backlog(self._config.get("repl-backlog-size"), 0)
+            self._begin_stream(0)
             self._engine.changes.add_sink(self._take_records)
         self._join(client, partial=partial)
         self._log.notice(f"Replica {client.address} asks for synchronization")
@@ -224,7 +226,7 @@ class Replicas:
             return reply(count)
         value = ctx.block((), timeout_ms, reply(count))
         self._waiters[ctx.client] = waiter
-        if self._replicas:
+        if self._replicas and not self.relaying:
             self._send(GETACK)
         return value
 
@@ -369,7 +371,7 @@ class Replicas:
             self._forget(now_ms)
             return
         self._start_snapshot()
-        if now_ms // 1000 % self._config.get("repl-ping-replica-period") == 0:
+        if not self.relaying and now_ms // 1000 % self._config.get("repl-ping-replica-period") == 0:
             self._send(PING)
         timeout_ms = self._config.get("repl-timeout") * 1000
         for replica in list(self):
@@ -383,18 +385,52 @@ class Replicas:
     def _forget(self, now_ms: int) -> None:
         """Nobody follows: after some time nobody will come back, either."""
         keep_ms = self._config.get("repl-backlog-ttl") * 1000
-        if self.backlog is not None and keep_ms and now_ms - self._left_ms > keep_ms:
+        lonely_ms = now_ms - self._left_ms
+        if self.backlog is not None and not self.relaying and keep_ms and lonely_ms > keep_ms:
             self._end_stream()
+
+    def _begin_stream(self, offset: int) -> None:
+        self.backlog = Backlog(self._config.get("repl-backlog-size"), offset)
 
     def _end_stream(self) -> None:
         self.backlog = None
         self._engine.changes.remove_sink(self._take_records)
 
+    # --- a stream that is another's --------------------------------------------------------------
+
     def dismiss(self) -> None:
-        """All data will be others: whoever follows has to begin anew."""
+        """Have whoever follows ask anew."""
         self._give_up(list(self))
+
+    def pass_on(self, history: str, offset: int) -> None:
+        """Have a stream of another server's bytes (`relay`) from now on, instead of one's own.
+
+        What is here is the data of a history up to an offset of its stream. Who follows asks anew,
+        unless he has got just that until now.
+        """
+        self.relaying = True
+        self._engine.changes.remove_sink(self._take_records)
+        identity = self._identity
+        if self.backlog is None or self.backlog.offset != offset:
+            self._begin_stream(offset)
+            identity.take_history(history)
+            self.dismiss()
+        elif identity.replication_id != history:
+            identity.part_ways(offset + 1, history)
+            self.dismiss()
+
+    def relay(self, data: bytes) -> None:
+        """The next bytes of the other server's stream; what they say is done here already."""
+        self._send(data)
+
+    def lead(self) -> None:
+        """Go on with a stream of one's own, from where the other's ended."""
+        self.relaying = False
         if self.backlog is not None:
-            self._end_stream()
+            self._identity.part_ways(self.offset + 1)
+            self.dismiss()
+            self._encoder.database = -1
+            self._engine.changes.add_sink(self._take_records)
 
     def _resize(self, config: Config) -> None:
         if self.backlog is not None:
@@ -453,7 +489,7 @@ class Replicas:
             "master_replid": identity.replication_id,
             "master_replid2": identity.replication_id_2,
             "master_repl_offset": self.offset,
-            "second_repl_offset": -1,
+            "second_repl_offset": identity.shared_until,
             "repl_backlog_active": int(backlog is not None),
             "repl_backlog_size": self._config.get("repl-backlog-size"),
             "repl_backlog_first_byte_offset": backlog.first if backlog is not None else 0,
