@@ -59,17 +59,17 @@ class FlatVectors:
         self, query: NDArray[Any], count: int, docs: NDArray[np.uint32], how: HowToFilter
     ) -> FoundAmong:
         """The same, among some documents, and the number of batches."""
-        rows = self.rows.rows_of(docs)
-        count = min(count, len(rows))
-        if how.policy == BATCHES and count and not self.rows.several:
-            return self._in_batches(query, count, rows, how)
-        return (*self.rows.nearest(query, count, rows), 0)
+        if how.policy == BATCHES and not self.rows.several:
+            rows = self.rows.rows_of(docs)
+            if count and len(rows):
+                return self._in_batches(query, min(count, len(rows)), rows, how)
+        return (*self.rows.nearest(query, count, docs), 0)
 
     def _in_batches(
         self, query: NDArray[Any], count: int, rows: Rows, how: HowToFilter
     ) -> FoundAmong:
         """Take the nearest of all, a batch after the other, until `count` of them are `rows`."""
-        ranked = Ranked(*self.rows.rough(query))
+        ranked = Ranked(self.rows.measured(query), self.rows.docs[: self.rows.used])
         chosen = self.rows.mask_of(rows)
         looked_at = RANKED_MIN
         while np.count_nonzero(chosen[ranked.first(looked_at)]) < count:
@@ -81,9 +81,9 @@ class FlatVectors:
             missing = count - int(np.searchsorted(places, seen))
             seen += batch_size(how, missing, len(self.rows), len(rows))
             batches += 1
-        # Of distances this near to the last one, which is less is not known yet.
-        limit = ranked.distances[inside[places[count - 1]]] + 2 * ranked.error
-        candidates = np.flatnonzero(chosen & ~(ranked.distances > limit))
+        # Of rows as far away as the last one those with lower ids come first.
+        limit = ranked.distances[inside[places[count - 1]]]
+        candidates = np.flatnonzero(chosen & ~(ranked.distances > limit)).astype(np.int32)
         return (*self.rows.sorted(query, candidates, count), batches)
 
     def within(self, query: NDArray[Any], radius: float, epsilon: float = 0.0) -> Found:

@@ -99,14 +99,14 @@ class HnswVectors(FlatVectors):
 
     def _neighbours(
         self, query: NDArray[Any], count: int, breadth: int
-    ) -> NDArray[np.int64] | None:
+    ) -> NDArray[np.int32] | None:
         """The rows of the nearest that the graph leads to; None if it leads to fewer."""
         found = self._measured(query, count, breadth)
         return None if found is None else found[0]
 
     def _measured(
         self, query: NDArray[Any], count: int, breadth: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]] | None:
         """The same, nearest first, with their distances as the graph has them."""
         self.graph.set_ef(max(breadth or self.breadth, count))
         wanted = query.astype(np.float32, copy=False)
@@ -115,7 +115,7 @@ class HnswVectors(FlatVectors):
         except RuntimeError:
             # hnswlib's way to say that it has found fewer than `count`.
             return None
-        return np.asarray(labels[0], np.int64), np.asarray(distances[0], np.float32)
+        return np.asarray(labels[0], np.int32), np.asarray(distances[0], np.float32)
 
     def nearest_of(
         self, query: NDArray[Any], count: int, docs: NDArray[np.uint32], how: HowToFilter
@@ -128,16 +128,22 @@ class HnswVectors(FlatVectors):
         count = min(count, len(rows))
         asked = how.policy == BATCHES
         if not count or self.rows.several or how.policy == ADHOC_BF:
-            return (*self.rows.nearest(query, count, rows), 0)
+            return (*self.rows.nearest(query, count, docs), 0)
         available = len(self.rows)
         share = available / len(rows)
         wanted = int(max(count, how.breadth or self.breadth) * share * MARGIN)
         if asked or (len(rows) > COMPARED_MAX and wanted * STEP_COST < len(rows)):
-            return self._by_graph(query, count, rows, how, 0 if asked else wanted)
-        return (*self.rows.nearest(query, count, rows), 0)
+            return self._by_graph(query, count, docs, rows, how, 0 if asked else wanted)
+        return (*self.rows.nearest(query, count, docs), 0)
 
     def _by_graph(
-        self, query: NDArray[Any], count: int, rows: Rows, how: HowToFilter, first: int
+        self,
+        query: NDArray[Any],
+        count: int,
+        docs: NDArray[np.uint32],
+        rows: Rows,
+        how: HowToFilter,
+        first: int,
     ) -> FoundAmong:
         """Batches as the graph leads to them, as long as that costs less than comparing.
 
@@ -159,7 +165,7 @@ class HnswVectors(FlatVectors):
                 return (*self.rows.sorted(query, near, count), batches)
         if how.policy == BATCHES:
             return self._in_batches(query, count, rows, how)
-        return (*self.rows.nearest(query, count, rows), batches)
+        return (*self.rows.nearest(query, count, docs), batches)
 
     def within(self, query: NDArray[Any], radius: float, epsilon: float = 0.0) -> Found:
         """About all documents within a radius, by their ids.
