@@ -10,35 +10,17 @@ NaN counts for `countnan` and `countall` only.
 Buckets begin at `align` plus any multiple of `width` and reach up to the next. A bucket that begins
 before time 0 is known by 0.
 
-The time-weighted average is the area under the line through the samples by its length. The line
-reaches over the borders of a bucket to the nearest samples on both sides; where there is none, it
-begins with the first sample and ends with the last.
+The time-weighted average of queries is in `_weighted`; that of rules is here, where samples come
+one by one.
 """
 
 from libc.math cimport INFINITY, NAN, isinf, sqrt
-from libc.stdint cimport int64_t
+from libc.stdint cimport INT64_MAX, int64_t
 from libc.stdlib cimport free, malloc, realloc
 
 from balas_timeseries._chunk cimport Chunk, Span
 
 import numpy as np
-
-cdef enum Kind:
-    AVG
-    FIRST
-    LAST
-    MIN
-    MAX
-    SUM
-    RANGE
-    COUNT
-    STD_P
-    STD_S
-    VAR_P
-    VAR_S
-    TWA_KIND
-    COUNTNAN
-    COUNTALL
 
 # In the order of Kind.
 NAMES = {
@@ -50,13 +32,6 @@ NAMES = {
 }
 TWA = <int>TWA_KIND
 
-# Columns of one query, and buckets of one reply: more would take more memory than there is.
-cdef enum:
-    COLUMNS_MAX = 16
-    BUCKETS_MAX = 50000000
-
-cdef int64_t TIME_MAX = 0x7fffffffffffffff
-
 
 class TooMany(Exception):
     """More buckets than a reply can have."""
@@ -67,14 +42,9 @@ def swapped(int kind):
     return FIRST if kind == LAST else LAST if kind == FIRST else kind
 
 
-def fallback(int kind):
+cdef double empty_value(int kind) noexcept nogil:
     """What a bucket without samples comes to."""
-    return 0.0 if kind in (SUM, COUNT, COUNTNAN, COUNTALL) else NAN
-
-
-cdef inline int64_t start_of(int64_t timestamp, int64_t width, int64_t align) noexcept nogil:
-    cdef int64_t rest = (timestamp - align) % width
-    return timestamp - (rest if rest >= 0 else rest + width)
+    return 0.0 if kind == SUM or kind == COUNT or kind == COUNTNAN or kind == COUNTALL else NAN
 
 
 def bucket_start(int64_t timestamp, int64_t width, int64_t align):
@@ -153,46 +123,37 @@ cdef double result(const State *state, int kind) noexcept nogil:
 # --- buckets of a range --------------------------------------------------------------------------
 
 
-cdef struct Columns:
-    int64_t *starts
-    double *values      # `wide` for each bucket
-    int64_t used
-    int64_t room
-    int wide
+cdef int grow(Columns *columns) except -1 nogil:
+    """Have room for twice the rows."""
+    cdef int64_t room = columns.room * 2 if columns.room else 64
+    cdef void *moved = realloc(columns.starts, room * sizeof(int64_t))
+    if moved == NULL:
+        raise MemoryError
+    columns.starts = <int64_t *>moved
+    moved = realloc(columns.values, room * columns.wide * sizeof(double))
+    if moved == NULL:
+        raise MemoryError
+    columns.values = <double *>moved
+    columns.room = room
+    return 0
 
 
-cdef struct Plan:
-    int64_t width
-    int64_t align
-    int kinds[COLUMNS_MAX]
-    int wide
-    # What the kinds need of the state.
-    bint sums
-    bint limits
-    bint squares
+cdef double *add_row(Columns *columns, int64_t start) except NULL nogil:
+    """Have one more row; where its values go."""
+    if columns.used == columns.room:
+        grow(columns)
+    columns.starts[columns.used] = start
+    columns.used += 1
+    return columns.values + (columns.used - 1) * columns.wide
 
 
 cdef int emit(
     Columns *columns, const Plan *plan, int64_t start, const State *state
 ) except -1 nogil:
     cdef int i
-    cdef int64_t room
-    cdef void *moved
-    if columns.used == columns.room:
-        room = columns.room * 2 if columns.room else 64
-        moved = realloc(columns.starts, room * sizeof(int64_t))
-        if moved == NULL:
-            raise MemoryError
-        columns.starts = <int64_t *>moved
-        moved = realloc(columns.values, room * columns.wide * sizeof(double))
-        if moved == NULL:
-            raise MemoryError
-        columns.values = <double *>moved
-        columns.room = room
-    columns.starts[columns.used] = start
+    cdef double *row = add_row(columns, start)
     for i in range(columns.wide):
-        columns.values[columns.used * columns.wide + i] = result(state, plan.kinds[i])
-    columns.used += 1
+        row[i] = result(state, plan.kinds[i])
     return 0
 
 
@@ -235,13 +196,6 @@ cdef void take_run(
 cdef class Walk:
     """Goes along samples in rising order of time, and keeps what each bucket comes to."""
 
-    cdef Plan plan
-    cdef Columns columns
-    cdef State state
-    cdef int64_t start
-    cdef int64_t end
-    cdef bint open
-
     def __cinit__(self, kinds, int64_t width, int64_t align):
         cdef int kind
         if len(kinds) > COLUMNS_MAX:
@@ -261,6 +215,11 @@ cdef class Walk:
         free(self.columns.starts)
         free(self.columns.values)
 
+    cdef void reset(self) noexcept:
+        """Begin anew, with the memory there is."""
+        self.columns.used = 0
+        self.open = False
+
     cdef int feed(self, const int64_t *times, const double *values, int64_t count) except -1 nogil:
         cdef int64_t at = 0, run
         while at < count:
@@ -269,7 +228,7 @@ cdef class Walk:
                 self.start = start_of(times[at], self.plan.width, self.plan.align)
                 self.end = self.start + self.plan.width
                 if self.end < self.start:
-                    self.end = TIME_MAX
+                    self.end = INT64_MAX
                 self.open = True
                 clear(&self.state)
             run = at
@@ -346,173 +305,64 @@ def aggregate(
     return walk.found()
 
 
-# --- the time-weighted average -------------------------------------------------------------------
-
-
-cdef inline double on_line(
-    int64_t at, int64_t time, double value, int64_t next_time, double next_value
-) noexcept nogil:
-    if next_time == time:
-        return value
-    return value + (next_value - value) * <double>(at - time) / <double>(next_time - time)
-
-
-def time_weighted(
-    times, values, int64_t width, int64_t align, limits, before, after, bint empty
-):
-    """Time-weighted averages: starts of buckets, and values.
-
-    `limits` are the ends of the query, and `before` and `after` the nearest samples outside them,
-    as (timestamp, value). With `empty`, buckets that the line passes without a sample count, too.
-    """
-    cdef Line line = Line(times, values, before, after)
-    cdef int64_t start, end, next_time
-    cdef list starts = [], found = []
-    cdef int64_t low = <int64_t>limits[0], high = <int64_t>limits[1]
-    cdef int64_t first, last
-    if line.count == 0 or not (len(times) or empty):
-        return np.empty(0, dtype=np.int64), np.empty(0)
-    # The line's own ends, and how far the query looks at it.
-    first, last = line.times[0], line.times[line.count - 1]
-    if before is not None:
-        first = max(first, low)
-    if after is not None:
-        last = min(last, high)
-    start = start_of(first, width, align)
-    if empty and last > first and (last - first) // width > BUCKETS_MAX:
-        raise TooMany
-    while start <= last and first <= last:
-        end = start + width if start <= TIME_MAX - width else TIME_MAX
-        next_time = line.from_time(max(start, low))
-        if empty or (next_time < end and next_time <= high):
-            starts.append(start)
-            found.append(line.average(max(start, first), min(end, last)))
-        if end == TIME_MAX:
-            break
-        start = end
-        if not empty:
-            start = max(start, start_of(line.from_time(end), width, align))
-    return np.array(starts, dtype=np.int64), np.array(found, dtype=np.float64)
-
-
-cdef class Line:
-    """The line through samples. It is asked in rising order of time, and remembers where it is."""
-
-    cdef const int64_t[::1] times
-    cdef const double[::1] values
-    cdef int64_t count
-    cdef int64_t at         # a sample at or before whatever is asked next
-
-    def __init__(self, times, values, before, after):
-        if before is not None:
-            times, values = np.insert(times, 0, before[0]), np.insert(values, 0, before[1])
-        if after is not None:
-            times, values = np.append(times, after[0]), np.append(values, after[1])
-        self.times = np.ascontiguousarray(times)
-        self.values = np.ascontiguousarray(values)
-        self.count = self.times.shape[0]
-
-    cdef int64_t from_time(self, int64_t time) noexcept:
-        """The time of the first sample at or after a time; TIME_MAX if there is none."""
-        cdef int64_t at = self.at
-        while at < self.count and self.times[at] < time:
-            at += 1
-        return self.times[at] if at < self.count else TIME_MAX
-
-    cdef double value(self, int64_t time) noexcept:
-        """The height of the line, which reaches on level behind its last sample."""
-        cdef int64_t at
-        while self.at + 1 < self.count and self.times[self.at + 1] <= time:
-            self.at += 1
-        at = self.at
-        if at + 1 == self.count:
-            return self.values[at]
-        return on_line(
-            time, self.times[at], self.values[at], self.times[at + 1], self.values[at + 1]
-        )
-
-    cdef double average(self, int64_t low, int64_t high) noexcept:
-        """The mean height from `low` to `high`."""
-        cdef int64_t time = low
-        cdef double one = self.value(low), area = 0
-        if high <= low:
-            return one
-        while self.at + 1 < self.count and self.times[self.at + 1] < high:
-            self.at += 1
-            area += (one + self.values[self.at]) * <double>(self.times[self.at] - time) / 2
-            time, one = self.times[self.at], self.values[self.at]
-        area += (one + self.value(high)) * <double>(high - time) / 2
-        return area / <double>(high - low)
-
-
 # --- across series -------------------------------------------------------------------------------
 
 
-cdef struct Row:
-    int64_t time
-    State state
+cdef class Reduction:
+    """Series put together: at each time what the samples of all come to."""
+
+    def __dealloc__(self):
+        free(self.rows)
+
+    cdef int take(
+        self, const int64_t *times, const double *values, int64_t count
+    ) except -1:
+        """Take the samples of one more series."""
+        cdef Row *merged
+        cdef int64_t i = 0, j = 0, k = 0, used = self.used
+        if follows(self.rows, used, times, count):
+            for i in range(used):
+                take_in(&self.rows[i].state, values[i])
+            return 0
+        merged = <Row *>malloc((used + count + 1) * sizeof(Row))
+        if merged == NULL:
+            raise MemoryError
+        while i < used or j < count:
+            if j == count or (i < used and self.rows[i].time <= times[j]):
+                merged[k] = self.rows[i]
+                i += 1
+            else:
+                merged[k].time = times[j]
+                clear(&merged[k].state)
+            if j < count and times[j] == merged[k].time:
+                take_in(&merged[k].state, values[j])
+                j += 1
+            k += 1
+        free(self.rows)
+        self.rows = merged
+        self.used = k
+        return 0
+
+    cdef int finish(self, int kind, Columns *columns) except -1:
+        """What it comes to."""
+        cdef int64_t i
+        columns.used = 0
+        for i in range(self.used):
+            add_row(columns, self.rows[i].time)[0] = result(&self.rows[i].state, kind)
+        return 0
 
 
-def reduce(list series, int kind):
-    """Series, as pairs of arrays, put together: at each time what the samples of all come to."""
-    cdef Row *rows = NULL
-    cdef Row *merged = NULL
-    cdef int64_t used = 0, i, j, k, count
-    cdef const int64_t[::1] times
-    cdef const double[::1] values
-    try:
-        for one_times, one_values in series:
-            times, values = one_times, one_values
-            count = times.shape[0]
-            if follows(rows, used, times):
-                for i in range(used):
-                    take_in(&rows[i].state, values[i])
-                continue
-            merged = <Row *>malloc((used + count + 1) * sizeof(Row))
-            if merged == NULL:
-                raise MemoryError
-            i = j = k = 0
-            while i < used or j < count:
-                if j == count or (i < used and rows[i].time <= times[j]):
-                    merged[k] = rows[i]
-                    i += 1
-                else:
-                    merged[k].time = times[j]
-                    clear(&merged[k].state)
-                if j < count and times[j] == merged[k].time:
-                    take_in(&merged[k].state, values[j])
-                    j += 1
-                k += 1
-            free(rows)
-            rows, merged, used = merged, NULL, k
-        all_times = np.empty(used, dtype=np.int64)
-        all_values = np.empty(used, dtype=np.float64)
-        write_rows(rows, used, kind, all_times, all_values)
-    finally:
-        free(rows)
-        free(merged)
-    return all_times, all_values
-
-
-cdef bint follows(const Row *rows, int64_t used, const int64_t[::1] times) noexcept:
+cdef bint follows(
+    const Row *rows, int64_t used, const int64_t *times, int64_t count
+) noexcept nogil:
     """Whether a series has the very times of those before: the usual case, and much faster."""
     cdef int64_t i
-    if used != times.shape[0] or used == 0:
+    if used != count or used == 0:
         return False
     for i in range(used):
         if rows[i].time != times[i]:
             return False
     return True
-
-
-cdef int write_rows(
-    const Row *rows, int64_t used, int kind, int64_t[::1] times, double[::1] values
-) except -1:
-    cdef int64_t i
-    for i in range(used):
-        times[i] = rows[i].time
-        values[i] = result(&rows[i].state, kind)
-    return 0
 
 
 # --- one by one ----------------------------------------------------------------------------------

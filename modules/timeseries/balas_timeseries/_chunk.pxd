@@ -66,6 +66,7 @@ cdef class Chunk:
         self, int64_t *timestamps, double *values, Span span, Progress *progress
     ) noexcept nogil
     cdef int trim(self) except -1
+    cdef double first_value(self) noexcept
     cpdef Chunk copy(self)
 
 cdef Chunk new_chunk(int64_t size_bytes, Form form, int decimals)

@@ -475,6 +475,12 @@ cdef class Chunk:
         other.value_but_one = self.value_but_one
         return other
 
+    cdef double first_value(self) noexcept:
+        """The value of the first sample, of which there is one: no chunk codes it."""
+        cdef double value
+        memcpy(&value, self.data + 8, 8)
+        return value
+
     @property
     def bits(self):
         """The bits that are used."""

@@ -9,12 +9,11 @@ from cpython.unicode cimport PyUnicode_DecodeASCII
 from libc.math cimport fabs, isinf, rint
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdio cimport sprintf
-from libc.stdlib cimport atoi, free, malloc
+from libc.stdlib cimport atoi, free, realloc
+from libc.string cimport memcpy
 
 from balas.api cimport double_to_string
 from balas_timeseries._shortest cimport shortest_text
-
-import numpy as np
 
 from balas.api import Encoded, ReplyError, Status
 
@@ -38,6 +37,8 @@ cdef enum:
     DECIMALS_MAX = 6
     # A sign, 16 digits, a point, an exponent.
     TEXT_SIZE = 40
+    # A line of a reply that is no text: such a value, or a timestamp of 19 digits.
+    LINE_SIZE = 48
     # A double has no more.
     DIGITS_ALL = 17
     # Numbers up to this power of ten are written without an exponent.
@@ -224,48 +225,6 @@ cpdef object shown(double value):
     return Status(PyUnicode_DecodeASCII(text, length, NULL))
 
 
-cdef object encoded_rows(const int64_t[:] times, list columns, int resp):
-    """The samples of a reply, as it is sent in this protocol."""
-    cdef Py_ssize_t count = times.shape[0], i, used, wide = len(columns), j
-    # A timestamp has 19 digits, and every number is followed by two bytes.
-    cdef Py_ssize_t row_size = 32 + 24 + wide * (TEXT_SIZE + 4)
-    cdef const double[:] values
-    cdef double value
-    cdef list all_values = [np.ascontiguousarray(column) for column in columns]
-    cdef const double **starts = <const double **>malloc(wide * sizeof(double *))
-    cdef char *data = <char *>malloc(32 + count * row_size)
-    cdef int length
-    try:
-        if starts == NULL or data == NULL:
-            raise MemoryError
-        for j in range(wide if count else 0):
-            values = all_values[j]
-            starts[j] = &values[0]
-        used = sprintf(data, "*%lld\r\n", <long long>count)
-        for i in range(count):
-            used += put_whole(data + used, 42, wide + 1)
-            used += put_whole(data + used, 58, times[i])
-            for j in range(wide):
-                value = starts[j][i]
-                data[used] = 44 if resp == 3 else 43
-                # From 1 on a few decimals are written in one way only.
-                length = 0 if resp == 3 and fabs(value) < 1 else decimal_text(
-                    value, data + used + 1
-                )
-                if not length and resp == 3:
-                    length = <int>double_to_string(value, data + used + 1)
-                elif not length:
-                    length = float_text(value, data + used + 1)
-                used += length + 1
-                data[used] = 13
-                data[used + 1] = 10
-                used += 2
-        return Encoded(PyBytes_FromStringAndSize(data, used))
-    finally:
-        free(starts)
-        free(data)
-
-
 cdef inline int put_whole(char *text, char mark, int64_t number) noexcept nogil:
     """Write a mark, a number of at least 0, and the end of a line; the length."""
     cdef int count = put_digits(text + 1, number, 1)
@@ -275,25 +234,86 @@ cdef inline int put_whole(char *text, char mark, int64_t number) noexcept nogil:
     return count + 3
 
 
-def rows(const int64_t[:] times, list columns, int resp, bint direct=False):
-    """The samples of a reply: each a timestamp and a value for each column.
+cdef class Wire:
+    """A reply as it is sent in a protocol, written part by part."""
 
-    `direct`: for a request of its own, which gets them as they are sent.
-    """
-    cdef Py_ssize_t i, count = times.shape[0]
-    cdef list found = [], row
-    cdef const double[:] values
-    if direct:
-        return encoded_rows(times, columns, resp)
-    if len(columns) == 1:
-        values = columns[0]
-        for i in range(count):
-            found.append([times[i], values[i] if resp == 3 else shown(values[i])])
-        return found
-    for i in range(count):
-        row = [times[i]]
-        for column in columns:
-            value = column[i].item()
-            row.append(value if resp == 3 else shown(value))
-        found.append(row)
-    return found
+    def __cinit__(self, int resp):
+        self.resp = resp
+
+    def __dealloc__(self):
+        free(self.data)
+
+    cdef int need(self, int64_t size) except -1:
+        """Have room for so many bytes more."""
+        cdef int64_t room
+        cdef char *data
+        if self.used + size <= self.room:
+            return 0
+        room = max(self.used + size, self.room * 2)
+        data = <char *>realloc(self.data, room)
+        if data == NULL:
+            raise MemoryError
+        self.data = data
+        self.room = room
+        return 0
+
+    cdef int head(self, char mark, int64_t number) except -1:
+        """The head of an array (*), of a map (%), or a whole number (:)."""
+        self.need(LINE_SIZE)
+        self.used += put_whole(self.data + self.used, mark, number)
+        return 0
+
+    cdef int put(self, bytes text) except -1:
+        """What is written already."""
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(text)
+        self.need(size)
+        memcpy(self.data + self.used, PyBytes_AS_STRING(text), size)
+        self.used += size
+        return 0
+
+    cdef int bulk(self, bytes text) except -1:
+        """A bulk string; None for one that is missing."""
+        if text is None:
+            return self.put(b"_\r\n" if self.resp == 3 else b"$-1\r\n")
+        self.head(36, PyBytes_GET_SIZE(text))
+        self.put(text)
+        return self.put(b"\r\n")
+
+    cdef int pairs(self, int64_t count) except -1:
+        """The head of so many pairs: a map, or in RESP2 an array, of which each is an array."""
+        return self.head(37 if self.resp == 3 else 42, count)
+
+    cdef int pair(self, int64_t count) except -1:
+        """The head of a pair in RESP2."""
+        return self.head(42, count) if self.resp != 3 else 0
+
+    cdef int value(self, double value) except -1:
+        """A value: a double, in RESP2 a status."""
+        cdef char *text
+        cdef int length
+        self.need(LINE_SIZE)
+        text = self.data + self.used
+        text[0] = 44 if self.resp == 3 else 43
+        # From 1 on a few decimals are written in one way only.
+        length = 0 if self.resp == 3 and fabs(value) < 1 else decimal_text(value, text + 1)
+        if not length and self.resp == 3:
+            length = <int>double_to_string(value, text + 1)
+        elif not length:
+            length = float_text(value, text + 1)
+        text[length + 1] = 13
+        text[length + 2] = 10
+        self.used += length + 3
+        return 0
+
+    cdef int sample(self, int64_t timestamp, const double *values, int wide) except -1:
+        """A timestamp with its values."""
+        cdef int i
+        self.head(42, wide + 1)
+        self.head(58, timestamp)
+        for i in range(wide):
+            self.value(values[i])
+        return 0
+
+    cdef object done(self):
+        """The whole of it."""
+        return Encoded(PyBytes_FromStringAndSize(self.data, self.used))

@@ -11,6 +11,7 @@ cdef class SeriesHolder(Value):
     cdef public str policy          # None: that of the server
     cdef public tuple place         # where the registry knows it: (database, key), or None
     cdef public list rules
+    cdef public tuple labels        # pairs of a name and a value
     cdef public Py_ssize_t size     # bytes, without the chunks
 
     cpdef Py_ssize_t memory_usage(self) except -1

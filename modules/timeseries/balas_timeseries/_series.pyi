@@ -14,6 +14,7 @@ class SeriesHolder(Value):
     policy: str | None
     place: tuple[int, bytes] | None
     rules: list[Rule]
+    labels: tuple[tuple[bytes, bytes], ...]
     size: int
 
 def added_at_end(

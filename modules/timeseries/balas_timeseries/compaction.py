@@ -14,12 +14,8 @@ from __future__ import annotations
 import numpy as np
 
 from balas.api import Context
-from balas_timeseries._aggregation import (
-    TWA,
-    Accumulator,
-    aggregate_chunks,
-    time_weighted,
-)
+from balas_timeseries._aggregation import TWA, Accumulator, aggregate_chunks
+from balas_timeseries._weighted import time_weighted
 from balas_timeseries.registry import Registry
 from balas_timeseries.rule import Rule
 from balas_timeseries.series import TIME_MAX, Series
@@ -87,9 +83,7 @@ class Compaction:
         last = rule.bucket(samples.last)
         if rule.kind == TWA:
             times, values = samples.range(start, end)
-            stamps, sums = time_weighted(
-                times, values, rule.width_ms, rule.align, (start, end), None, None, False
-            )
+            stamps, sums = time_weighted(times, values, rule.width_ms, rule.align)
         else:
             stamps, (sums,) = aggregate_chunks(
                 samples.within(start, end), start, end, (rule.kind,), rule.width_ms, rule.align

@@ -44,15 +44,18 @@ class Filter:
 class Labels:
     """The keys of series by label and value."""
 
-    __slots__ = ("_keys",)
+    __slots__ = ("_keys", "_ordered")
 
     def __init__(self) -> None:
         self._keys: dict[bytes, dict[bytes, set[bytes]]] = {}
+        # The same in order, of those labels that were asked for since they last changed.
+        self._ordered: dict[tuple[bytes, bytes], list[bytes]] = {}
 
     def add(self, key: bytes, labels: Iterable[tuple[bytes, bytes]]) -> None:
         """A series with its labels."""
         for name, value in labels:
             self._keys.setdefault(name, {}).setdefault(value, set()).add(key)
+            self._ordered.pop((name, value), None)
 
     def remove(self, key: bytes, labels: Iterable[tuple[bytes, bytes]]) -> None:
         """The series is gone, or has other labels now."""
@@ -60,6 +63,7 @@ class Labels:
             values = self._keys.get(name, {})
             keys = values.get(value, set())
             keys.discard(key)
+            self._ordered.pop((name, value), None)
             if not keys and values.pop(value, None) is not None and not values:
                 del self._keys[name]
 
@@ -102,18 +106,30 @@ class Labels:
 
     def select(self, filters: Sequence[Filter]) -> list[bytes]:
         """The keys that all filters let pass, in order."""
-        matched = sorted((self._matched(one) for one in filters if one.kind in MATCHERS), key=len)
-        found = set(matched[0]).intersection(*matched[1:])
+        matchers = [one for one in filters if one.kind in MATCHERS]
+        matched = [self._matched(one) for one in matchers]
+        place = min(range(len(matched)), key=lambda at: len(matched[at]))
+        found = self._in_order(matchers[place], matched.pop(place))
+        for keys in matched:
+            found = [key for key in found if key in keys]
         for one in filters:
-            if not found:
-                break
             if one.kind == PRESENT:
-                found &= self._having(one.name)
-            elif one.kind == ABSENT:
-                found -= self._having(one.name)
+                keys = self._having(one.name)
+                found = [key for key in found if key in keys]
             elif one.kind not in MATCHERS:
-                found -= self._matched(one)
-        return sorted(found)
+                keys = self._having(one.name) if one.kind == ABSENT else self._matched(one)
+                found = [key for key in found if key not in keys]
+        return found
+
+    def _in_order(self, one: Filter, keys: set[bytes]) -> list[bytes]:
+        """The keys that a filter matches, in order; not to be changed."""
+        if one.kind != EQUAL:
+            return sorted(keys)
+        label = one.name, one.values[0]
+        found = self._ordered.get(label)
+        if found is None:
+            found = self._ordered[label] = sorted(keys)
+        return found
 
     def _matched(self, one: Filter) -> set[bytes]:
         """The keys whose label has one of the values that a filter names."""

@@ -7,9 +7,8 @@ of them. Differs from Redis: there, TS.QUERYINDEX names series of all databases.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from balas.api import (
     ACCESS,
@@ -24,11 +23,12 @@ from balas.api import (
     command,
     key,
 )
-from balas_timeseries._aggregation import NAMES, reduce
-from balas_timeseries._numbers import rows, shown
+from balas_timeseries._aggregation import NAMES, TooMany
+from balas_timeseries._answers import latest_samples, ranges, series_of
+from balas_timeseries._finding import Finder
+from balas_timeseries._numbers import shown
 from balas_timeseries.access import existing, may_read, registry_of
 from balas_timeseries.options import Query, Words, parsed_query, wrong_number
-from balas_timeseries.ranges import Found, find
 
 if TYPE_CHECKING:
     from balas_timeseries.series import Series
@@ -40,6 +40,7 @@ NO_PERMISSION = (
     "NOPERM TSDB: current user doesn't have read permission to one or more keys that match the "
     "specified filter"
 )
+TOO_MANY = "ERR TSDB: too many buckets"
 REDUCERS = frozenset(b"avg sum min max range count std.p std.s var.p var.s".split())
 REDUCERS |= {b"countnan", b"countall"}
 
@@ -78,11 +79,6 @@ def ts_get(ctx: Context, *arguments: bytes) -> Reply:
     return last_sample(ctx, arguments[0], series, len(arguments) == 2)
 
 
-def samples_of(ctx: Context, found: Found) -> Reply:
-    """The samples of a reply."""
-    return rows(found.times, found.columns, ctx.resp, ctx.may_block)
-
-
 def ranged(ctx: Context, arguments: tuple[bytes, ...], name: str, backwards: bool) -> Reply:
     """What TS.RANGE and TS.REVRANGE return."""
     if len(arguments) < 3:
@@ -90,8 +86,10 @@ def ranged(ctx: Context, arguments: tuple[bytes, ...], name: str, backwards: boo
     series = existing(ctx, arguments[0])
     query = parsed_query(arguments[1], arguments[2], arguments[3:], name)
     latest = latest_of(ctx, arguments[0], series) if query.latest else None
-    found = find(series, query, latest, backwards=backwards)
-    return samples_of(ctx, found)
+    try:
+        return Finder(query, backwards).found(series, latest, ctx.resp, ctx.may_block)
+    except TooMany:
+        raise ReplyError(TOO_MANY) from None
 
 
 @command("TS.RANGE", arity=-1, flags=READONLY, keys=READING, group="module", categories=CATEGORIES)
@@ -129,12 +127,7 @@ def chosen(
     names = labels.select(labels.parse(filters))
     if check and not may_read(ctx, names):
         raise ReplyError(NO_PERMISSION)
-    found = []
-    for name in names:
-        series = registry.series_at(ctx.db.index, name)
-        if series is not None:
-            found.append((name, series))
-    return found
+    return series_of(ctx, registry, names)
 
 
 class Shown:
@@ -198,9 +191,12 @@ def ts_mget(ctx: Context, *arguments: bytes) -> Reply:
     options = Words(arguments[:at])
     show = Shown(options)
     latest = options.has(b"LATEST")
+    series = chosen(ctx, arguments[at + 1 :])
+    if ctx.may_block:
+        return latest_samples(series, show, partial(latest_of, ctx) if latest else None, ctx.resp)
     found = [
-        (name, [show.of(ctx, series.labels), last_sample(ctx, name, series, latest)])
-        for name, series in chosen(ctx, arguments[at + 1 :])
+        (name, [show.of(ctx, one.labels), last_sample(ctx, name, one, latest)])
+        for name, one in series
     ]
     return Pairs(found) if ctx.resp == 3 else [[name, *parts] for name, parts in found]
 
@@ -224,21 +220,31 @@ def many_ranged(ctx: Context, arguments: tuple[bytes, ...], name: str, backwards
     registry_of(ctx).labels(ctx.db.index).parse(filters)
     label, reducer = grouping(arguments[group_at:], name) if group_at is not None else (b"", b"")
     series = chosen(ctx, filters)
-    if label:
-        return grouped(ctx, series, query, show, label, reducer, backwards)
+    try:
+        if label:
+            return grouped(ctx, series, query, show, label, reducer, backwards)
+        return each_ranged(ctx, series, query, show, backwards)
+    except TooMany:
+        raise ReplyError(TOO_MANY) from None
+
+
+def each_ranged(
+    ctx: Context, series: list[tuple[bytes, Series]], query: Query, show: Shown, backwards: bool
+) -> Reply:
+    """The samples of each series."""
     kinds = list(query.aggregation.names) if query.aggregation is not None else []
+    finder = Finder(query, backwards)
+    latest = partial(latest_of, ctx) if query.latest else None
+    if ctx.may_block:
+        return ranges(finder, series, show, latest, kinds, ctx.resp)
     replies = []
-    for one, value in series:
-        latest = latest_of(ctx, one, value) if query.latest else None
-        found = find(value, query, latest, backwards=backwards)
-        parts = [
-            show.of(ctx, value.labels),
-            samples_of(ctx, found),
-        ]
+    for name, one in series:
+        found = finder.found(one, latest(name, one) if latest else None, ctx.resp, False)
+        parts: list[Reply] = [show.of(ctx, one.labels), found]
         if ctx.resp == 3:
             parts.insert(1, {"aggregators": kinds})
-        replies.append((one, parts))
-    return Pairs(replies) if ctx.resp == 3 else [[one, *parts] for one, parts in replies]
+        replies.append((name, parts))
+    return Pairs(replies) if ctx.resp == 3 else [[name, *parts] for name, parts in replies]
 
 
 def grouping(words: Sequence[bytes], name: str) -> tuple[bytes, bytes]:
@@ -268,19 +274,16 @@ def grouped(
         value = dict(reversed(one.labels)).get(label)
         if value is not None:
             groups.setdefault(value, []).append((name, one))
-    count, query.count = query.count, None
+    finder = Finder(query)
     replies = []
     for value in sorted(groups):
         names = [name for name, _ in groups[value]]
-        all_found = []
-        for name, one in groups[value]:
-            latest = latest_of(ctx, name, one) if query.latest else None
-            found = find(one, query, latest, backwards=False)
-            all_found.append((np.ascontiguousarray(found.times), found.columns[0]))
-        times, values = reduce(all_found, NAMES[reducer])
-        step = -1 if backwards else 1
-        reduced = Found(times[::step][:count], [values[::step][:count]])
-        parts: list[Reply] = [samples_of(ctx, reduced)]
+        members = [
+            (one, latest_of(ctx, name, one) if query.latest else None)
+            for name, one in groups[value]
+        ]
+        reduced = finder.reduce(members, NAMES[reducer], backwards, ctx.resp, ctx.may_block)
+        parts: list[Reply] = [reduced]
         labels: list[tuple[bytes, bytes]] = [(label, value)]
         if ctx.resp == 3:
             parts[:0] = [{"reducers": [reducer]}, {"sources": names}]

@@ -68,6 +68,10 @@ class Registry:
             series = self._known.get(db, {}).get(key)
         return series
 
+    def known(self, db: int) -> dict[bytes, Series]:
+        """The series of a database by key, some of which may have been overwritten meanwhile."""
+        return self._known.setdefault(db, {})
+
     def labels(self, db: int) -> Labels:
         """The labels of a database."""
         if db not in self._seen:

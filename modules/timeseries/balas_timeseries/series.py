@@ -47,7 +47,7 @@ ATTRIBUTES = (
 class Series(SeriesHolder):
     """Samples with what is to be kept of them, labels, and rules."""
 
-    __slots__ = ("keeps_rules", "labels", "source")
+    __slots__ = ("keeps_rules", "source")
 
     type_name = "TSDB-TYPE"
     rdb_version = 101

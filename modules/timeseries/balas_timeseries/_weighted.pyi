@@ -1,0 +1,3 @@
+from balas_timeseries._chunk import Times, Values
+
+def time_weighted(times: Times, values: Values, width: int, align: int) -> tuple[Times, Values]: ...
