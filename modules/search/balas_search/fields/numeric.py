@@ -79,8 +79,8 @@ class NumericIndex(FieldIndex):
         if total < ORDER_MIN:
             return self._all_between(low, high, with_low, with_high)
         order, ordered = self._by_value()
-        first = int(np.searchsorted(ordered, low, "left" if with_low else "right"))
-        last = int(np.searchsorted(ordered, high, "right" if with_high else "left"))
+        first = int(ordered.searchsorted(low, "left" if with_low else "right"))
+        last = int(ordered.searchsorted(high, "right" if with_high else "left"))
         if last - first > total // WIDE_SHARE:
             return self._all_between(low, high, with_low, with_high)
         found = self.pairs.docs[order[first:last]] if last > first else np.empty(0, np.uint32)

@@ -20,6 +20,8 @@ from balas_search.vectors.hnsw import EPSILON, HnswVectors
 if TYPE_CHECKING:
     from balas_search.evaluation.evaluation import Evaluation
 
+# How a query is filtered that says nothing about it.
+AS_SUITS = HowToFilter()
 INVALID = "Error parsing vector similarity parameters: "
 INVALID_QUERY = "Error parsing vector similarity query: "
 
@@ -33,23 +35,23 @@ class VectorIndex(FieldIndex):
         super().__init__(spec)
         self.vectors = HnswVectors(spec) if spec.algorithm == HNSW else FlatVectors(spec)
         self.kind = self.vectors.kind
+        self.blob_bytes = self.kind.blob_bytes
+        self.default_name = b"__" + spec.name + b"_score"
         self.used = False
 
     def prepare(self, values: list[Any]) -> NDArray[Any] | None:
         """The vectors as rows, None if there are none; raises BadField."""
-        kind = self.kind
-        blobs: list[bytes] = []
-        for value in values:
-            if value is None:
-                continue
-            blob = bytes(value) if isinstance(value, bytes | bytearray) else self.packed(value)
-            if len(blob) != kind.blob_bytes:
-                raise BadField(
-                    f"Could not add vector with blob size {len(blob)} (expected size "
-                    f"{kind.blob_bytes})"
-                )
-            blobs.append(blob)
-        return kind.of_blobs(blobs) if blobs else None
+        blobs = [self.blob(value) for value in values if value is not None]
+        return self.kind.of_blobs(blobs) if blobs else None
+
+    def blob(self, value: Any) -> bytes:
+        """The vector as bytes, of which there are as many as there must be; raises BadField."""
+        blob = bytes(value) if isinstance(value, bytes | bytearray) else self.packed(value)
+        if len(blob) != self.blob_bytes:
+            raise BadField(
+                f"Could not add vector with blob size {len(blob)} (expected size {self.blob_bytes})"
+            )
+        return blob
 
     def packed(self, value: Any) -> bytes:
         """The blob of an array of JSON."""
@@ -100,25 +102,20 @@ class VectorIndex(FieldIndex):
         """The vector that a query asks for; None where no vector was ever indexed."""
         if not self.used:
             return None
-        if len(blob) != self.kind.blob_bytes:
+        if len(blob) != self.blob_bytes:
             raise ReplyError(
                 f"{INVALID_QUERY}query vector blob size ({len(blob)}) does not match index's "
-                f"expected size ({self.kind.blob_bytes})."
+                f"expected size ({self.blob_bytes})."
             )
         return self.kind.query(blob)
 
     def nearest(self, node: Knn, evaluation: Evaluation) -> Cursor:
         """KNN."""
         hybrid = not isinstance(node.children[0], Everything)
-        options = self.knn_options(node.options, hybrid)
-        name = node.distance_name or b"__" + self.spec.name + b"_score"
+        how = self.how_to_filter(node.options, hybrid) if node.options else AS_SUITS
+        name = node.distance_name or self.default_name
         check_name(name, evaluation)
         query = self.query_of(node.vector)
-        how = HowToFilter(
-            options.get(b"HYBRID_POLICY", b"").upper(),
-            int(options.get(b"BATCH_SIZE", b"0")),
-            int(options.get(b"EF_RUNTIME", b"0")),
-        )
         batches = 0
         child = evaluation.cursor(node.children[0]) if hybrid else None
         if query is None:
@@ -128,13 +125,14 @@ class VectorIndex(FieldIndex):
         else:
             among = evaluation.documents(child)
             docs, distances, batches = self.vectors.nearest_of(query, node.count, among, how)
-        order = np.argsort(docs, kind="stable")
+        order = docs.argsort(kind="stable")
+        docs, distances = docs[order], distances[order]
         measured = dict(evaluation.yielded)
         evaluation.yielded.clear()
         # In replies this distance stands before those of the filter.
-        evaluation.yielded[name] = docs[order], distances[order]
+        evaluation.yielded[name] = docs, distances
         evaluation.yielded.update(measured)
-        return VectorCursor(docs[order], False, child, batches)
+        return VectorCursor(docs, False, child, batches)
 
     def within(self, node: VectorRange, evaluation: Evaluation) -> Cursor:
         """VECTOR_RANGE."""
@@ -160,8 +158,8 @@ class VectorIndex(FieldIndex):
             evaluation.yielded[node.distance_name] = docs, distances
         return VectorCursor(docs, True)
 
-    def knn_options(self, options: dict[bytes, bytes], hybrid: bool) -> dict[bytes, bytes]:
-        """The further parameters of KNN, checked."""
+    def how_to_filter(self, options: dict[bytes, bytes], hybrid: bool) -> HowToFilter:
+        """What the further parameters of KNN ask for; raises ReplyError."""
         if not hybrid and (b"HYBRID_POLICY" in options or b"BATCH_SIZE" in options):
             raise ReplyError(f"{INVALID}hybrid query attributes were sent for a non-hybrid query")
         policy = options.get(b"HYBRID_POLICY", b"").upper()
@@ -184,7 +182,10 @@ class VectorIndex(FieldIndex):
             for name, called in ((b"BATCH_SIZE", "batch size"), (b"EF_RUNTIME", "EF_RUNTIME")):
                 if name in options:
                     raise ReplyError(f"{INVALID}'{called}' is irrelevant for 'ADHOC_BF' policy")
-        return options
+        batch_size, breadth = (
+            int(options.get(name, b"0")) for name in (b"BATCH_SIZE", b"EF_RUNTIME")
+        )
+        return HowToFilter(policy, batch_size, breadth)
 
 
 def positive(value: bytes, known: bool) -> None:

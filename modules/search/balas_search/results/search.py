@@ -336,6 +336,8 @@ class Searcher:
     def distances(self, found: Found, name: bytes) -> Any:
         """The distances under a name, for the documents found; NaN where there is none."""
         docs, distances = found.yielded[name]
+        if docs is found.docs:
+            return distances
         keys = np.full(len(found.docs), np.nan)
         at = np.searchsorted(docs, found.docs)
         at[at == len(docs)] = 0

@@ -163,13 +163,16 @@ class VectorKind:
 
     def of_blobs(self, blobs: list[bytes]) -> NDArray[Any]:
         """Rows to be stored, from blobs of the right size; of COSINE floats have length 1."""
-        rows = np.frombuffer(b"".join(blobs), self.stored).reshape(len(blobs), self.dimension)
+        whole = blobs[0] if len(blobs) == 1 else b"".join(blobs)
+        rows = np.frombuffer(whole, self.stored).reshape(len(blobs), self.dimension)
         if self.metric != COSINE or self.whole:
             return rows
         return self.narrowed(unit(self.widened(rows)))
 
     def query(self, blob: bytes) -> NDArray[Any]:
         """A vector to be compared with rows."""
+        if self.metric != COSINE and self.exact == self.stored:
+            return np.frombuffer(blob, self.stored)
         return np.asarray(self.widened(self.of_blobs([blob]))[0])
 
 

@@ -37,6 +37,9 @@ WITHIN_MORE = 2
 COMPARED_MAX = 1000
 # Looking at one more neighbour in the graph costs as much as comparing so many in a row.
 STEP_COST = 80
+# Under a filter the graph is asked for at least as many as make it nearly exact: what is compared
+# instead would be exact, and batches are for where that costs more.
+FILTERED_MIN = 100
 # Of the neighbours asked for, a filter may leave this much less than its share.
 MARGIN = 1.5
 
@@ -95,7 +98,7 @@ class HnswVectors(FlatVectors):
         rows = self._neighbours(query, count, breadth)
         if rows is None:
             return self.rows.nearest(query, count)
-        return self.rows.sorted(query, rows, count)
+        return self.rows.nearest(query, count, self.rows.docs[rows])
 
     def _neighbours(
         self, query: NDArray[Any], count: int, breadth: int
@@ -131,7 +134,7 @@ class HnswVectors(FlatVectors):
             return (*self.rows.nearest(query, count, docs), 0)
         available = len(self.rows)
         share = available / len(rows)
-        wanted = int(max(count, how.breadth or self.breadth) * share * MARGIN)
+        wanted = int(max(count, how.breadth or max(self.breadth, FILTERED_MIN)) * share * MARGIN)
         if asked or (len(rows) > COMPARED_MAX and wanted * STEP_COST < len(rows)):
             return self._by_graph(query, count, docs, rows, how, 0 if asked else wanted)
         return (*self.rows.nearest(query, count, docs), 0)
@@ -162,7 +165,7 @@ class HnswVectors(FlatVectors):
             near = near[chosen[near]]
             found = len(near)
             if found >= count:
-                return (*self.rows.sorted(query, near, count), batches)
+                return (*self.rows.nearest(query, count, self.rows.docs[near]), batches)
         if how.policy == BATCHES:
             return self._in_batches(query, count, rows, how)
         return (*self.rows.nearest(query, count, docs), batches)

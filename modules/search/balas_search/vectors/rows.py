@@ -55,10 +55,12 @@ class VectorRows:
 
     def add(self, doc: int, vectors: NDArray[Any]) -> list[int]:
         """Store a document's vectors (rows as the kind has them); returns their rows."""
-        rows = [self._take_row() for _ in vectors]
-        for row, vector in zip(rows, vectors, strict=True):
+        rows = []
+        for vector in vectors:
+            row = self._take_row()
             self.matrix[row] = vector
             self.docs[row] = doc
+            rows.append(row)
         self._note(doc, rows)
         return rows
 

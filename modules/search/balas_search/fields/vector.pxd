@@ -1,0 +1,1 @@
+# Its presence has vector.py compiled, text unchanged.

@@ -1,0 +1,1 @@
+# Its presence has attributes.py compiled, text unchanged.

@@ -1,0 +1,1 @@
+# Its presence has flat.py compiled, text unchanged.

@@ -1,0 +1,1 @@
+# Its presence has hnsw.py compiled, text unchanged.

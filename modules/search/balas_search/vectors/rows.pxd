@@ -1,0 +1,1 @@
+# Its presence has rows.py compiled, text unchanged.
