@@ -103,7 +103,14 @@ def look(client: Client, commands: list[list[Any]]) -> dict[str, Any]:
     return found
 
 
+def is_complete(client: Client, index: str) -> bool:
+    facts = client("FT.INFO", index)
+    return int(facts[facts.index(b"indexing") + 1]) == 0
+
+
 def everything(client: Client) -> dict[str, Any]:
+    for index in ("idx", "docs", "odd", "plain"):
+        wait_until(lambda index=index: is_complete(client, index))  # type: ignore[misc]
     wait_until(lambda: client("FT.SEARCH", "idx", "*", "NOCONTENT")[0] == 2)
     found = look(client, LOOK + SEARCHES)
     found["lists"] = sorted(client("FT._LIST"))

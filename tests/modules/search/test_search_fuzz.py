@@ -3,7 +3,9 @@
 Schemas are of all kinds of fields but vectors and shapes, on hashes and on JSON; documents come,
 change, are renamed and expire; queries nest all kinds of parts, in dialects 1 to 3. What the
 original refuses by its grammar may be answered. Left out is what is known to differ: distances of
-words (SLOP, INORDER) beside parts that stand nowhere, and dialect 4, which stops early.
+words (SLOP, INORDER) beside parts that stand nowhere, dialect 4, which stops early, two things that
+must not be beside INFIELDS, of which the original forgets the fields, and what it refuses only when
+it gets so far. In dialect 1 it takes a word behind `@tag:{x}|` for another tag.
 """
 
 import json
@@ -292,7 +294,30 @@ class Documents(RuleBasedStateMachine):
             theirs, ours = answer(self.real, argv), answer(self.balas, argv)
             if isinstance(theirs, str) and theirs.startswith("Syntax error"):
                 continue  # its grammar has conflicts, by which it refuses what makes sense
+            if isinstance(ours, str) and ours.startswith("Contains query on fields without"):
+                continue  # it refuses that, too, unless something else has ended the search before
+            if "INFIELDS" in argv and argv[2].count("-(") > 1:
+                continue
+            if argv[-1] == "1" and "}|" in argv[2]:
+                continue
             assert unordered(ours) == unordered(theirs), argv
+
+
+def play(documents: Documents, seed: int) -> None:
+    """A story that is always the same for a seed, which one of Hypothesis's is not: that depends on
+    what else was imported.
+    """
+    print("seed", seed)
+    chance = Random(seed)
+    documents.create(chance)
+    for _ in range(30):
+        rule = chance.choice(["put", "put", "change", "expire", "search", "search"])
+        if rule == "search":
+            documents.search(chance)
+        elif rule == "expire":
+            documents.expire(chance.choice(KEYS))
+        else:
+            getattr(documents, rule)(chance, chance.choice(KEYS))
 
 
 @pytest.mark.parametrize("resp", [2, 3])
@@ -301,9 +326,15 @@ def test_random_indexes(
 ) -> None:
     real = real_servers("search", "json")
     examples = max(settings().max_examples // 4, 1)
-    run_machine(
-        lambda: Documents(balas_server, real, resp),
-        settings=settings(
-            max_examples=examples, stateful_step_count=30, derandomize=not FUZZING, database=None
-        ),
-    )
+    if FUZZING:
+        run_machine(
+            lambda: Documents(balas_server, real, resp),
+            settings=settings(max_examples=examples, stateful_step_count=30, database=None),
+        )
+        return
+    for seed in range(examples):
+        documents = Documents(balas_server, real, resp)
+        try:
+            play(documents, seed)
+        finally:
+            documents.teardown()

@@ -55,7 +55,9 @@ NO_DOCS = np.empty(0, np.uint32)
 ANY_SLOP = 2**31 - 1
 # Two words of a phrase are read from end to end if neither is so many times as frequent.
 FOLLOW_SHARE = 8
-LITERAL = re.compile(rb"[^*?]{2}")
+# A character of UTF-8, of however many bytes.
+CHARACTER = rb"(?:[\x00-\x7f]|[\xc0-\xff][\x80-\xbf]*)"
+LITERAL = re.compile(rb"(?:[^*?\x80-\xff]|[\xc0-\xff][\x80-\xbf]*){2}")
 # Terms that are no words begin so: stems, groups of synonyms, sounds.
 MARKS = b"+~<"
 # As many lists `sets.zigzag` can walk.
@@ -133,7 +135,7 @@ class Evaluation:
         # A trie of suffixes is of use only where two characters stand together.
         by_trie = self.index.suffix_mask and LITERAL.search(node.text)
         at_most = len(self.index.terms) if by_trie else self.limits.expansions_max
-        found = matching(self.index.vocabulary, node.text, at_most)
+        found = matching(self.index.vocabulary, node.text, at_most, CHARACTER)
         return self.expansions(self.in_suffix_trie(node, found) if by_trie else found, node)
 
     def in_suffix_trie(self, node: Node, found: list[bytes]) -> list[bytes]:
@@ -351,9 +353,13 @@ def affixed(vocabulary: Vocabulary, node: Affix, at_most: int) -> list[bytes]:
     return [term for term in terms if term.endswith(text)][:at_most]
 
 
-def matching(vocabulary: Vocabulary, pattern: bytes, at_most: int) -> list[bytes]:
-    """The first terms that match a pattern of `?` and `*`."""
-    wildcards = {b"*": b".*", b"?": b"."}
+def matching(
+    vocabulary: Vocabulary, pattern: bytes, at_most: int, one: bytes = b"."
+) -> list[bytes]:
+    """The first terms that match a pattern of `?`, which stands for a byte unless `one` says what
+    it is, and `*`.
+    """
+    wildcards = {b"*": b".*", b"?": one}
     parts = re.findall(rb"\\.|[*?]|[^\\*?]+|\\", pattern, re.DOTALL)
     made = b"".join(
         wildcards.get(part) or re.escape(part[1:] if part[:1] == b"\\" and part[1:] else part)

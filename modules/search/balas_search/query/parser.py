@@ -165,7 +165,7 @@ class Parser(RangeParser):
         """What "-" or "~" takes: the original adds numbers and parameters that follow."""
         if self.next.kind not in ("number", "attribute") or self.at_expansion():
             return found
-        return both(found, self.with_numbers(self.deeper(self.atom)))
+        return both(found, self.with_numbers(self.deeper(self.text)))
 
     def text(self) -> Node | None:
         """A part that is text; an affix, a pattern or a near miss behind it belongs to it."""
@@ -261,8 +261,8 @@ class Parser(RangeParser):
     def negated_1(self, mask: int) -> Node | None:
         """`-` or `~`, and what it takes."""
         kind = Not if self.take(self.next.kind).kind == "-" else Optional
-        # What may be there takes even what may not, if that follows.
-        ends = ("|", ")", "end", "arrow", "~", *(("-",) if kind is Not else ()))
+        # What may be there takes even what may not, if that follows, and phrases.
+        ends = ("|", ")", "end", "arrow", "~", *(("-", '"') if kind is Not else ()))
 
         def operand() -> Node | None:
             found = self.union_1(mask)

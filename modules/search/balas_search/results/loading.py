@@ -129,12 +129,14 @@ class Loader:
                 found.append((field.label, key))
                 continue
             shown = self.field(value, doc, field.name)
-            if shown is not None or self._is_null(value, field.name):
+            if shown is not None or self._shows_null(value, field.name):
                 found.append((field.label, shown))
         return found
 
-    def _is_null(self, value: Any, name: bytes) -> bool:
-        """Whether a JSON document holds a null there."""
+    def _shows_null(self, value: Any, name: bytes) -> bool:
+        """Whether a JSON document holds something there of which null is shown."""
+        if self.dialect > 2 and not self.expand:
+            return False
         spec = self.index.spec_of(name)
         path = name if spec is None else spec.identifier
         return bool(self.reader.fields(value, (path,), self.now_ms)[0])
@@ -144,12 +146,24 @@ class Loader:
         spec = self.index.spec_of(name)
         if spec is None:
             return self.reader.shown(value, name, self.now_ms, self.dialect, self.expand)
-        kept = None if self.expand else self.kept(spec, doc)
-        if kept is not None:
-            return kept
+        if not self.expand and self._keeps(spec, value):
+            kept = self.kept(spec, doc)
+            if kept is not None or self.dialect > 2:
+                return kept
         shown = self.reader.shown(value, spec.identifier, self.now_ms, self.dialect, self.expand)
         plain = spec.kind == NUMERIC and self.dialect < 3 and isinstance(shown, bytes)
         return as_number(shown) if plain else shown
+
+    def _keeps(self, spec: FieldSpec, value: Any) -> bool:
+        """Whether the index may know the field of this document as it is shown: of several values
+        that JSON has in one, it keeps one to sort by.
+        """
+        if spec.name not in self.index.columns:
+            return False
+        if not self.reader.on_json:
+            return True
+        held = self.reader.fields(value, (spec.identifier,), self.now_ms)[0]
+        return held is not None and len(held) == 1 and not isinstance(held[0], list)
 
     def kept(self, spec: FieldSpec, doc: int) -> bytes | None:
         """What is shown of a SORTABLE field because the index has it: numbers, and JSON's texts."""
