@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -161,3 +162,17 @@ def test_too_many_empty_buckets_are_refused(client: Client) -> None:
         assert error == "ERR TSDB: too many buckets"
     few = client(*words, "COUNT", 3, "AGGREGATION", "last", 1, "EMPTY")
     assert few == [[1, 1.0], [2, 1.0], [3, 1.0]]
+
+
+def test_nan_survives_a_restart_whatever_the_setting_is_then(tmp_path: Path) -> None:
+    with InProcessServer({"appendonly": "yes"}, directory=tmp_path) as server:
+        client = server.client(resp=3)
+        client("CONFIG", "SET", "ts-accept-nan", "yes")
+        client("TS.ADD", "k", 1, "nan")
+        client("TS.MADD", "k", 2, 5, "k", 3, "NaN")
+        server.restart()
+        client = server.client(resp=3)
+        assert client("CONFIG", "GET", "ts-accept-nan") == {b"ts-accept-nan": b"no"}
+        counted = client("TS.RANGE", "k", "-", "+", "AGGREGATION", "countnan,countall", 10)
+        assert counted == [[0, 2.0, 3.0]]
+        assert client.error("TS.ADD", "k", 9, "nan") == "ERR TSDB: invalid value"
