@@ -24,7 +24,7 @@ from balas_search.commands.search import query_index, timing_of
 from balas_search.evaluation.cursors import Docs, SetCursor
 from balas_search.fields.vector import VectorIndex
 from balas_search.index.index import Index
-from balas_search.query.tree import Everything, Knn, Node, Phrase, VectorRange
+from balas_search.query.tree import Everything, Knn, Node, Options, Phrase, VectorRange
 from balas_search.results.order import by_score
 from balas_search.results.query import Found, TimeUp, run, tree_of, until
 from balas_search.results.search import BEING_FILLED, TIME_IS_UP
@@ -65,7 +65,7 @@ class HybridQuery:
     vector: bytes = b""
     count: int = NEIGHBOURS
     radius: float | None = None
-    options: dict[bytes, bytes] = field(default_factory=dict)
+    options: Options = field(default_factory=Options)
     filter: bytes | None = None
     vector_name: bytes | None = None
     combination: Combination = field(default_factory=Combination)

@@ -11,7 +11,7 @@ from balas.api import ReplyError, number
 from balas_search.evaluation.cursors import Cursor, VectorCursor
 from balas_search.fields.base import BadField, Docs, FieldIndex
 from balas_search.fields.spec import FieldSpec
-from balas_search.query.tree import Everything, Knn, VectorRange
+from balas_search.query.tree import Everything, Knn, Options, VectorRange
 from balas_search.schema.words import shown
 from balas_search.vectors.attributes import HNSW
 from balas_search.vectors.flat import ADHOC_BF, POLICIES, FlatVectors, HowToFilter
@@ -112,10 +112,10 @@ class VectorIndex(FieldIndex):
     def nearest(self, node: Knn, evaluation: Evaluation) -> Cursor:
         """KNN."""
         hybrid = not isinstance(node.children[0], Everything)
+        query = self.query_of(node.vector)
         how = self.how_to_filter(node.options, hybrid) if node.options else AS_SUITS
         name = node.distance_name or self.default_name
         check_name(name, evaluation)
-        query = self.query_of(node.vector)
         batches = 0
         child = evaluation.cursor(node.children[0]) if hybrid else None
         if query is None:
@@ -144,6 +144,7 @@ class VectorIndex(FieldIndex):
             epsilon = number(value, f"{INVALID}Invalid value was given")
             if epsilon <= 0:
                 raise ReplyError(f"{INVALID}Invalid value was given")
+        check_repeated(options)
         if node.radius < 0:
             raise ReplyError(
                 f"{INVALID_QUERY}negative radius ({node.radius:g}) given in a range query"
@@ -158,7 +159,7 @@ class VectorIndex(FieldIndex):
             evaluation.yielded[node.distance_name] = docs, distances
         return VectorCursor(docs, True)
 
-    def how_to_filter(self, options: dict[bytes, bytes], hybrid: bool) -> HowToFilter:
+    def how_to_filter(self, options: Options, hybrid: bool) -> HowToFilter:
         """What the further parameters of KNN ask for; raises ReplyError."""
         if not hybrid and (b"HYBRID_POLICY" in options or b"BATCH_SIZE" in options):
             raise ReplyError(f"{INVALID}hybrid query attributes were sent for a non-hybrid query")
@@ -178,6 +179,7 @@ class VectorIndex(FieldIndex):
                 known = False
             if not known:
                 raise ReplyError(f"{INVALID}Invalid option")
+        check_repeated(options)
         if policy == ADHOC_BF:
             for name, called in ((b"BATCH_SIZE", "batch size"), (b"EF_RUNTIME", "EF_RUNTIME")):
                 if name in options:
@@ -192,6 +194,12 @@ def positive(value: bytes, known: bool) -> None:
     """Raise ReplyError unless an option that is `known` is a whole number above 0."""
     if known and (not value.isdigit() or not int(value)):
         raise ReplyError(f"{INVALID}Invalid value was given")
+
+
+def check_repeated(options: Options) -> None:
+    """Raise ReplyError if a parameter was given twice."""
+    if options.repeated:
+        raise ReplyError(f"{INVALID}Parameter was specified twice")
 
 
 def check_name(name: bytes, evaluation: Evaluation) -> None:

@@ -157,7 +157,7 @@ class RangeParser:
                 if self.next.kind != "]":
                     raise syntax_error(self.next)
             else:
-                made.options[option] = value
+                made.options.give(option, value)
         if self.next.kind == "arrow":
             self.attributed(made)
         return made
@@ -227,7 +227,7 @@ class RangeParser:
                 raise ReplyError(f"Distance field was specified twice for vector query: {names}")
             node.distance_name = value
         elif isinstance(node, Knn | VectorRange) and key in VECTOR_ATTRIBUTES:
-            node.options[name.upper()] = value
+            node.options.give(name.upper(), value)
         else:
             raise ReplyError(f"Invalid attribute {name.decode('utf-8', 'replace')}")
 

@@ -160,19 +160,32 @@ class Nothing(Node):
     """No document."""
 
 
+class Options(dict[bytes, bytes]):
+    """The further parameters of a vector query (EF_RUNTIME, EPSILON, ...), names in upper case.
+
+    Of those given twice the first counts, and `repeated` is set.
+    """
+
+    repeated = False
+
+    def give(self, name: bytes, value: bytes) -> None:
+        """Add a parameter."""
+        if name in self:
+            self.repeated = True
+        else:
+            self[name] = value
+
+
 @dataclass(slots=True)
 class Knn(Branch):
-    """The `count` nearest to `vector` among the documents of its one child.
-
-    `options` are the further parameters (EF_RUNTIME, HYBRID_POLICY, ...), names in upper case.
-    """
+    """The `count` nearest to `vector` among the documents of its one child."""
 
     field_name: bytes = b""
     count: int = 0
     vector: bytes = b""
     # The name of the parameter that the vector was given in.
     parameter: bytes = b""
-    options: dict[bytes, bytes] = field(default_factory=dict)
+    options: Options = field(default_factory=Options)
 
 
 @dataclass(slots=True)
@@ -184,4 +197,4 @@ class VectorRange(Node):
     vector: bytes = b""
     # The name of the parameter that the vector was given in.
     parameter: bytes = b""
-    options: dict[bytes, bytes] = field(default_factory=dict)
+    options: Options = field(default_factory=Options)
