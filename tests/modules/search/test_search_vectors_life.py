@@ -1,0 +1,188 @@
+"""Indexes of vectors over their lives: what churn leaves of them, and what a restart."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from balas.testing import Client, InProcessServer
+from balas_search.vectors import hnsw
+from balas_search.vectors.rows import VectorRows
+from persisting import finish_child
+
+TYPES = ("FLOAT32", "FLOAT64", "FLOAT16", "BFLOAT16", "INT8", "UINT8")
+DTYPES = {"FLOAT32": "<f4", "FLOAT64": "<f8", "FLOAT16": "<f2", "INT8": "i1", "UINT8": "u1"}
+DIMENSION = 8
+Floats = NDArray[np.float32]
+
+
+def create(client: Client, name: str, algorithm: str, kind: str, *options: Any) -> None:
+    attributes = f"{algorithm} {6 + len(options)} TYPE {kind} DIM {DIMENSION} DISTANCE_METRIC L2"
+    head = ("FT.CREATE", name, "PREFIX", 1, f"{name}:", "SCHEMA", "n", "NUMERIC", "v", "VECTOR")
+    client(*head, *attributes.split(" "), *options)
+
+
+def store(client: Client, name: str, numbers: range, rows: NDArray[Any]) -> None:
+    client.pipeline(
+        *(
+            ("HSET", f"{name}:{number}", "n", number, "v", row.tobytes())
+            for number, row in zip(numbers, rows, strict=True)
+        )
+    )
+
+
+def nearest(client: Client, name: str, blob: bytes, text: str = "*", k: int = 10) -> Any:
+    query = f"{text}=>[KNN {k} @v $b AS d]"
+    tail = ("SORTBY", "d", "RETURN", 1, "d", "DIALECT", 2, "PARAMS", 2, "b", blob)
+    return client("FT.SEARCH", name, query, *tail, "LIMIT", 0, k)
+
+
+def facts(client: Client, name: str) -> dict[bytes, Any]:
+    reply = client("FT.INFO", name)
+    return dict(zip(reply[::2], reply[1::2], strict=True))
+
+
+@pytest.mark.parametrize("algorithm", ["FLAT", "HNSW"])
+def test_churn_leaves_no_trace(
+    balas_server: InProcessServer, algorithm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = np.random.default_rng(7)
+    size, rounds = 2200, 10
+    client = balas_server.client()
+    options = ("M", 8, "EF_CONSTRUCTION", 50, "EF_RUNTIME", 40) if algorithm == "HNSW" else ()
+    create(client, "i", algorithm, "FLOAT32", *options)
+    known: dict[int, Floats] = {}
+    sizes = []
+    for number in range(rounds):
+        # Half of them are new, half change; then those that changed go.
+        made = chance.normal(size=(size, DIMENSION)).astype(np.float32)
+        first = number * size // 2
+        store(client, "i", range(first, first + size), made)
+        known.update(zip(range(first, first + size), made, strict=True))
+        gone = [key for key in known if key < first + size // 2]
+        assert client("DEL", *(f"i:{key}" for key in gone)) == len(gone)
+        for key in gone:
+            del known[key]
+        balas_server.advance(2000)
+        told = facts(client, "i")
+        assert int(told[b"num_docs"]) == len(known) == size - size // 2
+        sizes.append(float(told[b"vector_index_sz_mb"]))
+    # It is as large after ten rounds as after the first few, which leave room for what comes.
+    assert max(sizes[3:]) <= max(sizes[:3]) * 1.1
+    with monkeypatch.context() as patch:
+        patch.setattr(hnsw, "COMPARED_MAX", 0)
+        patch.setattr(hnsw, "STEP_COST", 0)
+        rows, keys = np.array(list(known.values())), list(known)
+        hits = 0
+        for asked in chance.normal(size=(40, DIMENSION)).astype(np.float32):
+            apart = ((rows - asked) ** 2).sum(axis=1)
+            wanted = {b"i:%d" % keys[at] for at in np.argsort(apart)[:10]}
+            reply = nearest(client, "i", asked.tobytes())
+            assert len(reply) == 21
+            for key, fields in zip(reply[1::2], reply[2::2], strict=True):
+                row = known[int(key[2:])]
+                assert float(fields[1]) == pytest.approx(((row - asked) ** 2).sum(), rel=1e-5)
+            hits += len(wanted & set(reply[1::2]))
+        assert hits >= (400 if algorithm == "FLAT" else 380)
+    # What is left at the end takes hardly any room.
+    client("DEL", *(f"i:{key}" for key in known))
+    balas_server.advance(2000)
+    told = facts(client, "i")
+    assert int(told[b"num_docs"]) == 0
+    assert nearest(client, "i", bytes(4 * DIMENSION)) == [0]
+    assert float(told[b"vector_index_sz_mb"]) < max(sizes) / 4
+
+
+@pytest.mark.parametrize("way", ["snapshot", "log", "log with a snapshot"])
+def test_vectors_of_every_type_come_back(tmp_path: Path, way: str) -> None:
+    chance = np.random.default_rng(7)
+    preamble = "yes" if way == "log with a snapshot" else "no"
+    logged = {"appendonly": "yes", "aof-use-rdb-preamble": preamble}
+    with InProcessServer({} if way == "snapshot" else logged, directory=tmp_path) as server:
+        client = server.client()
+        blobs = {}
+        for kind in TYPES:
+            rows = chance.integers(0, 9, size=(40, DIMENSION))
+            if kind == "BFLOAT16":
+                rows = (rows.astype("<f4").view("<u4") >> 16).astype("<u2")
+            else:
+                rows = rows.astype(DTYPES[kind])
+            for algorithm in ("FLAT", "HNSW"):
+                name = f"{kind}-{algorithm}"
+                create(client, name, algorithm, kind)
+                store(client, name, range(40), rows)
+                blobs[name] = rows[7].tobytes()
+        before = {name: nearest(client, name, blob) for name, blob in blobs.items()}
+        assert all(reply[1].endswith(b":7") and reply[2][1] == b"0" for reply in before.values())
+        if way == "snapshot":
+            client("SAVE")
+        elif preamble == "yes":
+            client("BGREWRITEAOF")
+            finish_child(server)
+        server.restart()
+        server.advance(1000)
+        client = server.client()
+        # Of those as far away as each other either may come first.
+        for name, blob in blobs.items():
+            after = nearest(client, name, blob)
+            assert after[0] == before[name][0]
+            assert after[2::2] == before[name][2::2]
+
+
+def test_a_graph_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hnsw, "COMPARED_MAX", 0)
+    monkeypatch.setattr(hnsw, "STEP_COST", 0)
+    chance = np.random.default_rng(7)
+    rows = chance.normal(size=(1500, DIMENSION)).astype(np.float32)
+    with InProcessServer(directory=tmp_path) as server:
+        client = server.client()
+        create(client, "i", "HNSW", "FLOAT32", "M", 12, "EF_RUNTIME", 200)
+        store(client, "i", range(1500), rows)
+        store(client, "i", range(0, 1500, 3), -rows[::3])
+        asked = [row.tobytes() for row in chance.normal(size=(20, DIMENSION)).astype(np.float32)]
+        filters = ("*", "@n:[0 700]", "@n:[0 20]")
+        before = [nearest(client, "i", blob, text) for blob in asked for text in filters]
+        client("SAVE")
+        server.restart()
+        server.advance(1000)
+        client = server.client()
+        after = [nearest(client, "i", blob, text) for blob in asked for text in filters]
+        assert after == before
+        attributes = facts(client, "i")[b"attributes"][1]
+        assert attributes[attributes.index(b"M") + 1] == 12
+
+
+def test_what_lies_within_a_radius_is_found_by_the_graph(
+    balas_server: InProcessServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = np.random.default_rng(7)
+    size, inside = 4000, 12
+    middles = chance.normal(size=(40, DIMENSION)) * 3
+    rows = middles[chance.integers(0, 40, size)] + chance.normal(size=(size, DIMENSION))
+    rows = rows.astype(np.float32)
+    client = balas_server.client()
+    create(client, "i", "HNSW", "FLOAT32", "EPSILON", "0.02")
+    store(client, "i", range(size), rows)
+    monkeypatch.setattr(hnsw, "COMPARED_MAX", 0)
+    monkeypatch.setattr(hnsw, "STEP_COST", 0)
+    # Only the graph may answer.
+    monkeypatch.delattr(VectorRows, "within")
+    found = {"": 0, "; $epsilon: 0.001": 0, "; $epsilon: 1": 0}
+    for asked in rows[::160]:
+        apart = ((rows - asked) ** 2).sum(axis=1)
+        radius = float(np.sort(apart)[inside - 1]) * 1.0001
+        near = {b"i:%d" % number: apart[number] for number in np.flatnonzero(apart <= radius)}
+        for epsilon in found:
+            text = f"@v:[VECTOR_RANGE $r $b]=>{{$yield_distance_as: d{epsilon}}}"
+            query = ("FT.SEARCH", "i", text, "SORTBY", "d", "RETURN", 1, "d", "LIMIT", 0, size)
+            reply = client(*query, "DIALECT", 2, "PARAMS", 4, "r", radius, "b", asked.tobytes())
+            told = dict(zip(reply[1::2], reply[2::2], strict=True))
+            assert reply[0] == len(told)
+            for key, fields in told.items():
+                assert float(fields[1]) == pytest.approx(near[key], rel=1e-4, abs=1e-4)
+            found[epsilon] += len(told)
+    total = inside * len(rows[::160])
+    assert 0.95 * total <= found["; $epsilon: 0.001"] <= found["; $epsilon: 1"] <= total
+    assert found["; $epsilon: 1"] >= 0.99 * total
