@@ -146,6 +146,7 @@ class Server:
         self.provide(replicas, Targets(engine))
         self.following = Following(engine, config, log, replicas)
         self.provide(self.following)
+        self.loading.take_place = self.following.resume
         self.memory_watch = MemoryWatch(engine, config, log, self.info)
         self.provide(self.memory_watch)
         self.info.add("replication", self.following.info)

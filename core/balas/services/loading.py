@@ -30,6 +30,8 @@ from balas.services.snapshots import Snapshots
 from balas.services.system import StartRefused
 from balas.types.registry import TypeRegistry
 
+# What a snapshot says of itself, by name.
+Remarks = dict[bytes, bytes]
 # What a module kept beside the keys: type id, after the keys?, its bytes.
 ModuleAux = tuple[int, bool, bytes]
 
@@ -47,7 +49,9 @@ class Loading:
         active: whether it is under way.
         total_bytes, loaded_bytes: of the files; started_ms: when it began.
         keys_loaded, keys_expired: of the last snapshot loaded.
+        remarks: of the last snapshot loaded.
         take_functions, take_module_aux: get what a snapshot holds beside the keys; raise BadData.
+        take_place: gets the remarks of the snapshot that all data were loaded from at the start.
         on_loaded: called when all keys are there, after the start and after every reload.
     """
 
@@ -73,6 +77,8 @@ class Loading:
         self.keys_loaded = 0
         self.keys_expired = 0
         self.take_functions: Callable[[list[bytes]], None] = lambda functions: None
+        self.remarks: Remarks = {}
+        self.take_place: Callable[[Remarks], None] = lambda remarks: None
         self.take_module_aux: Callable[[list[ModuleAux]], None] = lambda found: None
         self.on_loaded: list[Callable[[], None]] = []
         self._dataset: DatasetReader | None = None
@@ -91,7 +97,10 @@ class Loading:
 
     def _start(self) -> Iterator[None]:
         if not self._config.get("appendonly"):
-            yield from self._load_snapshot()
+            follows = self._config.get("replicaof") is not None
+            yield from self._load_snapshot(keep_expired=follows)
+            if follows or not self.keys_expired:
+                self.take_place(self.remarks)
             return
         folder = self._aof.folder
         folder.mkdir(mode=0o755, exist_ok=True)
@@ -216,6 +225,7 @@ class Loading:
             self.take_module_aux(dataset.module_aux)
         except BadData as error:
             raise BadData(f"{path}: {error}") from error
+        self.remarks = dataset.aux
         self.keys_loaded, self.keys_expired = dataset.loaded, dataset.expired
         self._log.notice(
             f"Done loading RDB, keys loaded: {dataset.loaded}, keys expired: {dataset.expired}."

@@ -49,6 +49,7 @@ class Snapshots:
         started: how many were begun.
         scheduled: one is to be made as soon as there is no other child.
         extras: write what is to be kept beside the keys (modules, functions).
+        remarks: tell names and values that stand at the beginning of a snapshot of one's own.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Snapshots:
         self._children = children
         self._disk = disk
         self.extras: list[Extra] = []
+        self.remarks: list[Callable[[], Iterable[tuple[bytes, bytes]]]] = []
         self.last_save_ms = engine.clock.now_ms
         self.last_try_ms = 0
         self.last_ok = True
@@ -127,6 +129,9 @@ class Snapshots:
         yield b"redis-bits", b"64"
         yield b"ctime", b"%d" % (self._engine.clock.now_us() // 1_000_000)
         yield b"used-mem", b"%d" % self._engine.account.total
+        if not aof_base:
+            for remarks in self.remarks:
+                yield from remarks()
         yield b"aof-base", b"%d" % aof_base
 
     def write_file(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from balas.errors import ReplyError
-from balas.services.replication.stream import whole_bytes
+from balas.services.replication.stream import Requests
 from balas.testing import BalasProcess, Client, RealRedis, wait_until
 from balas.testing.wire import encode
 
@@ -262,7 +262,7 @@ def test_links_break_in_the_middle_of_requests(start: Start) -> None:
     for turn in range(8):
         for i in range(20):
             value = chance.choice("xyz") * chance.choice((10, 1000, 300_000))
-            primary("MULTI")
+            primary.pipeline(["INCR", "outside"], ["MULTI"], ["INCR", "inside"])
             primary("APPEND", f"value:{i}", value)
             primary("INCR", "count")
             primary("EXEC")
@@ -270,7 +270,7 @@ def test_links_break_in_the_middle_of_requests(start: Start) -> None:
             replica("CLIENT", "KILL", "TYPE", "MASTER")
     wait_until(lambda: linked(replica))
     assert caught_up(primary, replica)
-    assert replica("GET", "count") == b"160"
+    assert replica("MGET", "count", "inside", "outside") == [b"160"] * 3
     assert second.log.count("Full resync") < 5
 
 
@@ -310,16 +310,88 @@ def test_a_primary_that_wrote_more_begins_anew(start: Start) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_requests_end_where_they_do(seed: int) -> None:
+def test_a_stream_is_cut_between_requests_and_not_in_transactions(seed: int) -> None:
     chance = random.Random(seed)
     print("seed", seed)
-    stream, ends = bytearray(), [0]
-    for _ in range(60):
+    stream, ends, inside = bytearray(), [0], False
+    for _ in range(200):
         words = [chance.randbytes(chance.randrange(40)) for _ in range(chance.randrange(1, 5))]
-        stream += encode(*words) if chance.random() < 0.9 else b"\n"
-        ends.append(len(stream))
-    for size in range(len(stream) + 1):
-        assert whole_bytes(stream[:size]) == max(end for end in ends if end <= size)
+        if chance.random() < 0.2:
+            words, inside = ([b"exec"], False) if inside else ([b"Multi"], True)
+        stream += encode(*words) if chance.random() < 0.9 or len(words) == 1 else b"\n"
+        if not inside:
+            ends.append(len(stream))
+    requests, done, came = Requests(), 0, 0
+    while came < len(stream):
+        size = chance.choice((1, 7, 100))
+        done += len(requests.add(bytes(stream[came : came + size])))
+        came = min(came + size, len(stream))
+        assert done == max(end for end in ends if end <= came)
+
+
+def test_a_broken_link_goes_on_in_its_database(start: Start) -> None:
+    first, primary = start(BalasProcess)
+    _, replica = start(BalasProcess, following(first))
+    wait_until(lambda: linked(replica))
+    primary("SELECT", 3)
+    primary("SET", "k", 1)
+    assert primary("WAIT", 1, 10_000) == 1
+    assert replica("CLIENT", "KILL", "TYPE", "MASTER") == 1
+    primary("SET", "l", 2)
+    wait_until(lambda: linked(replica))
+    assert caught_up(primary, replica)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("kind", [BalasProcess, RealRedis])
+def test_who_follows_a_replica_begins_in_the_database_of_the_stream(
+    start: Start, kind: type[BalasProcess] | type[RealRedis]
+) -> None:
+    first, primary = start(kind)
+    middle, between = start(BalasProcess, following(first))
+    wait_until(lambda: linked(between))
+    primary("SELECT", 3)
+    primary("SET", "k", 1)
+    assert primary("WAIT", 1, 10_000) == 1
+    for other in (BalasProcess, RealRedis):
+        _, last = start(other, following(middle))
+        wait_until(lambda: linked(last))  # noqa: B023
+        primary("INCR", "k")
+        assert primary("WAIT", 1, 10_000) == 1
+        wait_until(lambda: last("DEBUG", "DIGEST") == primary("DEBUG", "DIGEST"))  # noqa: B023
+
+
+@pytest.mark.parametrize("database", [0, 3])
+def test_a_server_that_restarts_goes_on_where_its_snapshot_was(
+    start: Start, tmp_path: Path, database: int
+) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    saving = {"save": "3600 1"}
+    first, primary = start(BalasProcess, saving, directory=tmp_path / "first")
+    options = following(first, **saving)
+    second, replica = start(BalasProcess, options, directory=tmp_path / "second")
+    wait_until(lambda: linked(replica))
+    primary("SELECT", database)
+    primary("SET", "k", 1)
+    primary("SET", "gone", 1, "PX", 1)
+    assert primary("WAIT", 1, 10_000) == 1
+    second.stop()
+    primary("INCR", "k")
+    second.start()
+    with second.client() as again:
+        wait_until(lambda: linked(again))
+        assert caught_up(primary, again)
+    assert second.log.count("Full resync from master") == 1
+    first.stop()
+    first.start()
+    with first.client() as primary, second.client() as again:
+        primary("SELECT", database)
+        wait_until(lambda: linked(again), 30)
+        primary("INCR", "k")
+        assert caught_up(primary, again)
+        assert info(primary)["second_repl_offset"] != "-1"
+    assert second.log.count("Full resync from master") == 1
 
 
 def test_a_replica_becomes_a_primary(start: Start) -> None:

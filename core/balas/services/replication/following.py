@@ -35,13 +35,13 @@ from balas.services.children import Children
 from balas.services.config.special import Primary
 from balas.services.config.store import Config
 from balas.services.disk import remove_quietly
-from balas.services.identity import Identity
-from balas.services.loading import LoadFailed, Loading
+from balas.services.identity import NO_ID, Identity
+from balas.services.loading import LoadFailed, Loading, Remarks
 from balas.services.log import Log
 from balas.services.memory import Memory
 from balas.services.replication.link import Introduction, Link, LinkBroken
-from balas.services.replication.replicas import Replicas
-from balas.services.replication.stream import whole_bytes
+from balas.services.replication.replicas import DATABASE, HISTORY, OFFSET, Replicas
+from balas.services.replication.stream import Requests
 from balas.services.snapshots import Snapshots
 from balas.services.tls import BadTls, make_client_context
 
@@ -197,6 +197,21 @@ class Following:
         if self._link is not None and self.state == CONNECTED:
             self._link.send(b"REPLCONF", b"ACK", b"%d" % self._replicas.offset)
 
+    def resume(self, remarks: Remarks) -> None:
+        """Be where the snapshot that was loaded at the start says that the server was."""
+        history = remarks.get(HISTORY, b"").decode("latin-1")
+        try:
+            offset = int(remarks.get(OFFSET, b""))
+        except ValueError:
+            return
+        if len(history) != len(NO_ID) or offset < 0:
+            return
+        if self.primary is None:
+            self._replicas.resume(history, offset)
+        else:
+            self._replicas.pass_on(history, offset, database_of(remarks))
+            self.known = True
+
     # --- the link --------------------------------------------------------------------------------
 
     def _connect_soon(self) -> None:
@@ -274,16 +289,17 @@ class Following:
         if answer.full:
             self._log.notice(f"Full resync from master: {answer.history}:{answer.offset}")
             self.known = False
-            await self._take_snapshot(link)
+            remarks = await self._take_snapshot(link)
             replicas.dismiss()
             replicas.backlog = None
+            replicas.pass_on(answer.history, answer.offset, database_of(remarks))
         else:
             self._log.notice("Successful partial resynchronization with master.")
-        replicas.pass_on(answer.history, answer.offset)
+            replicas.pass_on(answer.history, answer.offset, replicas.database)
         self.known = True
 
-    async def _take_snapshot(self, link: Link) -> None:
-        """Have all data replaced by what the primary sends."""
+    async def _take_snapshot(self, link: Link) -> Remarks:
+        """Have all data replaced by what the primary sends; the remarks of that."""
         self.state = SYNC
         folder = Path(self._config.get("dir"))
         path = folder / f"temp-{os.getpid()}.rdb"
@@ -297,6 +313,8 @@ class Following:
             if path.name.startswith("temp-"):
                 remove_quietly(path)
         self._log.notice("MASTER <-> REPLICA sync: Finished with success")
+        remarks: Remarks = self._engine.services[Loading].remarks
+        return remarks
 
     async def _load(self, path: Path) -> None:
         """Load a snapshot in place of all data; the log on disk begins anew with it."""
@@ -348,27 +366,23 @@ class Following:
         self._expected = 0
         self._apply()
         self.acknowledge()
-        coming, done = bytearray(), bytearray()
+        client.db = engine.databases[self._replicas.database]
+        coming = Requests()
         while True:
-            coming += await link.stream()
-            size = whole_bytes(coming)
-            if not size:
+            piece = coming.add(await link.stream())
+            if not piece:
                 continue
             while engine.attention & attention.BUSY:
                 await asyncio.sleep(BUSY_WAIT_S)
-            requests = bytes(memoryview(coming)[:size])
-            del coming[:size]
             refused = engine.stats.error_replies
-            engine.receive(client, requests)
-            if engine.stats.error_replies != refused:
-                self._log.warning("== CRITICAL == A command of the MASTER was refused here.")
-            while client.suspended and not client.closed:
-                await asyncio.sleep(0)
-            done += requests
-            if client.queue is None and not client.closed:
-                # Nothing of a transaction is done before its end.
-                self._replicas.relay(bytes(done))
-                done.clear()
+            with self._replicas.moving():
+                engine.receive(client, piece)
+                if engine.stats.error_replies != refused:
+                    self._log.warning("== CRITICAL == A command of the MASTER was refused here.")
+                while client.suspended and not client.closed:
+                    await asyncio.sleep(0)
+            if not client.closed:
+                self._replicas.relay(piece, client.db.index)
 
     # --- INFO and ROLE ---------------------------------------------------------------------------
 
@@ -426,3 +440,11 @@ class Following:
             "master_sync_perc": f"{100 * received / max(total, 1):.2f}",
             "master_sync_last_io_seconds_ago": silent_s,
         }
+
+
+def database_of(remarks: Remarks) -> int:
+    """The database that the stream behind a snapshot begins in."""
+    try:
+        return max(int(remarks.get(DATABASE, b"0")), 0)
+    except ValueError:
+        return 0

@@ -12,7 +12,8 @@ and nobody waits for further replicas before it is begun.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -41,6 +42,9 @@ UNREAD_MAX = 1 << 20
 TOO_FEW = "NOREPLICAS Not enough good replicas to write."
 PING = b"*1\r\n$4\r\nPING\r\n"
 GETACK = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n"
+
+# Where in which stream the data of a snapshot are, by Redis's names.
+DATABASE, HISTORY, OFFSET = b"repl-stream-db", b"repl-id", b"repl-offset"
 
 # States of a replica, as INFO names them.
 WAITING = "wait_bgsave"
@@ -129,6 +133,9 @@ class Replicas:
         self._waiters: dict[Client, Waiter] = {}
         self.backlog: Backlog | None = None
         self.relaying = False
+        self._relayed_database = 0
+        self._moving = False
+        snapshots.remarks.append(self._remarks)
         self._feeder = engine.timers.every(FEED_EVERY_MS, self._feed)
         self._feeder.cancel()
         engine.timers.every(1000, self._every_second)
@@ -151,6 +158,11 @@ class Replicas:
     def offset(self) -> int:
         """How many bytes of records were ever sent; 0 as long as nobody asked for them."""
         return self.backlog.offset if self.backlog is not None else 0
+
+    @property
+    def database(self) -> int:
+        """Which one the stream is about where it ends."""
+        return self._relayed_database if self.relaying else max(self._encoder.database, 0)
 
     def greeting(self, client: Client) -> Greeting:
         """What the client has said of itself."""
@@ -402,13 +414,14 @@ class Replicas:
         """Have whoever follows ask anew."""
         self._give_up(list(self))
 
-    def pass_on(self, history: str, offset: int) -> None:
+    def pass_on(self, history: str, offset: int, database: int) -> None:
         """Have a stream of another server's bytes (`relay`) from now on, instead of one's own.
 
-        What is here is the data of a history up to an offset of its stream. Who follows asks anew,
-        unless he has got just that until now.
+        What is here is the data of a history up to an offset of its stream, which is about this
+        database there. Who follows asks anew, unless he has got just that until now.
         """
         self.relaying = True
+        self._relayed_database = database
         self._engine.changes.remove_sink(self._take_records)
         identity = self._identity
         if self.backlog is None or self.backlog.offset != offset:
@@ -419,9 +432,36 @@ class Replicas:
             identity.part_ways(offset + 1, history)
             self.dismiss()
 
-    def relay(self, data: bytes) -> None:
-        """The next bytes of the other server's stream; what they say is done here already."""
+    def relay(self, data: bytes, database: int) -> None:
+        """The next bytes of the other server's stream, and the database that they end in; what they
+        say is done here already.
+        """
+        self._relayed_database = database
         self._send(data)
+
+    @contextmanager
+    def moving(self) -> Iterator[None]:
+        """While the data here are ahead of the stream, for what is to be relayed is being done."""
+        self._moving = True
+        try:
+            yield
+        finally:
+            self._moving = False
+
+    def resume(self, history: str, offset: int) -> None:
+        """Have who knows a history up to an offset of its stream go on here: these are the data."""
+        self._identity.take_history(history)
+        self._identity.part_ways(offset + 1)
+        self._begin_stream(offset)
+        self._left_ms = self._engine.clock.now_ms
+        self._engine.changes.add_sink(self._take_records)
+
+    def _remarks(self) -> Iterable[tuple[bytes, bytes]]:
+        """What a snapshot says of the history and the place in it, so that one can go on there."""
+        if self.backlog is not None and not self._moving:
+            yield DATABASE, b"%d" % self.database
+            yield HISTORY, self._identity.replication_id.encode()
+            yield OFFSET, b"%d" % self.offset
 
     def lead(self) -> None:
         """Go on with a stream of one's own, from where the other's ended."""
