@@ -50,6 +50,22 @@ cdef int put_begin(Wire wire, bytes name, int parts) except -1:
     return wire.bulk(name)
 
 
+cpdef object last_of(Context ctx, bytes name, type kind):
+    """What TS.GET returns of the series at a key; None where that takes more than to look at it."""
+    cdef object found = ctx.peek_any(name)
+    cdef SeriesHolder series
+    cdef Wire wire
+    if type(found) is not kind:
+        return None
+    series = found
+    if series.place is None or not series.samples.total or not ctx.may_block:
+        return None
+    ctx.read_any(name)
+    wire = Wire(ctx.resp)
+    wire.sample(series.samples.last, &series.samples.last_value, 1)
+    return wire.done()
+
+
 def latest_samples(list found not None, show, latest_of, int resp):
     """What TS.MGET returns of series. `latest_of` gives the open bucket of one, or is None."""
     cdef Wire wire = Wire(resp)

@@ -2,6 +2,19 @@ from libc.stdint cimport int64_t
 
 from balas_timeseries._chunk cimport Chunk
 
+cdef class Slot:
+    cdef readonly bint there        # whether there is a sample
+    cdef readonly double value      # of that sample
+    cdef int64_t timestamp          # ms
+    cdef int64_t place              # of the chunk
+    cdef int64_t at                 # of the sample in the chunk
+    cdef int64_t count              # of samples, once they are decoded
+    cdef int64_t *times
+    cdef double *values
+
+    cdef int decode(self, Samples samples) except -1
+    cdef void put(self, double value) noexcept
+
 cdef class Samples:
     cdef readonly list chunks
     cdef readonly int64_t total           # samples
@@ -20,7 +33,12 @@ cdef class Samples:
     cdef int64_t place(self, int64_t timestamp) noexcept
     cpdef int put(self, int64_t timestamp, double value) except -1
     cpdef int forget(self, int64_t edge) except -1
-    cdef list encoded(self, object times, object values, int decimals)
+    cpdef Slot slot(self, int64_t timestamp)
+    cpdef int fill(self, Slot slot, double value) except -1
+    cdef list encoded(
+        self, const int64_t *times, const double *values, int64_t count, int decimals
+    )
+    cdef list encoded_arrays(self, object times, object values, int decimals)
     cdef int replace(self, int64_t place, int64_t count, list chunks) except -1
     cdef list needed(self, int64_t start, int64_t end, int64_t count, bint backwards)
     cdef int merge(self, int64_t low, int64_t high) except -1

@@ -6,6 +6,8 @@ neighbour, if both are almost empty. There is always a last chunk, if need be wi
 """
 
 from libc.stdint cimport int64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memmove
 
 from balas_timeseries._chunk cimport DECIMAL, PLAIN, SHARE_SHIFT, Chunk, Span, new_chunk
 
@@ -14,6 +16,51 @@ import numpy as np
 cdef enum:
     # The objects around a chunk's bits: the chunk itself, its place in the list.
     CHUNK_BYTES = 192
+
+
+cdef class Slot:
+    """Where the sample of a time is, or belongs: in a chunk, which is decoded here if need be."""
+
+    def __dealloc__(self):
+        free(self.times)
+        free(self.values)
+
+    cdef int decode(self, Samples samples) except -1:
+        """Decode the chunk, and look for the sample."""
+        cdef Chunk chunk
+        cdef int64_t low = 0, high, middle
+        self.place = samples.place(self.timestamp)
+        chunk = <Chunk>samples.chunks[self.place]
+        self.count = high = chunk.count
+        # There is room for one more.
+        self.times = <int64_t *>malloc((self.count + 1) * sizeof(int64_t))
+        self.values = <double *>malloc((self.count + 1) * sizeof(double))
+        if self.times == NULL or self.values == NULL:
+            raise MemoryError
+        chunk.fill(self.times, self.values)
+        while low < high:
+            middle = (low + high) >> 1
+            if self.times[middle] < self.timestamp:
+                low = middle + 1
+            else:
+                high = middle
+        self.at = low
+        self.there = low < self.count and self.times[low] == self.timestamp
+        if self.there:
+            self.value = self.values[low]
+        return 0
+
+    cdef void put(self, double value) noexcept:
+        """Have a sample there."""
+        cdef int64_t behind = self.count - self.at
+        if not self.there:
+            memmove(
+                self.times + self.at + 1, self.times + self.at, behind * sizeof(int64_t)
+            )
+            memmove(self.values + self.at + 1, self.values + self.at, behind * sizeof(double))
+            self.count += 1
+        self.times[self.at] = self.timestamp
+        self.values[self.at] = value
 
 
 cdef class Samples:
@@ -75,49 +122,65 @@ cdef class Samples:
                 high = middle
         return low
 
+    cpdef Slot slot(self, int64_t timestamp):
+        """Where the sample of this time is, or belongs."""
+        cdef Slot slot = Slot.__new__(Slot)
+        slot.timestamp = timestamp
+        if self.total and timestamp == self.last:
+            # The last chunk tells it, and can often take another value without being decoded.
+            slot.there = True
+            slot.value = self.last_value
+        else:
+            slot.decode(self)
+        return slot
+
+    cpdef int fill(self, Slot slot, double value) except -1:
+        """Put a sample in its place, or replace the one that is there."""
+        cdef Chunk chunk = self.end()
+        cdef int64_t before = chunk.room_bytes
+        if not slot.count and slot.there:
+            if chunk.replace_last(value):
+                self.room_bytes += chunk.room_bytes - before
+                self.last_value = value
+                return 0
+            slot.decode(self)
+        slot.put(value)
+        chunk = <Chunk>self.chunks[slot.place]
+        return self.replace(
+            slot.place, 1, self.encoded(slot.times, slot.values, slot.count, chunk.decimals)
+        )
+
     def find(self, int64_t timestamp):
         """The value of the sample of this time, or None."""
-        cdef Chunk chunk = <Chunk>self.chunks[self.place(timestamp)]
-        if not chunk.count or not chunk.first <= timestamp <= chunk.last:
-            return None
-        if timestamp == chunk.last:
-            return chunk.last_value
-        times, values = chunk.decode()
-        cdef int64_t at = np.searchsorted(times, timestamp)
-        return values[at].item() if times[at] == timestamp else None
+        cdef Slot slot = self.slot(timestamp)
+        return slot.value if slot.there else None
 
     cpdef int put(self, int64_t timestamp, double value) except -1:
         """Add a sample anywhere, or replace the one of this time."""
-        cdef int64_t place = self.place(timestamp), at
-        cdef Chunk chunk = <Chunk>self.chunks[place]
         if self.total == 0 or timestamp > self.last:
             return self.append(timestamp, value)
-        if timestamp == self.last:
-            at = chunk.room_bytes
-            if chunk.replace_last(value):
-                self.room_bytes += chunk.room_bytes - at
-                self.last_value = value
-                return 0
-        times, values = chunk.decode()
-        at = np.searchsorted(times, timestamp)
-        if at < len(times) and times[at] == timestamp:
-            values[at] = value
-        else:
-            times, values = np.insert(times, at, timestamp), np.insert(values, at, value)
-        return self.replace(place, 1, self.encoded(times, values, chunk.decimals))
+        return self.fill(self.slot(timestamp), value)
 
-    cdef list encoded(self, object times, object values, int decimals):
+    cdef list encoded(
+        self, const int64_t *times, const double *values, int64_t count, int decimals
+    ):
         """Chunks of these samples; if they are more than one, of about the same length."""
-        cdef int64_t[::1] all_times = times
-        cdef double[::1] all_values = values
-        cdef int64_t i, count = all_times.shape[0], middle = count >> 1
+        cdef int64_t i, middle = count >> 1
         cdef Chunk chunk = self.fresh(decimals)
         for i in range(count):
-            if not chunk.append(all_times[i], all_values[i]):
-                return self.encoded(times[:middle], values[:middle], decimals) + self.encoded(
-                    times[middle:], values[middle:], decimals
+            if not chunk.append(times[i], values[i]):
+                return self.encoded(times, values, middle, decimals) + self.encoded(
+                    times + middle, values + middle, count - middle, decimals
                 )
         return [chunk] if chunk.count else []
+
+    cdef list encoded_arrays(self, object times, object values, int decimals):
+        """The same of arrays."""
+        cdef const int64_t[::1] all_times = times
+        cdef const double[::1] all_values = values
+        if not all_times.shape[0]:
+            return []
+        return self.encoded(&all_times[0], &all_values[0], all_times.shape[0], decimals)
 
     cdef int replace(self, int64_t place, int64_t count, list chunks) except -1:
         """Put other chunks in the place of some, and merge what is almost empty with the next."""
@@ -148,7 +211,7 @@ cdef class Samples:
                 low += 1
                 continue
             times, values = (np.concatenate(one) for one in zip(chunk.decode(), other.decode()))
-            made = self.encoded(times, values, max(chunk.decimals, other.decimals))
+            made = self.encoded_arrays(times, values, max(chunk.decimals, other.decimals))
             if len(made) > 1:
                 low += 1
                 continue
@@ -173,7 +236,7 @@ cdef class Samples:
                 if outside.all():
                     kept.append(chunk)
                     continue
-                kept += self.encoded(times[outside], values[outside], chunk.decimals)
+                kept += self.encoded_arrays(times[outside], values[outside], chunk.decimals)
         self.replace(low, high - low, kept)
         return before - self.total
 

@@ -144,10 +144,11 @@ def add_late(
         raise ReplyError(TOO_OLD)
     if ignored(ctx, series, at, value, on_duplicate):
         return False
-    old = series.samples.find(at)
-    if old is not None:
-        value = merged(policy_of(ctx, series, on_duplicate), old, value)
-    series.samples.put(at, value)
+    samples: Samples = series.samples
+    slot = samples.slot(at)
+    if slot.there:
+        value = merged(policy_of(ctx, series, on_duplicate), slot.value, value)
+    samples.fill(slot, value)
     if series.rules:
         Compaction(ctx, registry_of(ctx), name, series).upsert(at)
     return True

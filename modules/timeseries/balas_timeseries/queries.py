@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from balas.api import (
     ACCESS,
@@ -24,14 +23,12 @@ from balas.api import (
     key,
 )
 from balas_timeseries._aggregation import NAMES, TooMany
-from balas_timeseries._answers import latest_samples, ranges, series_of
+from balas_timeseries._answers import last_of, latest_samples, ranges, series_of
 from balas_timeseries._finding import Finder
 from balas_timeseries._numbers import shown
 from balas_timeseries.access import existing, may_read, registry_of
 from balas_timeseries.options import Query, Words, parsed_query, wrong_number
-
-if TYPE_CHECKING:
-    from balas_timeseries.series import Series
+from balas_timeseries.series import Series
 
 # Readers too ask for the right to change the key, as in RedisTimeSeries.
 READING = key(1, RW | ACCESS | UPDATE)
@@ -71,6 +68,10 @@ def ts_get(ctx: Context, *arguments: bytes) -> Reply:
     Return the latest sample. LATEST: for a series that a rule fills, what the rule's open bucket
     comes to so far.
     """
+    if len(arguments) == 1:
+        told = last_of(ctx, arguments[0], Series)
+        if told is not None:
+            return told
     if not 1 <= len(arguments) <= 2:
         raise wrong_number("ts.get")
     series = existing(ctx, arguments[0])
