@@ -39,6 +39,7 @@ from balas.services.monitor import Monitor
 from balas.services.notifications import Notifications
 from balas.services.persistence import Persistence
 from balas.services.pubsub import PubSub
+from balas.services.replication.failover import Failover
 from balas.services.replication.following import Following
 from balas.services.replication.replicas import Replicas
 from balas.services.scripting.functions import Functions
@@ -147,9 +148,11 @@ class Server:
         self.following = Following(engine, config, log, replicas)
         self.provide(self.following)
         self.loading.take_place = self.following.resume
+        failover = Failover(engine, log, replicas, self.following)
+        self.provide(failover)
         self.memory_watch = MemoryWatch(engine, config, log, self.info)
         self.provide(self.memory_watch)
-        self.info.add("replication", self.following.info)
+        self.info.add("replication", lambda: self.following.info(failover.state))
         self.info.add("persistence", self.persistence.info)
         self.shutdown = Shutdown(config, log)
         self.shutdown.may_save = lambda: not self.loading.active

@@ -97,12 +97,26 @@ def test_a_second_pause_can_only_add(
     connect: Connect,
 ) -> None:
     pause = server.engine.pause
-    start_ms = server.clock.now_ms
     pause.start(1000, writes_only=False)
     pause.start(int(second[0]), writes_only=second[1] == "WRITE")
     assert pause.writes_only == writes_only
-    assert pause.until_ms - start_ms == until_ms
-    server.advance(until_ms)
+    server.advance(until_ms - 1)
+    assert pause.active
+    server.advance(1)
+    assert not pause.active
+
+
+def test_pauses_for_two_reasons_end_one_by_one(server: InProcessServer) -> None:
+    pause = server.engine.pause
+    pause.start(None, writes_only=True, reason="other")
+    pause.start(1000, writes_only=False)
+    assert not pause.writes_only
+    server.advance(1000)
+    assert pause.active
+    assert pause.writes_only
+    pause.end()
+    assert pause.active
+    pause.end("other")
     assert not pause.active
 
 

@@ -18,12 +18,13 @@ from balas.registry.flags import (
 )
 from balas.services.config.special import Primary
 from balas.services.config.store import Config
+from balas.services.identity import Identity
+from balas.services.replication.failover import NONE, Failover
 from balas.services.replication.following import CONNECTED, Following
-from balas.services.replication.replicas import Replicas
+from balas.services.replication.replicas import ONLINE, Replicas
 
 PORT_MAX = 65535
 NO_MASTER_LINK = "NOMASTERLINK Can't SYNC while not connected with my master"
-CANNOT_FAIL_OVER = "ERR FAILOVER is not supported: send REPLICAOF NO ONE to the replica instead"
 
 
 @command(
@@ -67,11 +68,23 @@ def psync(ctx: Context, replicationid: bytes, offset: bytes, *failover: bytes) -
     position = integer(offset)
     if ctx.client.kind != "normal":
         return NO_REPLY
+    if failover and failover[0].upper() == b"FAILOVER":
+        take_over(ctx, replicationid.decode("latin-1").lower())
     check_linked(ctx)
     replicas = ctx.service(Replicas)
     if not replicas.go_on(ctx.client, replicationid.decode("latin-1").lower(), position):
         replicas.begin(ctx.client, partial=True)
     return NO_REPLY
+
+
+def take_over(ctx: Context, history: str) -> None:
+    """The primary asks this replica to be the primary in its place."""
+    following = ctx.service(Following)
+    if following.primary is None:
+        raise ReplyError("ERR PSYNC FAILOVER can't be sent to a master.")
+    if history != ctx.service(Identity).replication_id:
+        raise ReplyError("ERR PSYNC FAILOVER replid must match my replid.")
+    following.follow(None)
 
 
 @command(
@@ -195,27 +208,50 @@ def slaveof(ctx: Context, host: bytes, port: bytes) -> Reply:
 def failover(ctx: Context, *options: bytes) -> Reply:
     """FAILOVER [TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]
 
-    Change places with a replica, which this server does not do by itself.
+    Change places with a replica as soon as it has everything; writes wait meanwhile.
     """
-    if ctx.service(Following).primary is not None:
-        raise ReplyError("ERR FAILOVER is not valid when server is a replica.")
+    if ctx.service(Config).get("cluster-enabled"):
+        raise ReplyError("ERR FAILOVER not allowed in cluster mode.")
+    change = ctx.service(Failover)
     cursor = Arguments(options)
     if len(options) == 1 and cursor.eat(b"ABORT"):
-        raise ReplyError("ERR No failover in progress.")
-    seen: set[bytes] = set()
+        if change.state == NONE:
+            raise ReplyError("ERR No failover in progress.")
+        change.abort("Failover manually aborted")
+        return OK
+    target, timeout_ms, forced = None, 0, False
     while cursor.more:
         word = cursor.take().upper()
-        if word in seen:
-            raise ReplyError(SYNTAX)
-        seen.add(word)
-        if word == b"TIMEOUT" and cursor.more:
-            if cursor.take_int() <= 0:
+        if word == b"TIMEOUT" and cursor.more and not timeout_ms:
+            timeout_ms = cursor.take_int()
+            if timeout_ms <= 0:
                 raise ReplyError("ERR FAILOVER timeout must be greater than 0")
-        elif word == b"TO" and cursor.left >= 2:
-            cursor.take()
-            cursor.take_int()
-        elif word != b"FORCE":
+        elif word == b"TO" and cursor.left >= 2 and target is None:
+            target = Primary(cursor.take().decode("latin-1"), cursor.take_int())
+        elif word == b"FORCE" and not forced:
+            forced = True
+        else:
             raise ReplyError(SYNTAX)
-    if not any(one.state == "online" for one in ctx.service(Replicas)):
+    check_failover(ctx, target, complete=bool(timeout_ms and target) or not forced)
+    change.start(target, timeout_ms, forced=forced)
+    return OK
+
+
+def check_failover(ctx: Context, target: Primary | None, *, complete: bool) -> None:
+    """Refuse what cannot begin, or is not said completely."""
+    if ctx.service(Failover).state != NONE:
+        raise ReplyError("ERR FAILOVER already in progress.")
+    if ctx.service(Following).primary is not None:
+        raise ReplyError("ERR FAILOVER is not valid when server is a replica.")
+    if not len(ctx.service(Replicas)):
         raise ReplyError("ERR FAILOVER requires connected replicas.")
-    raise ReplyError(CANNOT_FAIL_OVER)
+    if not complete:
+        raise ReplyError(
+            "ERR FAILOVER with force option requires both a timeout and target HOST and IP."
+        )
+    if target is not None:
+        replica = ctx.service(Failover).replica_at(target)
+        if replica is None:
+            raise ReplyError("ERR FAILOVER target HOST and PORT is not a replica.")
+        if replica.state != ONLINE:
+            raise ReplyError("ERR FAILOVER target replica is not online.")

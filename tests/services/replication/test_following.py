@@ -1,6 +1,7 @@
 """Balas follows another server: a real Redis, or one of its own kind."""
 
 import random
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +15,8 @@ from balas.testing import BalasProcess, Client, RealRedis, wait_until
 from balas.testing.wire import encode
 
 DEBUG = {"enable-debug-command": "yes"}
+# A snapshot for replicas is begun without waiting for more of them.
+AT_ONCE = {"repl-diskless-sync-delay": 0}
 # A server without modules is there sooner.
 BARE: dict[str, Any] = {"bare": ()}
 FUNCTIONS = """#!lua name=x
@@ -37,7 +40,8 @@ def start() -> Iterator[Start]:
             **settings: Any,
         ) -> tuple[Any, Client]:
             bare = BARE if kind is BalasProcess and not modules else {}
-            server = stack.enter_context(kind({**DEBUG, **bare, **(options or {})}, **settings))
+            given = {**DEBUG, **AT_ONCE, **bare, **(options or {})}
+            server = stack.enter_context(kind(given, **settings))
             return server, stack.enter_context(server.client())
 
         yield start_one
@@ -294,6 +298,92 @@ def test_after_a_failover_everybody_goes_on_from_where_he_is(start: Start) -> No
         assert info(client)["master_replid"] == info(heir)["master_replid"]
     for server, times in ((third, 1), (fourth, 1), (first, 0)):
         assert server.log.count("Full resync from master") == times
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(
+    "kinds",
+    [(BalasProcess, BalasProcess), (RealRedis, BalasProcess), (BalasProcess, RealRedis)],
+    ids=["both", "from_redis", "to_redis"],
+)
+def test_places_are_changed_and_nothing_is_lost(start: Start, kinds: Any) -> None:
+    first, primary = start(kinds[0])
+    second, heir = start(kinds[1], following(first))
+    wait_until(lambda: linked(heir))
+    assert heir("CLIENT", "PAUSE", 100, "ALL") == b"OK"
+    primary("SET", "k", 0)
+    with first.client() as busy:
+        assert primary("FAILOVER", "TO", "127.0.0.1", second.port) == b"OK"
+        # The write comes before, or not at all.
+        answer = ask(busy, "INCR", "k")
+    assert answer == 1 or "READONLY" in str(answer)
+    wait_until(lambda: heir("ROLE")[0] == b"master")
+    wait_until(lambda: linked(primary))
+    assert info(primary)["master_failover_state"] == "no-failover"
+    assert heir("GET", "k") == (b"1" if answer == 1 else b"0")
+    heir("SELECT", 2)
+    heir("SET", "later", "v")
+    assert caught_up(heir, primary)
+    assert "Full resync from master" not in first.log
+
+
+def test_a_change_of_places_that_takes_too_long_is_given_up(start: Start) -> None:
+    first, primary = start(BalasProcess)
+    second, replica = start(BalasProcess, following(first))
+    wait_until(lambda: linked(replica))
+    place = ("TO", "127.0.0.1", second.port)
+    second.signal(signal.SIGSTOP)
+    try:
+        primary("SET", "k", 0)
+        assert primary("FAILOVER", *place) == b"OK"
+        assert info(primary)["master_failover_state"] == "waiting-for-sync"
+        assert "already in progress" in primary.error("FAILOVER")
+        with first.client() as waiting:
+            waiting.send("INCR", "k")
+            assert primary("GET", "k") == b"0"
+            assert primary("CLIENT", "UNPAUSE") == b"OK"
+            assert primary("GET", "k") == b"0"
+            assert primary("FAILOVER", "ABORT") == b"OK"
+            assert waiting.read() == 1
+        assert primary("FAILOVER", *place, "TIMEOUT", 20) == b"OK"
+        assert primary("INCR", "k") == 2
+        assert "Replica never caught up before timeout" in first.log
+    finally:
+        second.signal(signal.SIGCONT)
+    assert info(primary)["master_failover_state"] == "no-failover"
+    wait_until(lambda: linked(replica))
+    assert caught_up(primary, replica)
+
+
+@pytest.mark.oracle
+def test_what_cannot_change_places_is_refused_as_by_redis(start: Start) -> None:
+    answers = []
+    for kind in (BalasProcess, RealRedis):
+        first, primary = start(kind)
+        alone = str(ask(primary, "FAILOVER"))
+        second, replica = start(kind, following(first))
+        wait_until(lambda: linked(replica))  # noqa: B023
+        found = [alone]
+        for words in (
+            ("FAILOVER", "x"),
+            ("FAILOVER", "ABORT"),
+            ("FAILOVER", "ABORT", "TIMEOUT", 1),
+            ("FAILOVER", "TIMEOUT", 0),
+            ("FAILOVER", "TIMEOUT", "x"),
+            ("FAILOVER", "TIMEOUT", 5, "TIMEOUT", 5),
+            ("FAILOVER", "FORCE"),
+            ("FAILOVER", "FORCE", "TIMEOUT", 1),
+            ("FAILOVER", "TO", "127.0.0.1", second.port, "FORCE"),
+            ("FAILOVER", "TO", "h"),
+            ("FAILOVER", "TO", "h", "x"),
+            ("FAILOVER", "TO", "h", 1),
+            ("PSYNC", "a", 1, "FAILOVER"),
+        ):
+            for server in (first, second):
+                with server.client() as client:
+                    found.append(f"{words[:2]} {ask(client, *words)}")
+        answers.append(found)
+    assert answers[0] == answers[1]
 
 
 def test_a_primary_that_wrote_more_begins_anew(start: Start) -> None:

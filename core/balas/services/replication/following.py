@@ -71,6 +71,7 @@ class Following:
         state: of the link.
         known: whether what is here is a part of a history, so that its rest is enough.
         on_role: told "replica" or "primary" when that has changed.
+        request: words that are said beside PSYNC, and `on_answer` is told whether it was accepted.
     """
 
     def __init__(
@@ -90,6 +91,8 @@ class Following:
         self.state = CONNECT
         self.known = False
         self.on_role: Callable[[str], None] = lambda role: None
+        self.request: tuple[bytes, ...] = ()
+        self.on_answer: Callable[[bool], None] = lambda accepted: None
         self._received = self._expected = 0
         self._attempts = self._attempts_ever = 0
         self._up_since_s = self._down_since_s = time.monotonic()
@@ -282,10 +285,15 @@ class Following:
         history, position = identity.replication_id, replicas.offset + 1
         if self.known:
             self._log.notice(f"Trying a partial resynchronization (request {history}:{position}).")
-            answer = await link.synchronize(history, position)
         else:
             self._log.notice("Partial resynchronization not possible (no cached master)")
-            answer = await link.synchronize("?", -1)
+            history, position = "?", -1
+        try:
+            answer = await link.synchronize(history, position, *self.request)
+        except LinkBroken:
+            self.on_answer(False)
+            raise
+        self.on_answer(True)
         if answer.full:
             self._log.notice(f"Full resync from master: {answer.history}:{answer.offset}")
             self.known = False
@@ -392,11 +400,11 @@ class Following:
         offset = self._replicas.offset if self.state == CONNECTED else -1
         return [b"slave", host.encode(), port, self.state.encode(), offset]
 
-    def info(self) -> dict[str, object]:
-        """INFO's section Replication."""
+    def info(self, failover: str) -> dict[str, object]:
+        """INFO's section Replication, with this state of a change of places."""
+        own = self._replicas.info(failover)
         if self.primary is None:
-            return self._replicas.info()
-        own = self._replicas.info()
+            return own
         return {
             "role": "slave",
             **self._link_info(self.primary),

@@ -138,9 +138,11 @@ class Link:
                 name = pair[0].decode()
                 note(f"(Non critical) Master does not understand REPLCONF {name}: {answer}")
 
-    async def synchronize(self, history: str, position: int) -> Answer:
-        """PSYNC: ask for a history from a position on, or with ("?", -1) for everything."""
-        line = await self.ask(b"PSYNC", history.encode(), b"%d" % position)
+    async def synchronize(self, history: str, position: int, *more: bytes) -> Answer:
+        """PSYNC: ask for a history from a position on, or with ("?", -1) for everything; and say
+        what `more` there is to say.
+        """
+        line = await self.ask(b"PSYNC", history.encode(), b"%d" % position, *more)
         words = line.split()
         if words[0] == "+FULLRESYNC" and len(words) == 3:
             return Answer(True, words[1], int(words[2]))

@@ -110,6 +110,7 @@ class Replicas:
     Attributes:
         backlog: the end of the stream; None as long as nobody ever asked for it.
         relaying: the stream is that of another server, which this one follows.
+        quiet: nothing is put into the stream but what is written.
     """
 
     def __init__(
@@ -133,6 +134,7 @@ class Replicas:
         self._waiters: dict[Client, Waiter] = {}
         self.backlog: Backlog | None = None
         self.relaying = False
+        self.quiet = False
         self._relayed_database = 0
         self._moving = False
         snapshots.remarks.append(self._remarks)
@@ -238,7 +240,7 @@ class Replicas:
             return reply(count)
         value = ctx.block((), timeout_ms, reply(count))
         self._waiters[ctx.client] = waiter
-        if self._replicas and not self.relaying:
+        if self._replicas and not self.relaying and not self.quiet:
             self._send(GETACK)
         return value
 
@@ -383,7 +385,8 @@ class Replicas:
             self._forget(now_ms)
             return
         self._start_snapshot()
-        if not self.relaying and now_ms // 1000 % self._config.get("repl-ping-replica-period") == 0:
+        silent = self.relaying or self.quiet
+        if not silent and now_ms // 1000 % self._config.get("repl-ping-replica-period") == 0:
             self._send(PING)
         timeout_ms = self._config.get("repl-timeout") * 1000
         for replica in list(self):
@@ -508,8 +511,8 @@ class Replicas:
 
     # --- INFO and ROLE ---------------------------------------------------------------------------
 
-    def info(self) -> dict[str, object]:
-        """The section Replication."""
+    def info(self, failover: str) -> dict[str, object]:
+        """The section Replication, with this state of a change of places."""
         identity, backlog = self._identity, self.backlog
         now_ms = self._engine.clock.now_ms
         lines = {}
@@ -525,7 +528,7 @@ class Replicas:
             "connected_slaves": len(self),
             **({"min_slaves_good_slaves": self._near} if self._wants_some else {}),
             **lines,
-            "master_failover_state": "no-failover",
+            "master_failover_state": failover,
             "master_replid": identity.replication_id,
             "master_replid2": identity.replication_id_2,
             "master_repl_offset": self.offset,
