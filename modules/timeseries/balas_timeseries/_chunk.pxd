@@ -60,11 +60,14 @@ cdef class Chunk:
         self, int64_t *timestamps, double *values, Span span
     ) noexcept nogil
     cdef int64_t fill_decimal(
-        self, int64_t *timestamps, double *values, Span span, Progress *progress
+        self, int64_t *timestamps, double *values, Span span, Progress *progress, Coder *coder
     ) noexcept nogil
     cdef int64_t fill_floats(
-        self, int64_t *timestamps, double *values, Span span, Progress *progress
+        self, int64_t *timestamps, double *values, Span span, Progress *progress, Coder *coder
     ) noexcept nogil
+    cdef Chunk beginning(
+        self, int64_t *timestamps, double *values, int64_t count, int64_t size_bytes
+    )
     cdef int trim(self) except -1
     cdef double first_value(self) noexcept
     cpdef Chunk copy(self)

@@ -385,11 +385,11 @@ cdef class Chunk:
         if timestamps[0] > progress.limit:
             go_on(&progress, span, timestamps[0], 0)
         if self.form == DECIMAL:
-            return self.fill_decimal(timestamps, values, span, &progress)
-        return self.fill_floats(timestamps, values, span, &progress)
+            return self.fill_decimal(timestamps, values, span, &progress, NULL)
+        return self.fill_floats(timestamps, values, span, &progress, NULL)
 
     cdef int64_t fill_decimal(
-        self, int64_t *timestamps, double *values, Span span, Progress *progress
+        self, int64_t *timestamps, double *values, Span span, Progress *progress, Coder *coder
     ) noexcept nogil:
         cdef const unsigned char *data = self.data
         cdef int64_t stop = progress.stop, limit = progress.limit
@@ -412,10 +412,13 @@ cdef class Chunk:
                 go_on(progress, span, timestamp, i)
                 stop, limit = progress.stop, progress.limit
             i += 1
+        if coder != NULL:
+            coder.bits, coder.delta, coder.unit, coder.drift = position, delta, unit, drift
+            coder.time_mean, coder.value_mean = time_mean, value_mean
         return stop
 
     cdef int64_t fill_floats(
-        self, int64_t *timestamps, double *values, Span span, Progress *progress
+        self, int64_t *timestamps, double *values, Span span, Progress *progress, Coder *coder
     ) noexcept nogil:
         cdef const unsigned char *data = self.data
         cdef int64_t stop = progress.stop, limit = progress.limit
@@ -441,7 +444,39 @@ cdef class Chunk:
                 go_on(progress, span, timestamp, i)
                 stop, limit = progress.stop, progress.limit
             i += 1
+        if coder != NULL:
+            coder.bits, coder.delta, coder.time_mean = position, delta, time_mean
+            if length:
+                coder.leading, coder.trailing = 64 - length - trailing, trailing
         return stop
+
+    cdef Chunk beginning(
+        self, int64_t *timestamps, double *values, int64_t count, int64_t size_bytes
+    ):
+        """A chunk of the first samples, at least one, to which another is to be appended at once.
+
+        The arrays have room for them.
+        """
+        cdef Chunk other = new_chunk(size_bytes, self.form, self.decimals)
+        cdef Span all_of_it = Span(INT64_MAX, 0, -1)
+        cdef Progress progress = Progress(INT64_MAX, count)
+        cdef int64_t used
+        if self.form == DECIMAL:
+            self.fill_decimal(timestamps, values, all_of_it, &progress, &other.coder)
+        elif self.form == FLOATS:
+            self.fill_floats(timestamps, values, all_of_it, &progress, &other.coder)
+        else:
+            other.coder.bits = count * SAMPLE_BYTES * 8
+        other.reserve(other.coder.bits + LONGEST_BITS)
+        used = (other.coder.bits + 7) >> 3
+        memcpy(other.data, self.data, used)
+        if other.coder.bits & 7:
+            other.data[used - 1] &= (1 << (other.coder.bits & 7)) - 1
+        other.count = count
+        other.first = self.first
+        other.last = timestamps[count - 1]
+        other.last_value = values[count - 1]
+        return other
 
     cdef int trim(self) except -1:
         """Give back the room that is not used: nothing more is to be appended soon."""

@@ -38,6 +38,7 @@ cdef class Samples:
     cdef list encoded(
         self, const int64_t *times, const double *values, int64_t count, int decimals
     )
+    cdef list continued(self, Chunk chunk, Slot slot)
     cdef list encoded_arrays(self, object times, object values, int decimals)
     cdef int replace(self, int64_t place, int64_t count, list chunks) except -1
     cdef list needed(self, int64_t start, int64_t end, int64_t count, bint backwards)

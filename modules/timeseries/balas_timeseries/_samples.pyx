@@ -146,9 +146,24 @@ cdef class Samples:
             slot.decode(self)
         slot.put(value)
         chunk = <Chunk>self.chunks[slot.place]
-        return self.replace(
-            slot.place, 1, self.encoded(slot.times, slot.values, slot.count, chunk.decimals)
-        )
+        chunks = self.continued(chunk, slot)
+        if chunks is None:
+            chunks = self.encoded(slot.times, slot.values, slot.count, chunk.decimals)
+        return self.replace(slot.place, 1, chunks)
+
+    cdef list continued(self, Chunk chunk, Slot slot):
+        """A chunk that begins with the bits that a change leaves as they are; None if it has no
+        room for all samples.
+        """
+        cdef Chunk made
+        cdef int64_t i
+        if slot.at == 0:
+            return None
+        made = chunk.beginning(slot.times, slot.values, slot.at, self.chunk_bytes)
+        for i in range(slot.at, slot.count):
+            if not made.append(slot.times[i], slot.values[i]):
+                return None
+        return [made]
 
     def find(self, int64_t timestamp):
         """The value of the sample of this time, or None."""
