@@ -29,6 +29,10 @@ STEP_MS = 10_000
 DAY = 8640
 LONG = 200_000
 GROUPED = 25
+# Series of one metric, with few samples each; and those that samples are added to one by one.
+MANY = 1000
+MANY_SAMPLES = 360
+WIDE = 10_000
 METRICS = (
     ("cpu_user", 1),
     ("cpu_system", 1),
@@ -107,13 +111,18 @@ def workloads(scale: float) -> list[Workload]:
     def times(count: int) -> int:
         return max(1, int(count * scale))
 
-    def adds(turn: int, count: int = times(300) * 100) -> Sequence[bytes]:
+    def adds(
+        turn: int, prefix: str = "add", series: int = 100, count: int = times(300) * 100
+    ) -> Sequence[bytes]:
         chance = Random(5 + turn)
         first = BEGIN_MS + turn * count
         return [
-            encode("TS.ADD", f"add:{number % 100}", first + number, chance.randrange(1000) / 10)
-            for number in range(count)
+            encode("TS.ADD", f"{prefix}:{n % series}", first + n, chance.randrange(1000) / 10)
+            for n in range(count)
         ]
+
+    def hashes(series: int, count: int = times(300) * 100) -> Sequence[bytes]:
+        return [encode("HSET", f"hash:{n % series}", "field", n) for n in range(count)]
 
     def many(turn: int, count: int = times(2000)) -> Sequence[bytes]:
         made = []
@@ -126,14 +135,26 @@ def workloads(scale: float) -> list[Workload]:
     def same(*requests: bytes) -> Callable[[int], Sequence[bytes]]:
         return lambda turn: requests
 
-    hashes = [encode("HSET", f"hash:{n % 100}", "field", n) for n in range(times(300) * 100)]
+    single = times(50) * 100
     hour = 3_600_000
     ranges = ("TS.RANGE", "long", "-", "+", "AGGREGATION")
     grouped = ("TS.MRANGE", "-", "+", "AGGREGATION", "avg", hour, "FILTER", "set=grouped")
+    end = BEGIN_MS + (MANY_SAMPLES - 1) * STEP_MS
+    recent = (end - 300_000, end, "AGGREGATION", "avg", 60_000)
     by_label = ("FILTER", "metric=cpu_user", "GROUPBY", "region", "REDUCE", "max")
     return [
-        Workload("HSET, for comparison", same(*hashes), 100),
+        Workload("HSET, for comparison", same(*hashes(100)), 100),
         Workload("TS.ADD", adds, 100),
+        Workload(f"HSET of {WIDE} keys, 16 at a time", same(*hashes(WIDE)), 16),
+        Workload(
+            f"TS.ADD to {WIDE} series, 16 at a time", partial(adds, prefix="w", series=WIDE), 16
+        ),
+        Workload(f"HSET of {WIDE} keys, one at a time", same(*hashes(WIDE, single)), 1),
+        Workload(
+            f"TS.ADD to {WIDE} series, one at a time",
+            partial(adds, prefix="v", series=WIDE, count=single),
+            1,
+        ),
         Workload("TS.ADD, overwriting a sample", lambda turn: adds(0)[: times(30) * 100], 100),
         Workload("TS.MADD of 100, a sample", many, 4, 100),
         Workload(
@@ -152,6 +173,24 @@ def workloads(scale: float) -> list[Workload]:
             same(*[encode("TS.MRANGE", BEGIN_MS, BEGIN_MS + hour, *by_label)] * times(100)),
             1,
         ),
+        Workload(
+            f"TS.RANGE twa by hour, {LONG} samples", same(*[encode(*ranges, "twa", hour)] * 20), 1
+        ),
+        Workload(
+            f"TS.MRANGE of {MANY} series, the last 5 minutes by minute",
+            same(*[encode("TS.MRANGE", *recent, "FILTER", "set=many")] * times(20)),
+            1,
+        ),
+        Workload(
+            f"TS.MGET of {MANY} series",
+            same(*[encode("TS.MGET", "WITHLABELS", "FILTER", "set=many")] * times(50)),
+            1,
+        ),
+        Workload(
+            f"TS.QUERYINDEX of {MANY} series",
+            same(*[encode("TS.QUERYINDEX", "set=many")] * times(100)),
+            1,
+        ),
         Workload("TS.GET", same(*[encode("TS.GET", "long")] * times(200) * 100), 100),
     ]
 
@@ -165,13 +204,21 @@ def prepare(client: Client, scale: float) -> float:
     for one in range(100):
         client("TS.CREATE", f"madd:{one}", "DUPLICATE_POLICY", "LAST")
         client("TS.CREATE", f"add:{one}", "DUPLICATE_POLICY", "LAST")
+    for one in range(WIDE):
         client("HSET", f"hash:{one}", "field", "0")
+        client("TS.CREATE", f"w:{one}")
+        client("TS.CREATE", f"v:{one}")
     chance = Random(2)
+    for one in range(MANY):
+        client("TS.CREATE", f"m:{one}", "LABELS", "set", "many", "host", f"h{one}")
+        put_many(client, f"m:{one}", MANY_SAMPLES, values_of("load", 2, chance))
     values = values_of("temperature", 1, chance)
     put_many(client, "long", LONG, values)
     for one in range(GROUPED):
         client("TS.CREATE", f"g:{one}", "LABELS", "set", "grouped", "region", f"r{one % 5}")
         put_many(client, f"g:{one}", LONG // GROUPED, values_of("load", 2, chance))
+    # The first query by labels looks for series among all keys.
+    client("TS.QUERYINDEX", "set=many")
     return float(taken) / total
 
 

@@ -18,6 +18,6 @@ cdef class SeriesHolder(Value):
     cpdef Py_ssize_t free_effort(self) except -1
 
 cpdef object added_at_end(Context ctx, tuple arguments, type kind)
-cpdef bint appended(SeriesHolder series, int64_t timestamp, double value) except -1
+cpdef object appended(Context ctx, bytes key, bytes stamp, bytes text, type kind)
 cpdef object written(Context ctx, bytes key, type kind)
 cpdef int changed(Context ctx, bytes key) except -1

@@ -25,22 +25,22 @@ cdef class SeriesHolder(Value):
         return len(self.samples.chunks)
 
 
-cpdef object added_at_end(Context ctx, tuple arguments, type kind):
-    """TS.ADD of a key, a time and a value: the time, if the sample was simply appended.
+cpdef object appended(Context ctx, bytes key, bytes stamp, bytes text, type kind):
+    """Add a sample as a client writes it: its time, if it was simply appended.
 
-    None if it takes more than that, or is an error; nothing has happened then.
+    None if it takes more than that, or is an error; nothing has happened then. That the key has
+    changed is still to be told.
     """
-    cdef bytes name = arguments[0]
     cdef object found
     cdef Samples samples
     cdef double value
     cdef int64_t at
-    if arguments[1] == b"*":
+    if stamp == b"*":
         return None
     try:
-        value = parse_value(arguments[2])
-        at = parse_time(arguments[1])
-        found = ctx.write(name, kind)
+        value = parse_value(text)
+        at = parse_time(stamp)
+        found = ctx.write(key, kind)
     except ReplyError:
         return None
     if found is None:
@@ -49,17 +49,15 @@ cpdef object added_at_end(Context ctx, tuple arguments, type kind):
     if not samples.simple or at <= samples.last:
         return None
     samples.append(at, value)
-    ctx.changed(name, "ts.add")
     return at
 
 
-cpdef bint appended(SeriesHolder series, int64_t timestamp, double value) except -1:
-    """Add a sample if it is simply to be appended; False if it takes more than that."""
-    cdef Samples samples = series.samples
-    if not samples.simple or timestamp <= samples.last:
-        return False
-    samples.append(timestamp, value)
-    return True
+cpdef object added_at_end(Context ctx, tuple arguments, type kind):
+    """TS.ADD of a key, a time and a value; None as above."""
+    cdef object at = appended(ctx, arguments[0], arguments[1], arguments[2], kind)
+    if at is not None:
+        ctx.changed(<bytes> arguments[0], "ts.add")
+    return at
 
 
 cpdef object written(Context ctx, bytes key, type kind):

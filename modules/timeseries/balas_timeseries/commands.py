@@ -299,20 +299,19 @@ def ts_madd(ctx: Context, *arguments: bytes) -> Reply:
     policy = unusual_policy(ctx)
     for place in range(0, count, 3):
         name, stamp, text = arguments[place], arguments[place + 1], arguments[place + 2]
-        try:
-            value: float = taken(ctx, text)
-            at = ctx.now_ms if stamp == b"*" else parse_time(stamp)
-            series = series_to_fill(ctx, name)
-            if series is None:
-                raise ReplyError(NOT_A_SERIES)
-            added = appended(series, at, value) or add(ctx, name, series, at, value, None)
-            replies.append(at if added else series.samples.last)
-        except ReplyError as error:
-            replies.append(error)
-            added = False
+        at = appended(ctx, name, stamp, text, Series)
+        added = at is not None
+        if at is not None:
+            replies.append(at)
+        else:
+            try:
+                at, added = added_anywhere(ctx, name, stamp, text)
+                replies.append(at)
+            except ReplyError as error:
+                replies.append(error)
         if record is None and (not added or stamp == b"*" or policy is not None):
             record = list(arguments[:place])
-        if added:
+        if added and at is not None:
             filled.append(name)
             if record is not None:
                 record += (name, b"%d" % at, text)
@@ -321,6 +320,18 @@ def ts_madd(ctx: Context, *arguments: bytes) -> Reply:
     if record is not None:
         record_samples(ctx, record, policy)
     return replies
+
+
+def added_anywhere(ctx: Context, name: bytes, stamp: bytes, text: bytes) -> tuple[int, bool]:
+    """Add one sample of TS.MADD: its time, and True; of one that is ignored, the time before it."""
+    value: float = taken(ctx, text)
+    at: int = ctx.now_ms if stamp == b"*" else parse_time(stamp)
+    series = series_to_fill(ctx, name)
+    if series is None:
+        raise ReplyError(NOT_A_SERIES)
+    if add(ctx, name, series, at, value, None):
+        return at, True
+    return series.samples.last, False
 
 
 def record_samples(ctx: Context, record: list[bytes], policy: bytes | None) -> None:
