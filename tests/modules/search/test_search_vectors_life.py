@@ -186,3 +186,42 @@ def test_what_lies_within_a_radius_is_found_by_the_graph(
     total = inside * len(rows[::160])
     assert 0.95 * total <= found["; $epsilon: 0.001"] <= found["; $epsilon: 1"] <= total
     assert found["; $epsilon: 1"] >= 0.99 * total
+
+
+class Counted:
+    """A graph that counts what is put into it."""
+
+    def __init__(self, graph: Any, put: list[int]) -> None:
+        self.graph = graph
+        self.put = put
+
+    def add_items(self, vectors: Any, rows: list[int], **options: Any) -> None:
+        self.put += rows
+        self.graph.add_items(vectors, rows, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.graph, name)
+
+
+def test_a_change_of_another_field_leaves_the_graph_alone(
+    balas_server: InProcessServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put: list[int] = []
+    make = hnsw.HnswVectors._graph
+    monkeypatch.setattr(
+        hnsw.HnswVectors, "_graph", lambda self, capacity: Counted(make(self, capacity), put)
+    )
+    monkeypatch.setattr(hnsw, "COMPARED_MAX", 0)
+    monkeypatch.setattr(hnsw, "STEP_COST", 0)
+    rows = np.random.default_rng(7).normal(size=(50, DIMENSION)).astype(np.float32)
+    client = balas_server.client()
+    create(client, "i", "HNSW", "FLOAT32")
+    store(client, "i", range(50), rows)
+    client("HSET", "i:7", "n", 1000)
+    assert put == list(range(50))
+    asked = rows[7].tobytes()
+    assert nearest(client, "i", asked, "@n:[1000 1000]") == [1, b"i:7", [b"d", b"0"]]
+    assert nearest(client, "i", asked, k=1) == [1, b"i:7", [b"d", b"0"]]
+    client("HSET", "i:7", "v", rows[8].tobytes())
+    assert put == [*range(50), 7]
+    assert nearest(client, "i", rows[8].tobytes(), k=2)[2::2] == [[b"d", b"0"]] * 2

@@ -89,6 +89,12 @@ class Vectors(RuleBasedStateMachine):
         for at in range(number):
             self.put(f"d{at}", chance.integers(-4, 5, DIMENSION).tolist(), at % 10)
 
+    @rule(key=keys, number=st.integers(0, 9))
+    def change_another_field(self, key: str, number: int) -> None:
+        if key in self.twin:
+            self.twin[key].number = number
+            self.client("HSET", key, "n", number)
+
     @rule(key=keys)
     def delete(self, key: str) -> None:
         assert self.client("DEL", key) == (self.twin.pop(key, None) is not None)

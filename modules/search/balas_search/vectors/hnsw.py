@@ -69,10 +69,28 @@ class HnswVectors(FlatVectors):
 
     def add(self, doc: int, vectors: NDArray[Any]) -> None:
         """Index a document's vectors."""
+        again = self._stand_next(vectors)
         rows = self.rows.add(doc, vectors)
+        if again:
+            for row in rows:
+                self.graph.unmark_deleted(row)
+            return
         if self.rows.used > self.graph.get_max_elements():
             self.graph.resize_index(len(self.rows.docs))
         self.graph.add_items(self._wide(self.rows.matrix[rows]), rows, num_threads=1)
+
+    def _stand_next(self, vectors: NDArray[Any]) -> bool:
+        """Whether the free rows to be taken next hold just these vectors.
+
+        So it is where a document has changed in other fields: it went, and comes again. Then its
+        place in the graph is right as it is.
+        """
+        free = self.rows.free
+        first = len(free) - 1
+        return len(free) >= len(vectors) and all(
+            np.array_equal(self.rows.matrix[free[first - at]], vector)
+            for at, vector in enumerate(vectors)
+        )
 
     def remove(self, doc: int) -> None:
         """Forget a document."""

@@ -95,7 +95,8 @@ class VectorRows:
         self._row_of[doc] = -1
         for row in rows:
             self.docs[row] = GONE
-        self.free += rows
+        # The first is taken first again.
+        self.free += rows[::-1]
         return rows
 
     def renumber(self, new_ids: NDArray[np.uint32]) -> None:
