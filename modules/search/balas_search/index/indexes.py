@@ -8,10 +8,11 @@ keys after every command, whatever the command was.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from balas.api import Attachment, Change, Following, ReplyError
 from balas_search.index.index import Index
+from balas_search.index.retirement import emptying
 from balas_search.schema.words import shown
 
 # What happens to a key without changing what it holds.
@@ -23,6 +24,9 @@ SCAN_SLICE = 1000
 SCAN_FIRST = 200
 SCAN_STEP = 10
 SCAN_PAUSE_MS = 1
+# What a dropped index held is freed in slices of this length.
+FREE_SLICE_S = 0.0005
+FREE_PAUSE_MS = 1
 # How long fields that were read are kept after their last use.
 READ_KEPT_MS = 60_000
 
@@ -79,12 +83,16 @@ class Indexes:
         del self.by_name[index.name]
         self.aliases = {alias: other for alias, other in self.aliases.items() if other is not index}
         self._sort_out()
+        self._retire(index)
 
     def clear(self) -> None:
         """Forget all."""
+        dropped = list(self.by_name.values())
         self.by_name.clear()
         self.aliases.clear()
         self._sort_out()
+        for index in dropped:
+            self._retire(index)
 
     def _sort_out(self) -> None:
         self._hashes = [
@@ -192,6 +200,25 @@ class Indexes:
                 if self.server.now_ms - column.used_ms > READ_KEPT_MS:
                     del index.read_columns[name]
                     self.changed_since = True
+
+    # --- freeing ---------------------------------------------------------------------------------
+
+    def _retire(self, index: Index) -> None:
+        """Have what an index held freed in slices, beginning after this command."""
+        if self.server is not None:
+            self.server.after(FREE_PAUSE_MS, self._freeing(emptying(index)))
+
+    def _freeing(self, steps: Iterator[None]) -> Callable[[], None]:
+        """A function that frees a slice, and sees to the next."""
+
+        def free() -> None:
+            end_s = time.perf_counter() + FREE_SLICE_S
+            for _ in steps:
+                if time.perf_counter() >= end_s and self.server is not None:
+                    self.server.after(FREE_PAUSE_MS, free)
+                    return
+
+        return free
 
     # --- housekeeping ----------------------------------------------------------------------------
 

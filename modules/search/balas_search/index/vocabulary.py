@@ -34,6 +34,12 @@ class Vocabulary:
             self._new = []
         return self._sorted
 
+    def in_any_order(self) -> list[bytes]:
+        """All terms, as they are kept: to be taken out one by one when they are not needed."""
+        self._sorted += self._new
+        self._new = []
+        return self._sorted
+
     def with_prefix(self, prefix: bytes, at_most: int) -> list[bytes]:
         """The first terms that begin so."""
         terms = self.in_order()
