@@ -37,19 +37,21 @@ def result(
     graph = run.graph
     header: Reply = [[1, name] for name in columns] if compact else list(columns)
     if isinstance(rows, Table) and rows.names == columns:
-        shown = [column_shown(column, graph, compact) for column in rows.columns]
+        shown = [column_shown(column, run, compact) for column in rows.columns]
         return [header, list(map(list, zip(*shown, strict=True))), lines]
     show = compact_value if compact else verbose
-    return [header, [[show(row[name], graph) for name in columns] for row in rows], lines]
+    return [header, [[show(row[name], graph) for name in columns] for row in run.each(rows)], lines]
 
 
-def column_shown(values: list[object], graph: Graph, compact: bool) -> list[Reply]:
+def column_shown(values: list[object], run: Run, compact: bool) -> list[Reply]:
     """The values of a column as they stand in a reply."""
-    if compact:
-        return [compact_value(value, graph) for value in values]
-    if set(map(type, values)) <= PLAIN:
+    if not compact and set(map(type, values)) <= PLAIN:
         return values
-    return [verbose(value, graph) for value in values]
+    show, graph = compact_value if compact else verbose, run.graph
+    found: list[Reply] = []
+    for part in run.slices(len(values)):
+        found += [show(value, graph) for value in values[part]]
+    return found
 
 
 def statistics(found: Statistics, cached: bool, spent_ms: float) -> list[str]:

@@ -88,4 +88,4 @@ class Scores:
     def __iter__(self) -> Iterator[tuple[object, ...]]:
         store = self.run.graph.store
         pairs = zip(self.nodes.tolist(), self.values.tolist(), strict=True)
-        return ((store.node(id), value) for id, value in pairs)
+        return ((store.node(id), value) for id, value in self.run.each(pairs))

@@ -108,15 +108,16 @@ def forest(run: Run, given: object = None) -> Rows:
     edges, sources, targets = edges[inside], sources[inside], targets[inside]
     if weight is not None:
         key = run.graph.attributes.get(weight)
-        values = [store.get(True, id, key) for id in edges.tolist()]
+        values = [store.get(True, id, key) for id in run.each(edges.tolist())]
         sign = -1.0 if objective == "maximize" else 1.0
         weights = [sign * v if isinstance(v, (int, float)) else np.inf for v in values]
         order = np.argsort(np.array(weights), kind="stable")
         edges, sources, targets = edges[order], sources[order], targets[order]
     chosen, roots = _matrix.spanning(sources, targets, store.node_limit)
     trees: dict[int, tuple[list[object], list[object]]] = {}
-    for id in nodes.tolist():
+    for id in run.each(nodes.tolist()):
         trees.setdefault(int(roots[id]), ([], []))[1].append(store.node(id))
-    for id, source in sorted(zip(edges[chosen].tolist(), sources[chosen].tolist(), strict=True)):
+    pairs = sorted(zip(edges[chosen].tolist(), sources[chosen].tolist(), strict=True))
+    for id, source in run.each(pairs):
         trees[int(roots[source])][0].append(store.edge(id))
     return iter(trees.values())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from random import Random
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from balas_graph.errors import QueryError
 from balas_graph.evaluation.guards import memory_bytes
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from balas_graph.execution.access import Wanted
 
 Row = dict[str, object]
+T = TypeVar("T")
 
 # More rows than this between two clauses are refused: about a gigabyte.
 ROWS_MAX = 5_000_000
@@ -25,6 +27,8 @@ STEPS_PER_LOOK = 256
 # The memory is looked at less often, and only where there are many rows or long lists.
 STEPS_PER_WEIGHING = 16 * STEPS_PER_LOOK
 HEAVY_MIN = 1000
+# Of items that take well below a microsecond each.
+SLICE_ITEMS = 1 << 16
 # About what a row takes.
 ROW_BYTES = 232
 
@@ -81,6 +85,18 @@ class Run:
             self.memory_bytes = now_bytes
         elif now_bytes - self.memory_bytes > self.rows_max * ROW_BYTES:
             raise QueryError("Query's mem consumption exceeded capacity")
+
+    def each(self, items: Iterable[T]) -> Iterator[T]:
+        """The items one after the other, each a step."""
+        for item in items:
+            self.step()
+            yield item
+
+    def slices(self, count: int) -> Iterator[slice]:
+        """Slices of so many items, with a look before each; for loops that are short and many."""
+        for start in range(0, count, SLICE_ITEMS):
+            self.look(count)
+            yield slice(start, start + SLICE_ITEMS)
 
     def look(self, rows: int) -> None:
         """Raise if time or room is used up; for loops that call this now and then."""

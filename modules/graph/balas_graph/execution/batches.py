@@ -79,18 +79,24 @@ class Batch:
 
     def rows(self, run: Run, paths: Sequence[Path] = ()) -> list[Row]:
         """The bindings as rows, with the paths that have names, without names that were made up."""
-        run.look(self.count)
         store = run.graph.store
+
+        def made(make: Callable[[int], object], ids: Ids) -> list[object]:
+            found: list[object] = []
+            for part in run.slices(self.count):
+                found += map(make, ids[part].tolist())
+            return found
+
         names: list[str] = []
         columns: list[list[object]] = []
         for name, ids in self.nodes.items():
             if name[0] != " ":
                 names.append(name)
-                columns.append([store.node(id) for id in ids.tolist()])
+                columns.append(made(store.node, ids))
         for name, ids in self.edges.items():
             if name[0] != " ":
                 names.append(name)
-                columns.append([store.edge(id) for id in ids.tolist()])
+                columns.append(made(store.edge, ids))
         for name, values in self.values.items():
             names.append(name)
             columns.append(values.tolist())
@@ -595,7 +601,9 @@ class Matcher:
         """Keep the bindings for which an equation holds."""
         left, right = (self.place(batch, side) for side in join.sides)
         mask = np.fromiter(
-            (equals(a, b) is True for a, b in zip(left, right, strict=True)), np.bool_, batch.count
+            (equals(a, b) is True for a, b in self.run.each(zip(left, right, strict=True))),
+            np.bool_,
+            batch.count,
         )
         return batch if mask.all() else batch.take(mask)
 
@@ -676,7 +684,7 @@ class Matcher:
             compare = BINARY_TESTS.get(test.operator) or partial(operators.compared, test.operator)
             values = ids.tolist() if test.key == ID else self.values(of_edges, ids, test.key)
             mask = np.fromiter(
-                (truth(compare(value, wanted_value)) is True for value in values),
+                (truth(compare(value, wanted_value)) is True for value in self.run.each(values)),
                 np.bool_,
                 batch.count,
             )

@@ -97,7 +97,7 @@ class Executor:
             result.extend(self.part(part, known, run))
         if len(query.parts) > 1 and not query.every:
             distinct: dict[object, Row] = {}
-            for row in result:
+            for row in run.each(result):
                 key = tuple((name, group_key(row[name])) for name in sorted(row))
                 distinct.setdefault(key, row)
             return list(distinct.values())
@@ -141,7 +141,7 @@ class Executor:
         named = () if recipe.ends else [path for step in recipe.steps for path in step.paths]
         result = batch.rows(run, named)
         for test in [run.compiler.compile(part) for part in rest]:
-            result = [row for row in result if truth(test(row, run))]
+            result = [row for row in run.each(result) if truth(test(row, run))]
         return result, place
 
     def project(self, clause: tree.Clause, batch: Batch, run: Run) -> Sequence[Row] | None:
@@ -211,7 +211,7 @@ class Executor:
         pattern = clause.patterns[0]
         if len(clause.patterns) == 1 and not pattern.edges and pattern.variable is None:
             return NodeMaker(pattern.nodes[0], run).rows(rows)
-        return [writing.create(clause.patterns, row, run) for row in rows]
+        return [writing.create(clause.patterns, row, run) for row in run.each(rows)]
 
     def run_merge(self, clause: tree.Merge, rows: list[Row], run: Run) -> list[Row]:
         """MERGE."""

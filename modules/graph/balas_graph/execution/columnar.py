@@ -150,15 +150,17 @@ class Columns:
     ) -> list[object]:
         """An aggregate of the values of each group in a list."""
         members: list[list[object]] = [[] for _ in range(count)]
-        for value, group in zip(values, groups.tolist(), strict=True):
-            if value is not None:
-                members[group].append(value)
+        numbers = groups.tolist()
+        for part in self.run.slices(len(values)):
+            for value, group in zip(values[part], numbers[part], strict=True):
+                if value is not None:
+                    members[group].append(value)
         found = self.run.registry.functions[call.name]
         results = []
-        for inside in members:
+        for inside in self.run.each(members):
             if call.distinct:
                 inside = list({group_key(value): value for value in inside}.values())
-            for value in inside if found.kinds else ():
+            for value in self.run.each(inside if found.kinds else ()):
                 found.check([value])
             results.append(found.body(self.run, inside))
         return results

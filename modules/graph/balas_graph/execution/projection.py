@@ -184,7 +184,7 @@ class Projector:
         """One row for each group of a batch."""
         keys = [value for value, _ in self.keys]
         pairs = []
-        for number, scope in enumerate(columns.scopes(keys, first)):
+        for number, scope in enumerate(run.each(columns.scopes(keys, first))):
             for name, values in results.items():
                 scope[name] = values[number]
             projected = {}
@@ -202,12 +202,12 @@ class Projector:
         """DISTINCT, ORDER BY, SKIP, LIMIT and WHERE, on rows with the names they may use."""
         if self.clause.distinct:
             seen: dict[object, tuple[Row, Row]] = {}
-            for pair in pairs:
+            for pair in run.each(pairs):
                 seen.setdefault(tuple(map(group_key, pair[0].values())), pair)
             pairs = list(seen.values())
         for value, down in reversed(self.order):
             evaluate = run.compiler.compile(value)
-            places = ordered([evaluate(scope, run) for _, scope in pairs], down)
+            places = ordered([evaluate(scope, run) for _, scope in run.each(pairs)], down)
             pairs = [pairs[place] for place in places]
         start = amount(self.clause.skip, run, "SKIP") or 0
         limit = amount(self.clause.limit, run, "LIMIT")
@@ -215,7 +215,9 @@ class Projector:
         result = [projected for projected, _ in pairs]
         if self.clause.where is not None:
             test = run.compiler.compile(self.clause.where)
-            result = [projected for projected, scope in pairs if truth(test(scope, run)) is True]
+            result = [
+                projected for projected, scope in run.each(pairs) if truth(test(scope, run)) is True
+            ]
         return result
 
     def plain(self, rows: list[Row], run: Run) -> list[tuple[Row, Row]]:
@@ -243,7 +245,7 @@ class Projector:
         if not groups and not keys and not self.clause.star:
             groups[()] = []
         pairs = []
-        for members in groups.values():
+        for members in run.each(groups.values()):
             scope = dict(members[0]) if members else {}
             for name, call in self.found.items():
                 scope[name] = aggregate(call, members, run)
@@ -278,10 +280,10 @@ def aggregate(call: tree.Call, rows: list[Row], run: Run) -> object:
         return len(rows)
     found = run.registry.functions[call.name]
     evaluate = run.compiler.compile(call.arguments[0])
-    values = [value for row in rows if (value := evaluate(row, run)) is not None]
+    values = [value for row in run.each(rows) if (value := evaluate(row, run)) is not None]
     if call.distinct:
         values = list({group_key(value): value for value in values}.values())
-    for value in values:
+    for value in run.each(values):
         found.check([value])
     extra = [run.compiler.compile(a)(rows[0] if rows else {}, run) for a in call.arguments[1:]]
     return found.body(run, values, *extra)

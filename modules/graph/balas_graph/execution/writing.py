@@ -65,7 +65,7 @@ def create_node(pattern: tree.NodePattern, row: Row, run: Run) -> Node:
 def merge(clause: tree.Merge, rows: list[Row], run: Run) -> list[Row]:
     """Match the pattern, or create it where there is none, row by row."""
     result = []
-    for row in rows:
+    for row in run.each(rows):
         refuse_nulls(clause.pattern, row, run)
         found = [dict(inner) for inner in match((clause.pattern,), row, run)]
         items = clause.on_match
@@ -165,7 +165,7 @@ def delete(clause: tree.Delete, rows: list[Row], run: Run) -> None:
         for row in rows:
             run.step()
             collect(evaluate(row, run), nodes, edges)
-    for node in nodes:
+    for node in run.each(nodes):
         joined = [
             e
             for side in (node.outgoing, node.incoming)
@@ -175,11 +175,11 @@ def delete(clause: tree.Delete, rows: list[Row], run: Run) -> None:
         if not clause.detach and any(edge not in edges for edge in joined):
             raise QueryError("Cannot delete node with relationships; use DETACH DELETE")
         edges.update(dict.fromkeys(joined))
-    for edge in edges:
+    for edge in run.each(edges):
         if not edge.deleted:
             run.graph.delete_edge(edge)
             run.statistics.relationships_deleted += 1
-    for node in nodes:
+    for node in run.each(nodes):
         if not node.deleted:
             run.graph.delete_node(node)
             run.statistics.nodes_deleted += 1
