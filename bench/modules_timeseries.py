@@ -102,97 +102,98 @@ class Workload:
     samples: int = 1
 
 
-def workloads(scale: float) -> list[Workload]:
-    """All tests; `scale` of the usual number of requests.
-
-    Samples are newer in each round, but for those of the test that overwrites some.
-    """
-
-    def times(count: int) -> int:
-        return max(1, int(count * scale))
-
-    def adds(
-        turn: int, prefix: str = "add", series: int = 100, count: int = times(300) * 100
-    ) -> Sequence[bytes]:
-        chance = Random(5 + turn)
-        first = BEGIN_MS + turn * count
-        return [
-            encode("TS.ADD", f"{prefix}:{n % series}", first + n, chance.randrange(1000) / 10)
-            for n in range(count)
-        ]
-
-    def hashes(series: int, count: int = times(300) * 100) -> Sequence[bytes]:
-        return [encode("HSET", f"hash:{n % series}", "field", n) for n in range(count)]
-
-    def many(turn: int, count: int = times(2000)) -> Sequence[bytes]:
-        made = []
-        for place in range(turn * count, (turn + 1) * count):
-            at = BEGIN_MS + place * STEP_MS
-            words = (word for n in range(100) for word in (f"madd:{n}", at, f"{50 + n / 10:.1f}"))
-            made.append(encode("TS.MADD", *words))
-        return made
-
-    def same(*requests: bytes) -> Callable[[int], Sequence[bytes]]:
-        return lambda turn: requests
-
-    single = times(50) * 100
-    hour = 3_600_000
-    ranges = ("TS.RANGE", "long", "-", "+", "AGGREGATION")
-    grouped = ("TS.MRANGE", "-", "+", "AGGREGATION", "avg", hour, "FILTER", "set=grouped")
-    end = BEGIN_MS + (MANY_SAMPLES - 1) * STEP_MS
-    recent = (end - 300_000, end, "AGGREGATION", "avg", 60_000)
-    by_label = ("FILTER", "metric=cpu_user", "GROUPBY", "region", "REDUCE", "max")
+def adds(turn: int, prefix: str, series: int, count: int) -> Sequence[bytes]:
+    """TS.ADD of samples newer than those of the turns before, to series in turn."""
+    chance = Random(5 + turn)
+    first = BEGIN_MS + turn * count
     return [
-        Workload("HSET, for comparison", same(*hashes(100)), 100),
-        Workload("TS.ADD", adds, 100),
-        Workload(f"HSET of {WIDE} keys, 16 at a time", same(*hashes(WIDE)), 16),
-        Workload(
-            f"TS.ADD to {WIDE} series, 16 at a time", partial(adds, prefix="w", series=WIDE), 16
-        ),
-        Workload(f"HSET of {WIDE} keys, one at a time", same(*hashes(WIDE, single)), 1),
-        Workload(
-            f"TS.ADD to {WIDE} series, one at a time",
-            partial(adds, prefix="v", series=WIDE, count=single),
-            1,
-        ),
-        Workload("TS.ADD, overwriting a sample", lambda turn: adds(0)[: times(30) * 100], 100),
-        Workload("TS.MADD of 100, a sample", many, 4, 100),
-        Workload(
-            f"TS.RANGE avg by hour, {LONG} samples", same(*[encode(*ranges, "avg", hour)] * 20), 1
-        ),
-        Workload(
-            f"TS.RANGE max by hour, {LONG} samples", same(*[encode(*ranges, "max", hour)] * 20), 1
-        ),
-        Workload(
-            f"TS.MRANGE GROUPBY, {LONG} samples",
-            same(*[encode(*grouped, "GROUPBY", "region", "REDUCE", "sum")] * times(20)),
-            1,
-        ),
-        Workload(
-            "TS.MRANGE GROUPBY, the last hour",
-            same(*[encode("TS.MRANGE", BEGIN_MS, BEGIN_MS + hour, *by_label)] * times(100)),
-            1,
-        ),
-        Workload(
-            f"TS.RANGE twa by hour, {LONG} samples", same(*[encode(*ranges, "twa", hour)] * 20), 1
-        ),
-        Workload(
-            f"TS.MRANGE of {MANY} series, the last 5 minutes by minute",
-            same(*[encode("TS.MRANGE", *recent, "FILTER", "set=many")] * times(20)),
-            1,
-        ),
-        Workload(
-            f"TS.MGET of {MANY} series",
-            same(*[encode("TS.MGET", "WITHLABELS", "FILTER", "set=many")] * times(50)),
-            1,
-        ),
-        Workload(
-            f"TS.QUERYINDEX of {MANY} series",
-            same(*[encode("TS.QUERYINDEX", "set=many")] * times(100)),
-            1,
-        ),
-        Workload("TS.GET", same(*[encode("TS.GET", "long")] * times(200) * 100), 100),
+        encode("TS.ADD", f"{prefix}:{n % series}", first + n, chance.randrange(1000) / 10)
+        for n in range(count)
     ]
+
+
+def many_adds(turn: int, count: int) -> Sequence[bytes]:
+    """TS.MADD of a sample to each of 100 series."""
+    made = []
+    for place in range(turn * count, (turn + 1) * count):
+        at = BEGIN_MS + place * STEP_MS
+        words = (word for n in range(100) for word in (f"madd:{n}", at, f"{50 + n / 10:.1f}"))
+        made.append(encode("TS.MADD", *words))
+    return made
+
+
+def hashes(turn: int, series: int, count: int) -> Sequence[bytes]:
+    """HSET of as many keys, to compare with."""
+    return [encode("HSET", f"hash:{n % series}", "field", n) for n in range(count)]
+
+
+def additions(scale: float) -> list[Workload]:
+    """What adds samples: new ones in each turn, but for the test that overwrites some."""
+    count, single = max(1, int(300 * scale)) * 100, max(1, int(50 * scale)) * 100
+    few = partial(adds, prefix="add", series=100, count=count)
+    wide = partial(adds, prefix="w", series=WIDE, count=count)
+    alone = partial(adds, prefix="v", series=WIDE, count=single)
+    one_by_one = partial(hashes, series=WIDE, count=single)
+    return [
+        Workload("HSET, for comparison", partial(hashes, series=100, count=count), 100),
+        Workload("TS.ADD", few, 100),
+        Workload(
+            f"HSET of {WIDE} keys, 16 at a time", partial(hashes, series=WIDE, count=count), 16
+        ),
+        Workload(f"TS.ADD to {WIDE} series, 16 at a time", wide, 16),
+        Workload(f"HSET of {WIDE} keys, one at a time", one_by_one, 1),
+        Workload(f"TS.ADD to {WIDE} series, one at a time", alone, 1),
+        Workload("TS.ADD, overwriting a sample", lambda turn: few(0)[: max(100, count // 10)], 100),
+        Workload(
+            "TS.MADD of 100, a sample",
+            partial(many_adds, count=max(1, int(2000 * scale))),
+            4,
+            100,
+        ),
+    ]
+
+
+def questions(scale: float) -> list[Workload]:
+    """What asks for samples."""
+    hour = 3_600_000
+    end = BEGIN_MS + (MANY_SAMPLES - 1) * STEP_MS
+    of_long = ("TS.RANGE", "long", "-", "+", "AGGREGATION")
+    grouped = ("TS.MRANGE", "-", "+", "AGGREGATION", "avg", hour, "FILTER", "set=grouped")
+    by_label = ("FILTER", "metric=cpu_user", "GROUPBY", "region", "REDUCE", "max")
+    recent = ("TS.MRANGE", end - 300_000, end, "AGGREGATION", "avg", 60_000)
+
+    def asked(name: str, times: int, *words: object) -> Workload:
+        requests = [encode(*words)] * max(1, int(times * scale))
+        return Workload(name, lambda turn: requests, 1)
+
+    gets = [encode("TS.GET", "long")] * max(1, int(200 * scale)) * 100
+    return [
+        *(
+            asked(f"TS.RANGE {kind} by hour, {LONG} samples", 20, *of_long, kind, hour)
+            for kind in ("avg", "max", "twa")
+        ),
+        asked(
+            f"TS.MRANGE GROUPBY, {LONG} samples", 20, *grouped, "GROUPBY", "region", "REDUCE", "sum"
+        ),
+        asked(
+            "TS.MRANGE GROUPBY, the last hour",
+            100,
+            *("TS.MRANGE", BEGIN_MS, BEGIN_MS + hour, *by_label),
+        ),
+        asked(
+            f"TS.MRANGE of {MANY} series, the last 5 minutes by minute",
+            20,
+            *(*recent, "FILTER", "set=many"),
+        ),
+        asked(f"TS.MGET of {MANY} series", 50, "TS.MGET", "WITHLABELS", "FILTER", "set=many"),
+        asked(f"TS.QUERYINDEX of {MANY} series", 100, "TS.QUERYINDEX", "set=many"),
+        Workload("TS.GET", lambda turn: gets, 100),
+    ]
+
+
+def workloads(scale: float) -> list[Workload]:
+    """All tests; `scale` of the usual number of requests."""
+    return [*additions(scale), *questions(scale)]
 
 
 def prepare(client: Client, scale: float) -> float:
