@@ -99,22 +99,22 @@ cdef Box box_of(Cell cell) noexcept nogil:
 
 
 cdef Cell neighbour(Cell cell, int east, int north) noexcept nogil:
-    """The next cell in a direction, each -1, 0 or 1; beyond an edge of the map comes the other."""
+    """The next cell in a direction, each -1, 0 or 1; beyond an edge of the map comes the other.
+
+    A point on the eastern or northern edge itself is in a cell beyond the last one. From there one
+    comes back to the map only by a step along that axis, as in Redis.
+    """
     cdef int unused = 64 - cell.steps * 2
     cdef uint64_t x = cell.bits & LONGITUDE_BITS, y = cell.bits & LATITUDE_BITS
     cdef uint64_t between = LATITUDE_BITS >> unused
     # With ones in the bits between, a carry runs through them.
-    if east > 0:
-        x += between + 1
-    elif east < 0:
-        x = (x | between) - (between + 1)
-    x &= LONGITUDE_BITS >> unused
+    if east != 0:
+        x = x + (between + 1) if east > 0 else (x | between) - (between + 1)
+        x &= LONGITUDE_BITS >> unused
     between = LONGITUDE_BITS >> unused
-    if north > 0:
-        y += between + 1
-    elif north < 0:
-        y = (y | between) - (between + 1)
-    y &= LATITUDE_BITS >> unused
+    if north != 0:
+        y = y + (between + 1) if north > 0 else (y | between) - (between + 1)
+        y &= LATITUDE_BITS >> unused
     cell.bits = x | y
     return cell
 
