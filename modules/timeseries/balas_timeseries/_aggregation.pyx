@@ -344,11 +344,16 @@ cdef class Reduction:
         return 0
 
     cdef int finish(self, int kind, Columns *columns) except -1:
-        """What it comes to."""
+        """What it comes to: NaN, if it is nothing but NaN, as in empty buckets."""
         cdef int64_t i
+        cdef bint counts_nan = kind == COUNTNAN or kind == COUNTALL
+        cdef State *state
         columns.used = 0
         for i in range(self.used):
-            add_row(columns, self.rows[i].time)[0] = result(&self.rows[i].state, kind)
+            state = &self.rows[i].state
+            add_row(columns, self.rows[i].time)[0] = (
+                result(state, kind) if state.count or counts_nan else NAN
+            )
         return 0
 
 
