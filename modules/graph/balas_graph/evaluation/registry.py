@@ -78,6 +78,12 @@ class Function:
             if value is not None and not fits(value):
                 raise type_mismatch(expected, type_name(value))
 
+    def check_each(self, values: list[object]) -> None:
+        """Refuse values of other kinds as first arguments; a kind depends on the type alone."""
+        if self.kinds:
+            for value in {type(value): value for value in values}.values():
+                self.check([value])
+
 
 @dataclass(frozen=True, slots=True)
 class Procedure:

@@ -160,7 +160,6 @@ class Columns:
         for inside in self.run.each(members):
             if call.distinct:
                 inside = list({group_key(value): value for value in inside}.values())
-            for value in self.run.each(inside if found.kinds else ()):
-                found.check([value])
+            found.check_each(inside)
             results.append(found.body(self.run, inside))
         return results

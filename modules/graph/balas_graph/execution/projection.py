@@ -283,8 +283,7 @@ def aggregate(call: tree.Call, rows: list[Row], run: Run) -> object:
     values = [value for row in run.each(rows) if (value := evaluate(row, run)) is not None]
     if call.distinct:
         values = list({group_key(value): value for value in values}.values())
-    for value in run.each(values):
-        found.check([value])
+    found.check_each(values)
     extra = [run.compiler.compile(a)(rows[0] if rows else {}, run) for a in call.arguments[1:]]
     return found.body(run, values, *extra)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import operator
+from functools import reduce
 
 from balas_graph.errors import QueryError
 from balas_graph.evaluation.operators import add
@@ -28,10 +30,9 @@ def collect(run: Run, values: list[object]) -> object:
 @function("sum", "number", aggregate=True)
 def total(run: Run, values: list[object]) -> object:
     """The sum, 0 of nothing."""
-    result: object = 0
-    for value in values:
-        result = add(result, value)
-    return result
+    nothing: object = 0
+    plain = set(map(type, values)) == {float}
+    return reduce(operator.add if plain else add, values, nothing)
 
 
 @function("avg", "number", aggregate=True)
