@@ -14,6 +14,7 @@ NAMES = ("PING", "SET", "GET", "INCR", "LPUSH", "LPOP", "SADD", "HSET")
 SERVE = """
 import sys
 from fakeredis import TcpFakeServer
+TcpFakeServer.request_queue_size = 512  # else connections that come at once are refused
 TcpFakeServer(("127.0.0.1", int(sys.argv[1]))).serve_forever()
 """
 
