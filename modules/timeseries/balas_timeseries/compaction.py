@@ -120,10 +120,10 @@ class Compaction:
         sums.add_all(times, values)
 
     def _recompute(self, rule: Rule, bucket: int) -> None:
-        """Write a closed bucket anew, unless retention has let go samples of it."""
+        """Write a closed bucket anew, from the samples of it that retention keeps."""
         destination = self._destination(rule)
         stamp = max(bucket, 0)
-        if destination is None or stamp < self._series.edge:
+        if destination is None:
             return
         sums = Accumulator()
         self._sum_up(sums, bucket, rule.width_ms)

@@ -268,8 +268,6 @@ class Series:
 
     def recompute(self, rule: Rule, bucket: int) -> None:
         stamp = max(bucket, 0)
-        if stamp < self.edge:
-            return
         held = self.bucket(rule, bucket)
         if held:
             after = self.range(low=bucket + rule.width)[:1]
