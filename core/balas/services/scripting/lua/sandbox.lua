@@ -22,13 +22,14 @@ local function refuse_change()
     error(READONLY, 2)
 end
 
--- A table through which another one is read but not written, not even by rawset.
+-- A table through which another one is read but not written, not even by rawset: it is empty, and
+-- this tells the other one, by it.
 local protected = setmetatable({}, { __mode = "k" })
 
 local function frozen(content)
     local seen = setmetatable(
         {}, { __index = content, __newindex = refuse_change, __metatable = false })
-    protected[seen] = true
+    protected[seen] = content
     return seen
 end
 
@@ -79,22 +80,60 @@ globals.getmetatable = function(value)
     end
     return getmetatable(value)
 end
-globals.rawset = function(target, name, value)
-    if protected[target] then
-        error(READONLY, 2)
+-- Refuses what is no table as a function of C does: `count` arguments were given, `value` is the first.
+local function expect_table(name, count, value)
+    if type(value) ~= "table" then
+        local got = count > 0 and type(value) or "no value"
+        error("bad argument #1 to '" .. name .. "' (table expected, got " .. got .. ")", 3)
     end
-    return rawset(target, name, value)
 end
 
-protected[environment] = true
-for _, name in next, { "insert", "remove", "sort" } do
-    local change = table[name]
-    table[name] = function(target, ...)
-        if protected[target] then
-            error(READONLY, 2)
-        end
-        return change(target, ...)
+-- What is refused inside a function of C has no position, unlike what the script's own line does.
+globals.setmetatable = function(...)
+    local target, meta = ...
+    expect_table("setmetatable", select("#", ...), target)
+    if select("#", ...) < 2 or (meta ~= nil and type(meta) ~= "table") then
+        error("bad argument #2 to 'setmetatable' (nil or table expected)", 2)
+    elseif protected[target] then
+        error(READONLY, 0)
     end
+    local fine, problem = pcall(setmetatable, target, meta)
+    if not fine then
+        error(problem, 2)
+    end
+    return target
+end
+globals.rawset = function(...)
+    local target = ...
+    expect_table("rawset", select("#", ...), target)
+    if protected[target] then
+        error(READONLY, 0)
+    end
+    return rawset(...)
+end
+globals.next = function(...)
+    local target, name = ...
+    expect_table("next", select("#", ...), target)
+    return next(protected[target] or target, name)
+end
+globals.pairs = function(...)
+    local target = ...
+    expect_table("pairs", select("#", ...), target)
+    return pairs(protected[target] or target)
+end
+
+protected[environment] = globals
+local insert = table.insert
+table.insert = function(...)
+    local target = ...
+    local count = select("#", ...)
+    expect_table("insert", count, target)
+    if count ~= 2 and count ~= 3 then
+        error("wrong number of arguments to 'insert'", 2)
+    elseif protected[target] then
+        error(READONLY, 0)
+    end
+    return insert(...)
 end
 
 -- Code is compiled from text only, and sees what its script sees.
