@@ -215,5 +215,7 @@ class Vectors(RuleBasedStateMachine):
         assert self.found >= RECALL_MIN * self.wanted
 
 
-Vectors.TestCase.settings = settings(max_examples=settings().max_examples, stateful_step_count=30)
+Vectors.TestCase.settings = settings(
+    max_examples=settings().max_examples // 2, stateful_step_count=30
+)
 TestVectors = Vectors.TestCase

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from balas_search.fields.spec import FieldSpec
+from balas_search.postings.sets import contains
 from balas_search.vectors.attributes import L2, NEIGHBOURS_MAX, NEIGHBOURS_MIN
 from balas_search.vectors.flat import (
     ADHOC_BF,
@@ -24,7 +25,7 @@ from balas_search.vectors.flat import (
     HowToFilter,
     batch_size,
 )
-from balas_search.vectors.rows import ROWS_MIN, Rows
+from balas_search.vectors.rows import ROWS_MIN
 
 EF_RUNTIME = 10
 EPSILON = b"0.01"
@@ -37,9 +38,10 @@ WITHIN_MORE = 2
 COMPARED_MAX = 1000
 # Looking at one more neighbour in the graph costs as much as comparing so many in a row.
 STEP_COST = 80
-# Under a filter the graph is asked for at least as many as make it nearly exact: what is compared
-# instead would be exact, and batches are for where that costs more.
+# Under a filter so many neighbours are asked for at least: some of them it does not leave.
 FILTERED_MIN = 100
+# Comparing what a filter leaves is exact, so the graph must be so many times as fast.
+GAIN_MIN = 2
 # Of the neighbours asked for, a filter may leave this much less than its share.
 MARGIN = 1.5
 
@@ -145,16 +147,23 @@ class HnswVectors(FlatVectors):
 
         Without a policy they are compared, unless batches by the graph cost less.
         """
-        rows = self.rows.rows_of(docs)
-        count = min(count, len(rows))
-        asked = how.policy == BATCHES
-        if not count or self.rows.several or how.policy == ADHOC_BF:
+        if not count or not len(docs) or self.rows.several or how.policy == ADHOC_BF:
             return (*self.rows.nearest(query, count, docs), 0)
-        available = len(self.rows)
-        share = available / len(rows)
-        wanted = int(max(count, how.breadth or max(self.breadth, FILTERED_MIN)) * share * MARGIN)
-        if asked or (len(rows) > COMPARED_MAX and wanted * STEP_COST < len(rows)):
-            return self._by_graph(query, count, docs, rows, how, 0 if asked else wanted)
+        if how.policy == BATCHES:
+            rows = self.rows.rows_of(docs)
+            count = min(count, len(rows))
+            if not count:
+                return (*self.rows.nearest(query, count, docs), 0)
+            return self._by_graph(query, count, docs, how) or self._in_batches(
+                query, count, rows, how
+            )
+        share = len(self.rows) / len(docs)
+        breadth = how.breadth or max(self.breadth, FILTERED_MIN)
+        wanted = max(int(count * share * MARGIN), breadth)
+        if len(docs) > COMPARED_MAX and wanted * STEP_COST * GAIN_MIN < len(docs):
+            found = self._by_graph(query, min(count, len(docs)), docs, how, wanted)
+            if found is not None:
+                return found
         return (*self.rows.nearest(query, count, docs), 0)
 
     def _by_graph(
@@ -162,31 +171,29 @@ class HnswVectors(FlatVectors):
         query: NDArray[Any],
         count: int,
         docs: NDArray[np.uint32],
-        rows: Rows,
         how: HowToFilter,
-        first: int,
-    ) -> FoundAmong:
+        first: int = 0,
+    ) -> FoundAmong | None:
         """Batches as the graph leads to them, as long as that costs less than comparing.
 
-        `first` is the size of the first batch; 0 leaves that to `batch_size`.
+        None if it does not find `count`, at least one, of the documents. `first` is the size of the
+        first batch; 0 leaves that to `batch_size`.
         """
-        chosen = self.rows.mask_of(rows)
         seen = found = batches = steps = 0
-        while steps * STEP_COST < self.rows.used:
-            seen += first or batch_size(how, count - found, len(self.rows), len(rows))
+        while seen < len(self.rows) and steps * STEP_COST < self.rows.used:
+            seen += first or batch_size(how, count - found, len(self.rows), len(docs))
             first = 0
             batches += 1
             steps += seen
             near = self._neighbours(query, min(seen, len(self.rows)), how.breadth)
             if near is None:
-                break
-            near = near[chosen[near]]
-            found = len(near)
+                return None
+            led_to = np.sort(self.rows.docs[near])
+            led_to = led_to[contains(docs, led_to)]
+            found = len(led_to)
             if found >= count:
-                return (*self.rows.nearest(query, count, self.rows.docs[near]), batches)
-        if how.policy == BATCHES:
-            return self._in_batches(query, count, rows, how)
-        return (*self.rows.nearest(query, count, docs), batches)
+                return (*self.rows.nearest(query, count, led_to), batches)
+        return None
 
     def within(self, query: NDArray[Any], radius: float, epsilon: float = 0.0) -> Found:
         """About all documents within a radius, by their ids.
