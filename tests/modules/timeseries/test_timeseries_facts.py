@@ -14,7 +14,7 @@ settings               beyond: `test_settings*`; here: `test_bounds_of_settings`
 types, categories      here: `test_a_series_has_its_type`, `test_the_category_has_all_commands`
 keyspace events        keyspace: `test_events_are_those_of_the_original`
 values, buckets        recorded: values, facts (RESP2 and RESP3), buckets; machine: the naive twin
-compaction             recorded: rules, compaction, facts; keyspace: `test_a_rule_*`; chains
+compaction             recorded: rules, compaction, retention, facts; keyspace; chains
 IGNORE, wrong types    recorded: adding, creating, facts
 policies               keyspace: `test_policies_*`; here: `test_units_of_policies`
 matchers, RESP3 maps   recorded: labels, facts
@@ -23,7 +23,8 @@ read permission        keyspace: `test_queries_by_label_need_the_right_to_read_e
 asked for in vain      beyond: NaN, several aggregators, backfill, filters that contain and compare
 =====================  =============================================================================
 
-"recorded" are the transcripts beside this file; the others are test_timeseries_*.py.
+"recorded" are the transcripts beside this file; the others are test_timeseries_*.py. Where the
+original module can be loaded, `test_timeseries_original` asks it at random.
 """
 
 from __future__ import annotations
