@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +23,10 @@ from balas_search.aggregate.rows import SCORE, Rows, Source
 from balas_search.aggregate.steps import Names, Pipeline, labels_of
 from balas_search.evaluation.evaluation import Limits
 from balas_search.index.index import Index
+from balas_search.results.deadline import TimeUp, late_check, until
 from balas_search.results.loading import Loader
 from balas_search.results.plans import AggregatePlan
-from balas_search.results.query import Found, TimeUp, run, until
+from balas_search.results.query import Found, run
 from balas_search.results.search import BEING_FILLED, TIME_IS_UP, Timing
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ class Aggregator:
                 raise ReplyError(TIME_IS_UP) from None
             return Outcome(Rows(self.source(), 0), 0, options, [*warnings, TIME_IS_UP])
         self.found = found
+        found.late = self.late
         self.plan.tree = found.tree
         rows = Rows(self.source(), len(found.docs), found.docs, found=found)
         for name in (*found.yielded, *([SCORE] if options.add_scores else [])):
@@ -168,14 +169,6 @@ def source_for(
         index, ctx.peek_any, ctx.read_fields, ctx.now_ms, options.dialect, options.expand_format
     )
     return Source(index, loader, ctx.read_fields, late)
-
-
-def late_check(timeout_ms: int) -> Callable[[], bool]:
-    """A function that tells whether the time is over; 0 ms mean no limit."""
-    if not timeout_ms:
-        return lambda: False
-    end = time.monotonic() + timeout_ms / 1000
-    return lambda: time.monotonic() > end
 
 
 def page(outcome: Outcome, rows: Rows, resp: int) -> Reply:

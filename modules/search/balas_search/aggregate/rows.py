@@ -321,9 +321,16 @@ class Rows:
     def stop_at(self, frame: Frame) -> None:
         """Leave out the first row without a value, and all behind it."""
         self.trim()
+        if frame.late_from is not None and frame.late_from < self.size:
+            self.timed_out = True
+            self.cut(frame.late_from)
         if frame.failure is not None and frame.failure[0] < self.size:
             place, self.failure = frame.failure
             self.cut(place)
+
+    def late(self) -> bool:
+        """Whether the time is over."""
+        return self.source.late()
 
     def load_all(self) -> None:
         """Read all that is yet to be read."""

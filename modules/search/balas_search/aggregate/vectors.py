@@ -44,6 +44,8 @@ from balas_search.aggregate.scalar import missing
 from balas_search.aggregate.values import ABSENT, compare, number_texts
 
 DAY_S = 86400
+# So many values are computed, one by one, before time is looked at again.
+VALUES_AT_ONCE = 1024
 
 
 class Rows(Protocol):
@@ -56,6 +58,9 @@ class Rows(Protocol):
 
     def matched_terms(self, most: int) -> Column:
         """The terms of the query that each row has."""
+
+    def late(self) -> bool:
+        """Whether the time is over."""
 
 
 class Frame:
@@ -71,6 +76,8 @@ class Frame:
         self.size = rows.size if places is None else len(places)
         self.root = self if root is None else root
         self.failure: tuple[int, str] | None = None
+        # The place of the first row that there was no time for.
+        self.late_from: int | None = None
 
     def column(self, name: bytes) -> Column:
         """The values of a property."""
@@ -81,6 +88,13 @@ class Frame:
         """Only those of the rows."""
         places = np.flatnonzero(flags)
         return Frame(self.rows, places if self.places is None else self.places[places], self.root)
+
+    def leave_out(self, flags: Flags) -> None:
+        """Note that there was no time for these rows."""
+        place = int(np.argmax(flags))
+        at = place if self.places is None else int(self.places[place])
+        root = self.root
+        root.late_from = at if root.late_from is None else min(at, root.late_from)
 
     def fail(self, flags: Flags, error: str) -> None:
         """Note the first of these rows as one without a value."""
@@ -265,6 +279,10 @@ def mapped(call: Callable[..., Any], columns: list[Column], frame: Frame) -> Col
     found: list[Any] = []
     wrong: list[tuple[int, str]] = []
     for at, values in enumerate(combinations):
+        if at % VALUES_AT_ONCE == VALUES_AT_ONCE - 1 and frame.rows.late():
+            found += [None] * (len(combinations) - at)
+            frame.leave_out(codes >= at)
+            break
         made: Any = None
         if ABSENT not in values:
             try:

@@ -10,7 +10,6 @@ from balas.api import OK, Context, Reply, ReplyError, command, integer
 from balas_search.aggregate.aggregation import (
     Aggregator,
     Outcome,
-    late_check,
     page,
     source_for,
 )
@@ -19,6 +18,7 @@ from balas_search.aggregate.plan import AggregateOptions, parse_aggregate
 from balas_search.commands.common import NAME, READING, search_module, wrong_number
 from balas_search.commands.search import query_index, timing_of
 from balas_search.index.index import Index
+from balas_search.results.deadline import late_check
 from balas_search.results.plans import AggregatePlan
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from balas.api import Context, Pairs, Reply, ReplyError, Status, command
-from balas_search.aggregate.aggregation import late_check, source_for
+from balas_search.aggregate.aggregation import source_for
 from balas_search.aggregate.columns import Numbers
 from balas_search.aggregate.kernels import rows_of
 from balas_search.aggregate.plan import AggregateOptions, Arrange, GroupBy, Load, parse_aggregate
@@ -25,8 +25,9 @@ from balas_search.evaluation.cursors import Docs, SetCursor
 from balas_search.fields.vector import VectorIndex
 from balas_search.index.index import Index
 from balas_search.query.tree import Everything, Knn, Node, Options, Phrase, VectorRange
+from balas_search.results.deadline import TimeUp, late_check, raising
 from balas_search.results.order import by_score
-from balas_search.results.query import Found, TimeUp, run, tree_of, until
+from balas_search.results.query import Found, run, tree_of
 from balas_search.results.search import BEING_FILLED, TIME_IS_UP
 from balas_search.schema.words import Words, shown
 from balas_search.vectors.attributes import L2
@@ -96,14 +97,15 @@ def ft_hybrid(ctx: Context, *arguments: bytes) -> Reply:
     warnings = [BEING_FILLED] if index.scanning else []
     timing = timing_of(module)
     limit_ms = timing.timeout_ms if options.timeout_ms is None else options.timeout_ms
+    late = late_check(limit_ms)
     try:
-        found, scores = both(index, query, options, module.limits(), until(limit_ms))
+        found, scores = both(index, query, options, module.limits(), raising(late))
     except TimeUp:
         if timing.fails:
             raise ReplyError(TIME_IS_UP) from None
         return replied(0, [], [*warnings, TIME_IS_UP], started)
     rows = Rows(
-        source_for(ctx, index, options, late_check(limit_ms)),
+        source_for(ctx, index, options, late),
         len(found.docs),
         found.docs,
         found=found,
@@ -116,6 +118,10 @@ def ft_hybrid(ctx: Context, *arguments: bytes) -> Reply:
     pipeline = Pipeline(rows)
     rows = pipeline.run(options.steps)
     names, values = rows.shown()
+    if rows.timed_out:
+        if timing.fails:
+            raise ReplyError(TIME_IS_UP)
+        warnings.append(TIME_IS_UP)
     if rows.failure and not rows.size:
         raise ReplyError(rows.failure)
     made = rows_of(names, values, rows.size, ctx.resp != 3)
@@ -170,7 +176,9 @@ def both(
     text = run(index, query.text, options, limits, check_time)
     text_scores = text.scores()
     tree = vector_tree(index, query, options)
+    check_time()
     near = run(index, b"*", options, limits, check_time, tree)
+    check_time()
     near_docs, distances = near.yielded.get(DISTANCE, (np.empty(0, np.uint32), np.empty(0)))
     near_scores = similarities(index, query.field_name, distances)
     combination = query.combination

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from balas.api import Context, Pairs, Reply, ReplyError, Status, command
-from balas_search.aggregate.aggregation import Aggregator
+from balas_search.aggregate.aggregation import Aggregator, page
 from balas_search.commands.aggregate import aggregate_options
 from balas_search.commands.common import NAME, READING, search_module, wrong_number
 from balas_search.commands.search import timing_of
@@ -23,16 +24,21 @@ from balas_search.evaluation.cursors import (
 from balas_search.results.options import parse_search
 from balas_search.results.plans import AggregatePlan, Plan
 from balas_search.results.query import Found
-from balas_search.results.search import Searcher
+from balas_search.results.search import TIME_IS_UP, Searcher
+from balas_search.results.search import Timing as Limit
 from balas_search.schema.words import shown
+
+if TYPE_CHECKING:
+    from balas_search.module import SearchBase
 
 
 @dataclass(slots=True)
 class Timing:
-    """How long each stage took, in ms."""
+    """How long each stage took, in ms, and whether it was longer than a query may take."""
 
     parsing_ms: float
     total_ms: float
+    is_late: bool
 
 
 @command("FT.PROFILE", arity=-1, flags=READING, keys=NAME, group="search")
@@ -69,12 +75,18 @@ def profile_search(
     )
     index = module.indexes.for_query(name)
     parsing_ms = (time.perf_counter() - started) * 1000
-    searcher = Searcher(ctx, index, Plan(options), module.limits(), timing_of(module))
+    searcher = Searcher(ctx, index, Plan(options), module.limits(), lenient(module))
     reply = searcher.reply(query)
-    timing = Timing(parsing_ms, (time.perf_counter() - started) * 1000)
+    late = TIME_IS_UP in searcher.warnings
+    timing = Timing(parsing_ms, (time.perf_counter() - started) * 1000, late)
     count = 0 if searcher.found is None else len(searcher.found.docs)
     steps = [(kind, count) for kind in searcher.stages()]
     return reported(reply, searcher.found, steps, timing, limited, ctx.resp)
+
+
+def lenient(module: SearchBase) -> Limit:
+    """How long a query may take; none fails for it, so that there is something to report."""
+    return replace(timing_of(module), fails=False)
 
 
 def profile_aggregate(
@@ -88,9 +100,11 @@ def profile_aggregate(
         raise ReplyError("FT.PROFILE does not support cursor")
     index = module.indexes.for_query(name)
     parsing_ms = (time.perf_counter() - started) * 1000
-    aggregator = Aggregator(ctx, index, AggregatePlan(options), module.limits(), timing_of(module))
-    reply = aggregator.reply(query)
-    timing = Timing(parsing_ms, (time.perf_counter() - started) * 1000)
+    aggregator = Aggregator(ctx, index, AggregatePlan(options), module.limits(), lenient(module))
+    outcome = aggregator.outcome(query)
+    reply = page(outcome, outcome.rows, ctx.resp)
+    late = outcome.rows.timed_out or TIME_IS_UP in outcome.warnings
+    timing = Timing(parsing_ms, (time.perf_counter() - started) * 1000, late)
     steps = aggregator.stages()
     return reported(reply, aggregator.found, steps, timing, limited, ctx.resp)
 
@@ -129,14 +143,14 @@ def _report(
         return Pairs(
             [
                 *pairs,
-                (Status("Warning"), Status("None")),
+                (Status("Warning"), Status(TIME_IS_UP if timing.is_late else "None")),
                 (Status("Iterators profile"), [tree]),
                 (Status("Result processors profile"), steps),
             ]
         )
     return [
         *[list(pair) for pair in pairs],
-        [Status("Warning")],
+        [Status("Warning"), *([Status(TIME_IS_UP)] if timing.is_late else [])],
         [Status("Iterators profile"), tree],
         [Status("Result processors profile"), *steps],
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +60,9 @@ CHARACTER = rb"(?:[\x00-\x7f]|[\xc0-\xff][\x80-\xbf]*)"
 LITERAL = re.compile(rb"(?:[^*?\x80-\xff]|[\xc0-\xff][\x80-\xbf]*){2}")
 # Terms that are no words begin so: stems, groups of synonyms, sounds.
 MARKS = b"+~<"
+# So many terms are compared with a pattern, or expanded to, before time is looked at again.
+TERMS_AT_ONCE = 8192
+EXPANSIONS_AT_ONCE = 64
 # As many lists `sets.zigzag` can walk.
 ZIGZAG_MAX = 64
 
@@ -127,7 +130,7 @@ class Evaluation:
             return SetCursor(NO_DOCS)
         by_trie = node.suffix and self.index.suffix_mask
         at_most = len(self.index.terms) if by_trie else self.limits.expansions_max
-        found = affixed(self.index.vocabulary, node, at_most)
+        found = affixed(self.index.vocabulary, node, at_most, self.check_time)
         return self.expansions(self.in_suffix_trie(node, found) if by_trie else found, node)
 
     def pattern(self, node: Pattern) -> Cursor:
@@ -135,7 +138,7 @@ class Evaluation:
         # A trie of suffixes is of use only where two characters stand together.
         by_trie = self.index.suffix_mask and LITERAL.search(node.text)
         at_most = len(self.index.terms) if by_trie else self.limits.expansions_max
-        found = matching(self.index.vocabulary, node.text, at_most, CHARACTER)
+        found = matching(self.index.vocabulary, node.text, at_most, CHARACTER, self.check_time)
         return self.expansions(self.in_suffix_trie(node, found) if by_trie else found, node)
 
     def in_suffix_trie(self, node: Node, found: list[bytes]) -> list[bytes]:
@@ -148,8 +151,12 @@ class Evaluation:
 
     def fuzzy(self, node: Fuzzy) -> Cursor:
         """Terms that are nearly the same."""
-        vocabulary = self.index.vocabulary.in_order()
-        found = within(vocabulary, node.text, node.distance, self.limits.expansions_max)
+        at_most = self.limits.expansions_max
+        found: list[bytes] = []
+        for some in in_parts(self.index.vocabulary.in_order(), self.check_time):
+            found += within(some, node.text, node.distance, at_most - len(found))
+            if len(found) >= at_most:
+                break
         # An empty text, of a field with INDEXEMPTY, is not nearly anything.
         found = [term for term in found if term]
         return self.expansions(found, node)
@@ -158,7 +165,9 @@ class Evaluation:
         """One of several terms; which of them, counts little."""
         total = len(self.index.documents)
         children: list[Cursor] = []
-        for text in terms:
+        for number, text in enumerate(terms):
+            if number % EXPANSIONS_AT_ONCE == 0:
+                self.check_time()
             made = TermCursor(self.index.terms[text], node.mask, 1.0, total)
             if len(made.docs):
                 children.append(made)
@@ -342,23 +351,49 @@ def estimate(cursor: Cursor) -> int:
     return cursor.estimated if isinstance(cursor, NotCursor) else len(cursor.docs)
 
 
-def affixed(vocabulary: Vocabulary, node: Affix, at_most: int) -> list[bytes]:
+def in_parts(terms: list[bytes], check_time: Callable[[], None]) -> Iterator[list[bytes]]:
+    """The terms, some at a time; raises TimeUp between them."""
+    for begin in range(0, len(terms), TERMS_AT_ONCE):
+        check_time()
+        yield terms[begin : begin + TERMS_AT_ONCE]
+
+
+def first_of(
+    terms: list[bytes],
+    matches: Callable[[bytes], object],
+    at_most: int,
+    check_time: Callable[[], None],
+) -> list[bytes]:
+    """The first terms that match; raises TimeUp."""
+    found: list[bytes] = []
+    for some in in_parts(terms, check_time):
+        found += [term for term in some if matches(term)]
+        if len(found) >= at_most:
+            break
+    return found[:at_most]
+
+
+def affixed(
+    vocabulary: Vocabulary, node: Affix, at_most: int, check_time: Callable[[], None]
+) -> list[bytes]:
     """The first terms that a prefix, suffix or infix stands for."""
     text = node.text
     if not node.suffix:
         return vocabulary.with_prefix(text, at_most)
     terms = vocabulary.in_order()
     if node.prefix:
-        return [term for term in terms if text in term][:at_most]
-    return [term for term in terms if term.endswith(text)][:at_most]
+        return first_of(terms, lambda term: text in term, at_most, check_time)
+    return first_of(terms, lambda term: term.endswith(text), at_most, check_time)
 
 
 def matching(
-    vocabulary: Vocabulary, pattern: bytes, at_most: int, one: bytes = b"."
+    vocabulary: Vocabulary,
+    pattern: bytes,
+    at_most: int,
+    one: bytes,
+    check_time: Callable[[], None],
 ) -> list[bytes]:
-    """The first terms that match a pattern of `?`, which stands for a byte unless `one` says what
-    it is, and `*`.
-    """
+    """The first terms that match a pattern of `?`, which stands for what `one` says, and `*`."""
     wildcards = {b"*": b".*", b"?": one}
     parts = re.findall(rb"\\.|[*?]|[^\\*?]+|\\", pattern, re.DOTALL)
     made = b"".join(
@@ -368,4 +403,4 @@ def matching(
     matches = re.compile(made, re.DOTALL).fullmatch
     literal = re.split(rb"[\\*?]", pattern, maxsplit=1)[0]
     terms = vocabulary.with_prefix(literal, len(vocabulary)) if literal else vocabulary.in_order()
-    return [term for term in terms if matches(term)][:at_most]
+    return first_of(terms, matches, at_most, check_time)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # The postings of a tag know no text fields: all their documents have the first bit.
 ANY_FIELD = 1
+# What `?` stands for in a pattern.
+BYTE = b"."
 
 
 class TagIndex(FieldIndex):
@@ -79,15 +81,16 @@ class TagIndex(FieldIndex):
         return evaluation.any_of(found, node.weight)
 
     def _value(self, node: Node, weight: float, evaluation: Evaluation) -> Cursor:
+        at_most = evaluation.limits.expansions_max
         if isinstance(node, Affix):
             text = self.normalized(unescaped(node.text))
             if len(text) < evaluation.limits.prefix_min:
                 return SetCursor(NO_DOCS)
             looked_for = Affix(text=text, prefix=node.prefix, suffix=node.suffix)
-            found = affixed(self.vocabulary, looked_for, evaluation.limits.expansions_max)
+            found = affixed(self.vocabulary, looked_for, at_most, evaluation.check_time)
         elif isinstance(node, Pattern):
             pattern = self.normalized(node.text)
-            found = matching(self.vocabulary, pattern, evaluation.limits.expansions_max)
+            found = matching(self.vocabulary, pattern, at_most, BYTE, evaluation.check_time)
         else:
             words = node.children if isinstance(node, Branch) else [node]
             text = b" ".join(unescaped(word.text) for word in words if isinstance(word, Token))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -52,23 +51,6 @@ DISTANCES_BATCH = 512
 RANKED_MAX = 256
 
 
-class TimeUp(Exception):
-    """A query has taken as long as it may."""
-
-
-def until(timeout_ms: int) -> Callable[[], None]:
-    """A function that raises TimeUp once the time is over; 0 ms mean no limit."""
-    if not timeout_ms:
-        return lambda: None
-    end = time.monotonic() + timeout_ms / 1000
-
-    def check() -> None:
-        if time.monotonic() > end:
-            raise TimeUp
-
-    return check
-
-
 @dataclass(slots=True)
 class Found:
     """What a query has found: documents by id, how they are scored, distances of vectors."""
@@ -81,6 +63,8 @@ class Found:
     payload: bytes = b""
     yielded: dict[bytes, tuple[Docs, NDArray[np.float64]]] = field(default_factory=dict)
     tanh_factor: int = 4
+    # Tells that the time is over: then distances of words are measured of no more documents.
+    late: Callable[[], bool] = lambda: False
 
     def scores(self, docs: Docs | None = None) -> NDArray[np.float64]:
         """The scores of all documents found, or of some of them."""
@@ -139,7 +123,7 @@ class Found:
             limit = bounds[chosen[len(chosen) - 1]]
             if measured >= wanted:
                 last = np.partition(-scores, wanted - 1)[wanted - 1]
-                if -last > limit:
+                if -last > limit or self.late():
                     break
             batch *= 4
         places = by_score(scores, offset, count)
@@ -240,7 +224,6 @@ def run(
     )
     cursor = evaluation.cursor(tree)
     docs = evaluation.documents(cursor)
-    check_time()
     yielded = evaluation.yielded
     if index.has_vectors:
         nowhere = np.empty(0, np.uint32), np.empty(0)

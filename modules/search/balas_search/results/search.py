@@ -19,16 +19,19 @@ from balas_search.index.index import Index
 from balas_search.postings.posting import Posting
 from balas_search.postings.ranking import best_keys
 from balas_search.query.tree import Token, Union
+from balas_search.results.deadline import TimeUp, late_check, raising
 from balas_search.results.excerpts import Excerpter, Hits, named_fields
 from balas_search.results.explaining import explain_score
 from balas_search.results.loading import Loader
 from balas_search.results.order import Loaded, SortColumn, by_keys, number_text
 from balas_search.results.plans import Plan
-from balas_search.results.query import Found, TimeUp, run, tree_of, until
+from balas_search.results.query import Found, run, tree_of
 from balas_search.results.terms import terms_matched
 from balas_search.schema.words import shown
 
 NO_OFFSETS = "Cannot use highlight/summarize because NOOFSETS was specified at index level"
+# So many rows are filled before time is looked at again.
+ROWS_AT_ONCE = 256
 TIME_IS_UP = "Timeout limit was reached"
 # A word may stand for so many terms, to be looked up the short way.
 WORD_TERMS_MAX = 2
@@ -71,6 +74,8 @@ class Searcher:
         self.options = plan.options
         self.limits = limits
         self.timing = timing
+        given_ms = self.options.timeout_ms
+        self.late = late_check(timing.timeout_ms if given_ms is None else given_ms)
         self.warnings = [BEING_FILLED] if index.scanning else []
         self.found: Found | None = None
         self._best: Any = None
@@ -149,6 +154,8 @@ class Searcher:
             return total, []
         self._known = {name: place for place, name in enumerate(dict.fromkeys(self.ahead()))}
         places, column = self.places(found)
+        if self.late():
+            self.time_is_up()
         scores = self.scores(found, places) if options.with_scores else [None] * len(places)
         docs = found.docs[places]
         keys = self.index.documents.keys
@@ -163,8 +170,25 @@ class Searcher:
             for row, place in zip(rows, places.tolist(), strict=True):
                 row.sort_key = self.sort_key(found, place, column)
         if not options.no_content:
-            self.fill(rows, found, docs)
+            self.fill_in_time(rows, found, docs)
         return total, rows
+
+    def time_is_up(self) -> None:
+        """Note that the time is over; raises ReplyError if that is an error."""
+        if self.timing.fails:
+            raise ReplyError(TIME_IS_UP)
+        if TIME_IS_UP not in self.warnings:
+            self.warnings.append(TIME_IS_UP)
+
+    def fill_in_time(self, rows: list[Row], found: Found | None, docs: Docs) -> None:
+        """Give the rows their fields, and leave out those that there is no time for."""
+        for begin in range(0, len(rows), ROWS_AT_ONCE):
+            if begin and self.late():
+                self.time_is_up()
+                del rows[begin:]
+                return
+            end = begin + ROWS_AT_ONCE
+            self.fill(rows[begin:end], found, docs[begin:end])
 
     def best_of_single_word(self) -> list[Any] | None:
         """For a query of a single word how many documents match, and the keys of those wanted; None
@@ -197,7 +221,10 @@ class Searcher:
             return None
         whole = self.loader.whole
         made: list[Reply] = [best[0]]
-        for key in best[1:]:
+        for number, key in enumerate(best[1:], 1):
+            if number % ROWS_AT_ONCE == 0 and self.late():
+                self.time_is_up()
+                break
             fields = self.ordered(whole(key))
             made.append(key)
             made.append(None if fields is None else [part for pair in fields for part in pair])
@@ -216,7 +243,7 @@ class Searcher:
         if options.with_payloads:
             for row, doc in zip(rows, docs.tolist(), strict=True):
                 row.payload = documents.payloads.get(doc)
-        self.fill(rows, None, docs)
+        self.fill_in_time(rows, None, docs)
         return cast(int, best[0]), rows
 
     def keys_alone(self, query: bytes) -> Reply:
@@ -234,6 +261,8 @@ class Searcher:
         made: list[Reply] = [len(found.docs)]
         if options.count and options.offset < len(found.docs):
             places, _ = self.places(found)
+            if self.late():
+                self.time_is_up()
             keys = self.index.documents.keys
             made += [keys[doc] for doc in found.docs[places].tolist()]
         return made
@@ -261,15 +290,14 @@ class Searcher:
     def run(self, query: bytes) -> Found | None:
         """What the query finds; None if the time is over, and that is no error."""
         options = self.options
-        timeout_ms = self.timing.timeout_ms if options.timeout_ms is None else options.timeout_ms
+        check_time = raising(self.late)
         try:
-            found = run(self.index, query, options, self.limits, until(timeout_ms), self.plan.tree)
+            found = run(self.index, query, options, self.limits, check_time, self.plan.tree)
         except TimeUp:
-            if self.timing.fails:
-                raise ReplyError(TIME_IS_UP) from None
-            self.warnings.append(TIME_IS_UP)
+            self.time_is_up()
             return None
         self.found = found
+        found.late = self.late
         self.plan.tree = found.tree
         if options.count:
             if options.sort_by is not None:
