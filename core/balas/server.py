@@ -138,7 +138,7 @@ class Server:
         self.persistence = Persistence(
             engine, config, log, children, self.snapshots, self.aof, self.loading
         )
-        self.snapshots.extras.append(self.functions.save)
+        self.snapshots.libraries.append(self.functions.save)
         self.loading.take_functions = self.functions.take
         self.aof.rewriting.extras.append(self.functions.rebuild)
         identity = engine.services[Identity]

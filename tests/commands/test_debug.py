@@ -10,7 +10,7 @@ from balas.testing import BalasProcess, Both, Client, InProcessServer, RealRedis
 
 KINDS = [
     *("string", "integer", "double", "bignum", "null", "array", "set", "map", "verbatim"),
-    *("true", "false"),
+    *("true", "false", "attrib", "push"),
 ]
 
 

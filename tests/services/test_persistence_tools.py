@@ -53,6 +53,21 @@ def test_redis_cli_fetches_a_snapshot(balas_process: Start, tmp_path: Path) -> N
         assert client("FT._LIST") == [b"index"]
 
 
+@needs_cli
+def test_redis_cli_fetches_the_functions_alone(balas_process: Start, tmp_path: Path) -> None:
+    server = balas_process()
+    with server.client() as client:
+        client("SET", "key", "value")
+        client("FUNCTION", "LOAD", "#!lua name=lib\nredis.register_function('f', function() end)")
+    file = tmp_path / "dump.rdb"
+    fetch = ["redis-cli", "-p", str(server.port), "--functions-rdb", str(file)]
+    subprocess.run(fetch, capture_output=True, check=True, timeout=60)
+    again = balas_process(directory=tmp_path)
+    with again.client() as client:
+        assert client("DBSIZE") == 0
+        assert client("FUNCTION", "LIST")[0][1] == b"lib"
+
+
 @pytest.mark.oracle
 @pytest.mark.parametrize("preamble", ["yes", "no"])
 def test_the_checkers_accept_our_files(balas_process: Start, tmp_path: Path, preamble: str) -> None:

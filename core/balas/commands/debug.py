@@ -14,7 +14,18 @@ from typing import NamedTuple
 
 from balas.engine.context import Context
 from balas.errors import NO_SUCH_KEY, ReplyError, printable
-from balas.protocol.replies import OK, BigNumber, Pairs, Reply, SetReply, Status, Verbatim
+from balas.protocol.replies import (
+    OK,
+    BigNumber,
+    Encoded,
+    Pairs,
+    Push,
+    Replies,
+    Reply,
+    SetReply,
+    Status,
+    Verbatim,
+)
 from balas.registry import command, integer
 from balas.registry.flags import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
 from balas.services.children import WorkFailed
@@ -93,7 +104,7 @@ HELP = (
     "    replicas.",
     "PROTOCOL <type>",
     "    Reply with a test value of the specified type. <type> can be: string,",
-    "    integer, double, bignum, null, array, set, map, verbatim,",
+    "    integer, double, bignum, null, array, set, map, attrib, push, verbatim,",
     "    true, false.",
     "RELOAD [option ...]",
     "    Save the RDB on disk and reload it back to memory. Valid <option> values:",
@@ -369,6 +380,10 @@ def protocol(ctx: Context, name: bytes) -> Reply:
             "ERR Wrong protocol type name. Please use one of the following: "
             "string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false"
         )
+    if wanted == b"attrib" and ctx.client.resp == 3 and ctx.may_block:
+        return Encoded(ATTRIBUTE)
+    if wanted == b"push" and ctx.client.resp == 2:
+        raise ReplyError("ERR RESP2 is not supported by this command")
     return SAMPLES[wanted]
 
 
@@ -385,7 +400,16 @@ SAMPLES: Mapping[bytes, Reply] = MappingProxyType(
         b"verbatim": Verbatim("This is a verbatim\nstring"),
         b"true": True,
         b"false": False,
+        b"attrib": b"Some real reply following the attribute",
+        b"push": Replies(
+            [b"Some real reply following the push reply", Push([b"server-cpu-usage", 42])]
+        ),
     }
+)
+# What RESP3 has before a reply, for clients that want to see how they read it.
+ATTRIBUTE = (
+    b"|1\r\n$14\r\nkey-popularity\r\n*2\r\n$7\r\nkey:123\r\n:90\r\n"
+    b"$39\r\nSome real reply following the attribute\r\n"
 )
 SUBCOMMANDS: Mapping[bytes, Subcommand] = MappingProxyType(
     {

@@ -22,6 +22,7 @@ from balas.services.identity import Identity
 from balas.services.replication.failover import NONE, Failover
 from balas.services.replication.following import CONNECTED, Following
 from balas.services.replication.replicas import ONLINE, Replicas
+from balas.services.snapshots import FUNCTIONS
 
 PORT_MAX = 65535
 NO_MASTER_LINK = "NOMASTERLINK Can't SYNC while not connected with my master"
@@ -113,6 +114,8 @@ def replconf(ctx: Context, *options: bytes) -> Reply:
             greeting.capabilities.add(value.lower())
         elif name == b"rdb-only":
             greeting.snapshot_only = bool(integer(value, 0, 1))
+        elif name == b"rdb-filter-only":
+            greeting.parts = wanted_parts(value)
         elif name == b"version":
             continue
         elif name == b"ack":
@@ -126,6 +129,15 @@ def replconf(ctx: Context, *options: bytes) -> Reply:
         else:
             raise ReplyError(f"ERR Unrecognized REPLCONF option: {name.decode('latin-1')}")
     return OK
+
+
+def wanted_parts(words: bytes) -> frozenset[bytes]:
+    """What a client wants of the content: of all that could be named, functions alone."""
+    parts = frozenset(word.lower() for word in words.split())
+    for part in parts - {FUNCTIONS}:
+        shown = part.decode("latin-1")
+        raise ReplyError(f"ERR Unsupported rdb-filter-only option: {shown}")
+    return parts
 
 
 @command(

@@ -9,7 +9,7 @@ so a failed one leaves the last good one. After a child has failed, writes are r
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from functools import partial
 
 from balas import REDIS_VERSION
@@ -25,6 +25,11 @@ from balas.services.rdb.writer import RdbWriter
 RETRY_MS = 5000
 # With incremental syncing, a file is forced to disk whenever this much of it was written.
 SYNC_BYTES = 4 << 20
+
+# Parts of a server's content, by the names that REPLCONF rdb-filter-only gives them.
+DATA = b"data"
+FUNCTIONS = b"functions"
+EVERYTHING = frozenset((DATA, FUNCTIONS))
 
 MISCONF = (
     "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to "
@@ -48,7 +53,7 @@ class Snapshots:
         last_seconds: how long the last child took; -1 before the first.
         started: how many were begun.
         scheduled: one is to be made as soon as there is no other child.
-        extras: write what is to be kept beside the keys (modules, functions).
+        libraries, extras: write the functions, and what else is to be kept beside the keys.
         remarks: tell names and values that stand at the beginning of a snapshot of one's own.
     """
 
@@ -60,6 +65,7 @@ class Snapshots:
         self._log = log
         self._children = children
         self._disk = disk
+        self.libraries: list[Extra] = []
         self.extras: list[Extra] = []
         self.remarks: list[Callable[[], Iterable[tuple[bytes, bytes]]]] = []
         self.last_save_ms = engine.clock.now_ms
@@ -94,9 +100,10 @@ class Snapshots:
         *,
         aof_base: bool = False,
         sync_bytes: int = 0,
+        parts: Set[bytes] = EVERYTHING,
     ) -> int:
-        """Write the data set to a file; returns the number of keys. Raises OSError, and what the
-        value of a module raises.
+        """Write these parts of the server's content to a file; returns the number of keys. Raises
+        OSError, and what the value of a module raises.
         """
         config = self._config
         out = RdbWriter(
@@ -115,11 +122,16 @@ class Snapshots:
         out.write_header()
         for name, value in self._remarks(aof_base):
             out.write_aux(name, value)
-        for extra in self.extras:
+        extras = [
+            *(self.libraries if FUNCTIONS in parts else ()),
+            *(self.extras if DATA in parts else ()),
+        ]
+        for extra in extras:
             extra(out, False)
-        for db in self._engine.databases:
-            keys.write_database(db)
-        for extra in self.extras:
+        if DATA in parts:
+            for db in self._engine.databases:
+                keys.write_database(db)
+        for extra in extras:
             extra(out, True)
         out.write_end()
         return keys.keys
@@ -141,6 +153,7 @@ class Snapshots:
         *,
         aof_base: bool = False,
         incremental: str = "rdb-save-incremental-fsync",
+        parts: Set[bytes] = EVERYTHING,
         confirm: Callable[[], None] = lambda: None,
     ) -> None:
         """Write the data set to `path`, through a file beside it that takes its place when it is
@@ -155,7 +168,9 @@ class Snapshots:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
             try:
                 sync_bytes = SYNC_BYTES if self._config.get(incremental) else 0
-                self.write(descriptor, progress, aof_base=aof_base, sync_bytes=sync_bytes)
+                self.write(
+                    descriptor, progress, aof_base=aof_base, sync_bytes=sync_bytes, parts=parts
+                )
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)

@@ -33,7 +33,7 @@ from balas.services.disk import remove_quietly
 from balas.services.identity import Identity
 from balas.services.log import Log
 from balas.services.replication.backlog import Backlog
-from balas.services.snapshots import Snapshots
+from balas.services.snapshots import EVERYTHING, Snapshots
 
 # How often the file goes on, and how much of it may wait for the replica to read.
 FEED_EVERY_MS = 5
@@ -60,6 +60,7 @@ class Greeting:
     address: str = ""
     capabilities: set[bytes] = field(default_factory=set)
     snapshot_only: bool = False
+    parts: frozenset[bytes] = EVERYTHING
 
 
 @dataclass(eq=False)
@@ -266,15 +267,20 @@ class Replicas:
     # --- the snapshot ----------------------------------------------------------------------------
 
     def _start_snapshot(self) -> None:
-        """Fork, unless there is a child: then when it has ended."""
+        """Fork, unless there is a child: then when it has ended.
+
+        Those that want other parts of the content than the first have a child of their own.
+        """
         waiting = [one for one in self if one.state == WAITING]
         if not waiting or self._children.current is not None:
             return
+        parts = waiting[0].greeting.parts
+        waiting = [one for one in waiting if one.greeting.parts == parts]
         self._log.notice("Starting BGSAVE for SYNC with target: disk")
         path = os.path.join(str(self._config.get("dir")), f"temp-sync-{os.getpid()}.rdb")
         try:
             child = self._children.start(
-                "sync", partial(self._write, path), partial(self._written, path, waiting)
+                "sync", partial(self._write, path, parts), partial(self._written, path, waiting)
             )
         except OSError as error:
             self._log.warning(f"BGSAVE for replication failed: fork: {error.strerror}")
@@ -288,10 +294,10 @@ class Replicas:
                 answer = f"+FULLRESYNC {self._identity.replication_id} {self.offset}\r\n"
                 self._engine.push(replica.client, answer.encode())
 
-    def _write(self, path: str, reporter: Reporter) -> None:
+    def _write(self, path: str, parts: frozenset[bytes], reporter: Reporter) -> None:
         """What the child does."""
         try:
-            self._snapshots.write_file(path, reporter.keys, confirm=reporter.confirm)
+            self._snapshots.write_file(path, reporter.keys, parts=parts, confirm=reporter.confirm)
         except WorkFailed as error:
             self._log.warning(str(error))
             raise
