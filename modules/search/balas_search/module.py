@@ -11,9 +11,9 @@ from balas.api import Attachment, LoadStream, Module, NotUnderstood, SaveStream,
 from balas_search import persistence
 from balas_search.aggregate.cursors import Cursors
 from balas_search.evaluation.evaluation import Limits
-from balas_search.fields.spec import KINDS
 from balas_search.index.index import Index
 from balas_search.index.indexes import Indexes
+from balas_search.report import sections
 from balas_search.results.search import Timing
 
 TIDY_MS = 1000
@@ -101,19 +101,7 @@ class SearchBase(Module):
     @hook
     def info(self) -> dict[str, dict[str, object]]:
         """What INFO shows."""
-        indexes = self.indexes.by_name.values()
-        specs = [spec for index in indexes for spec in index.specs]
-        kinds = {kind: sum(spec.kind == kind for spec in specs) for kind in KINDS}
-        return {
-            "index": {
-                "number_of_indexes": len(indexes),
-                "total_indexed_documents": sum(len(index.documents) for index in indexes),
-            },
-            "fields_statistics": {
-                f"fields_{kind.lower()}": count for kind, count in kinds.items() if count
-            },
-            "memory": {"used_memory_indexes": sum(index.memory() for index in indexes)},
-        }
+        return sections(self)
 
     def cursor_counts(self, index: Index) -> tuple[int, int]:
         """How many cursors an index has, and how many there are in all."""

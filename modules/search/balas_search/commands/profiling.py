@@ -80,8 +80,24 @@ def profile_search(
     late = TIME_IS_UP in searcher.warnings
     timing = Timing(parsing_ms, (time.perf_counter() - started) * 1000, late)
     count = 0 if searcher.found is None else len(searcher.found.docs)
-    steps = [(kind, count) for kind in searcher.stages()]
+    steps = steps_of(searcher, count)
     return reported(reply, searcher.found, steps, timing, limited, ctx.resp)
+
+
+def steps_of(searcher: Searcher, count: int) -> list[tuple[str, int]]:
+    """What was done with the documents found, and how many each stage let through."""
+    options = searcher.options
+    if not options.count:
+        return [("Index", count), ("Counter", 1)]
+    steps = [(kind, count) for kind in searcher.stages()]
+    # The sorter lets through no more than the page, and what comes before it.
+    sorter = steps.index(("Sorter", count))
+    last = min(count, options.offset + options.count)
+    done = [*steps[:sorter], ("Sorter", last)]
+    if options.offset:
+        last = max(last - options.offset, 0)
+        done.append(("Pager/Limiter", last))
+    return done + [(kind, last) for kind, _ in steps[sorter + 1 :]]
 
 
 def lenient(module: SearchBase) -> Limit:
