@@ -80,7 +80,7 @@ def execute(ctx: Context) -> Reply:
             if client.attention & attention.RESTRICTED:
                 permit(ctx, spec, argv)
             if client.attention & attention.TRACKING:
-                ctx.service(Tracking).ran_in_transaction(client, spec, argv)
+                ctx.service(Tracking).ran_within(client, spec, argv)
             reply = ctx.engine.execute(ctx, spec, argv)
         except ReplyError as error:
             reply = error

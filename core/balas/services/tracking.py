@@ -30,6 +30,8 @@ from balas.services.config.store import Config
 # After the gate of MULTI: what is queued is not read yet.
 ORDER_TRACKING = 105
 CHANNEL = b"__redis__:invalidate"
+# What these read counts by the commands that they call, not by the keys that they are given.
+SCRIPTS = frozenset(("eval", "eval_ro", "evalsha", "evalsha_ro", "fcall", "fcall_ro"))
 # Events that leave a key as it is.
 UNCHANGED = frozenset(("keymiss", "new", "overwritten", "type_changed"))
 # Events that no client has brought about.
@@ -53,6 +55,7 @@ class Tracked:
         prefixes: of BCAST; the empty one stands for all keys.
         opt_in, opt_out: reads count only after CLIENT CACHING YES, or unless after NO.
         caching: CLIENT CACHING was the last command.
+        caching_script: it was before a script, which began since: it holds till another command.
         broken: the client of `redirect` has gone.
     """
 
@@ -64,6 +67,7 @@ class Tracked:
     opt_out: bool = False
     prefixes: list[bytes] = field(default_factory=list)
     caching: bool = False
+    caching_script: bool = False
     broken: bool = False
 
     def flags(self) -> list[bytes]:
@@ -158,15 +162,21 @@ class Tracking:
     def _about_to_run(self, client: Client, spec: CommandSpec, argv: list[bytes]) -> Reply:
         """The gate of clients that are told."""
         tracked = self._clients[client.id]
-        if spec.name != "exec":
+        if tracked.caching_script:
+            tracked.caching = tracked.caching_script = False
+        if spec.name in SCRIPTS:
+            tracked.caching_script = tracked.caching
+        elif spec.name != "exec":
             self._note_reads(tracked, spec, argv)
             # What CLIENT CACHING said holds for the next command, or the whole of a transaction.
             if spec.name != "multi" and (spec.parent is None or spec.parent.name != "client"):
                 tracked.caching = False
         return None
 
-    def ran_in_transaction(self, client: Client, spec: CommandSpec, argv: Sequence[bytes]) -> None:
-        """A command of EXEC is about to run; `transaction_over` follows after the last."""
+    def ran_within(self, client: Client, spec: CommandSpec, argv: Sequence[bytes]) -> None:
+        """A command of a script or of EXEC is about to run; after the last one of EXEC follows
+        `transaction_over`.
+        """
         tracked = self._clients.get(client.id)
         if tracked is not None:
             self._note_reads(tracked, spec, argv)
@@ -178,7 +188,7 @@ class Tracking:
             tracked.caching = False
 
     def _note_reads(self, tracked: Tracked, spec: CommandSpec, argv: Sequence[bytes]) -> None:
-        if tracked.broadcast or not spec.flags & READONLY:
+        if tracked.broadcast or not spec.flags & READONLY or spec.name in SCRIPTS:
             return
         if (tracked.opt_in and not tracked.caching) or (tracked.opt_out and tracked.caching):
             return

@@ -9,8 +9,10 @@ from balas.engine.context cimport Context
 from balas.errors import OOM, ReplyError
 from balas.registry import flags
 from balas.registry.spec cimport CommandSpec
+from balas.services.tracking import Tracking
 
 cdef int64_t RESTRICTED = attention.RESTRICTED
+cdef int64_t TRACKING = attention.TRACKING
 # States in which nobody may write.
 cdef int64_t NO_WRITES = attention.DISK | attention.LONELY | attention.READ_ONLY
 # The state in which few commands make sense.
@@ -101,4 +103,7 @@ cdef class Execution:
             raise ReplyError(OOM)
         if spec.flags & WRITE:
             self.wrote = True
+        elif client.attention & TRACKING:
+            words = [<object> argv[i] for i in range(count)]
+            self.ctx.service(Tracking).ran_within(client, spec, words)
         return self.engine.execute_words(self.ctx, spec, argv, count)
