@@ -18,6 +18,7 @@ from balas.registry.table import CommandTable
 from balas.structures.glob import match
 
 UNKNOWN_COMMAND = "Unknown command or category name in ACL"
+TOO_DEEP = "Allowing first-arg of a subcommand is not supported"
 SYNTAX_ERROR = "Syntax error"
 BAD_HASH = (
     "The password hash must be exactly 64 characters and contain only lowercase hexadecimal "
@@ -258,8 +259,11 @@ def check_command(sign: str, name: str, commands: CommandTable) -> None:
     if not bar:
         return
     if spec.subcommands is not None:
-        if rest.encode("latin-1") not in spec.subcommands:
+        subcommand, deeper, _ = rest.partition("|")
+        if subcommand.encode("latin-1") not in spec.subcommands:
             raise BadRule(UNKNOWN_COMMAND)
+        if deeper:
+            raise BadRule(TOO_DEEP if sign == "+" else UNKNOWN_COMMAND)
     elif sign == "-" or "|" in rest:
         raise BadRule(UNKNOWN_COMMAND)
 
