@@ -141,3 +141,19 @@ def test_random_ranges_and_orders(
             page = [chance.random.randint(0, 5), chance.random.randint(1, 300)]
             shown = ["SORTBY", field, order, "WITHSORTKEYS", "NOCONTENT", "LIMIT", *page]
             both("FT.SEARCH", "i", query, *shown)
+
+
+def test_scores_of_bm25std_are_equal_to_the_last_digit(
+    balas_server: InProcessServer, real_servers: Callable[..., RealRedis]
+) -> None:
+    chance = random.Random(3)
+    with Both(balas_server, real_servers("search")) as both:
+        both("FLUSHALL")
+        both("FT.CREATE", "i", "SCHEMA", "t", "TEXT", "NOSTEM")
+        for number in range(100):
+            others = [f"o{chance.randint(0, 99)}" for _ in range(chance.randint(1, 14))]
+            words = ["word"] * chance.randint(1, 5) + others
+            both("HSET", f"d{number}", "t", " ".join(words))
+        ask = ("NOCONTENT", "WITHSCORES", "SCORER", "BM25STD", "LIMIT", 0, 200)
+        both("FT.SEARCH", "i", "word", *ask)
+        both("FT.SEARCH", "i", "word o1", *ask)

@@ -87,20 +87,23 @@ class Bm25Std:
         self.lengths = index.documents.lengths
         self.average = index.average_length() or 1.0
 
-    def saturated(self, frequencies: Numbers, docs: Docs) -> Numbers:
-        """Frequencies against the lengths of their documents."""
+    def saturated(self, rarity: float, frequencies: Numbers, docs: Docs) -> Numbers:
+        """Rarity, and frequencies against the lengths of their documents.
+
+        Multiplied in the order of the original, so that the last digit is its own, too.
+        """
         norm = K1 * (1 - B + B * self.lengths[docs] / self.average)
-        return frequencies * (K1 + 1) / (frequencies + norm)
+        return rarity * frequencies * (K1 + 1) / (frequencies + norm)
 
     def term(self, cursor: TermCursor, frequencies: Numbers, docs: Docs) -> Numbers:
         """Rarity, and a frequency that saturates."""
-        return smooth_idf_of(cursor) * self.saturated(frequencies, docs)
+        return self.saturated(smooth_idf_of(cursor), frequencies, docs)
 
     def other(self, weight: float, frequencies: Numbers, docs: Docs, numeric: bool) -> Numbers:
         """Nothing for a range, and for what is worth nothing; else as a term, without rarity."""
         if numeric or not weight:
             return np.zeros(len(docs))
-        return self.saturated(frequencies, docs)
+        return self.saturated(1.0, frequencies, docs)
 
 
 class DisMax:
