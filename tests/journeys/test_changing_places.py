@@ -71,6 +71,9 @@ def test_no_answered_write_is_lost(other: type[BalasProcess] | type[RealRedis]) 
                 wait_until(lambda: ask[leader]("ROLE")[3] == b"connected", 30)  # noqa: B023
         names = [f"count:{number}" for number in range(CLIENTS)]
         for client in ask:
-            wait_until(lambda: list(map(int, client("MGET", *names))) == counters.answered, 30)  # noqa: B023
+            wait_until(
+                lambda: list(map(int, client("MGET", *names))) == counters.answered,  # noqa: B023
+                30,
+            )
         assert first.log.count("Full resync from master") == 0
         assert second.log.count("MASTER <-> REPLICA sync: Flushing old data") == 1
