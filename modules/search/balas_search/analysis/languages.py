@@ -10,10 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache, lru_cache
 
-import snowballstemmer
-from whoosh.lang import porter2
-from whoosh.lang.snowball import classes as whoosh_stemmers
-
 LANGUAGES = [
     "arabic",
     "armenian",
@@ -69,13 +65,20 @@ Stem = Callable[[bytes], bytes | None]
 
 @cache
 def _stem_word(language: str) -> Callable[[str], str]:
+    # Reading all languages takes a twentieth of a second, and few indexes need more than one.
     if language == "english":
+        from whoosh.lang import porter2
+
         porter: Callable[[str], str] = porter2.stem
         return porter
     code = WHOOSH_CODES.get(language)
     if code is not None:
-        found: Callable[[str], str] = whoosh_stemmers[code]().stem
+        from whoosh.lang.snowball import classes
+
+        found: Callable[[str], str] = classes[code]().stem
         return found
+    import snowballstemmer
+
     return snowballstemmer.stemmer(language).stemWord  # type: ignore[no-any-return]
 
 
