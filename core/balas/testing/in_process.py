@@ -7,6 +7,7 @@ other work a service has started) is under way.
 """
 
 import asyncio
+import gc
 import shutil
 import tempfile
 import time
@@ -135,7 +136,13 @@ class InProcessServer:
         log = Log(self._log.extend, lambda: self.clock.now_ms / 1000)
         server = Server(config, log, clock=self.clock, seed=self.seed, bundled=self.bundled)
         server.engine.spawn = self._spawn
-        server.start()
+        collects = gc.isenabled()
+        gc.disable()  # what is made here stays
+        try:
+            server.start()
+        finally:
+            if collects:
+                gc.enable()
         return server
 
     def _stop(self) -> None:

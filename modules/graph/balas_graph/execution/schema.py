@@ -11,7 +11,7 @@ from balas_graph.storage._index import Index
 from balas_graph.storage.graph import Graph
 from balas_graph.storage.texts import Field, TextIndex
 from balas_graph.storage.vectors import Space, VectorIndex
-from balas_graph.storage.words import LANGUAGES, Words
+from balas_graph.storage.words import Words, languages
 
 FIELD_OPTIONS, WORDS_OPTIONS = {"weight", "nostem", "phonetic"}, {"language", "stopwords"}
 VECTOR_MISTAKE = "Invalid vector index configuration"
@@ -117,7 +117,7 @@ def words_of(given: dict[str, Any]) -> Words | None:
     language, stop_words = given.get("language", "english"), given.get("stopwords", [])
     if not isinstance(language, str):
         raise QueryError("Language must be string")
-    if language.lower() not in LANGUAGES:
+    if language.lower() not in languages():
         raise QueryError("Language is not supported")
     if not isinstance(stop_words, list):
         raise QueryError("Stopwords must be array")

@@ -7,9 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-import snowballstemmer
-from whoosh.lang import porter2
-
 # Letters, digits, the underscore, and all beyond ASCII; a backslash keeps what is behind it.
 TOKEN = re.compile(r"(?:\\[^\s\w]|[\w\u0080-\U0010ffff])+")
 ESCAPE = re.compile(r"\\(.)")
@@ -17,17 +14,28 @@ ESCAPE = re.compile(r"\\(.)")
 STEM_LENGTH_MIN, SOUND_LENGTH_MIN = 4, 3
 # What stands before stems and sounds among the words of an index.
 STEM, SOUND = "+", "<"
-LANGUAGES = frozenset((*snowballstemmer.algorithms(), "chinese"))
+
+
+@cache
+def languages() -> frozenset[str]:
+    """Those whose words have stems. What knows them is read when it is asked for: it takes long."""
+    import snowballstemmer
+
+    return frozenset((*snowballstemmer.algorithms(), "chinese"))
 
 
 @cache
 def stem_word(language: str) -> Callable[[str], str]:
     """The function from a word of a language to its stem."""
     if language == "english":
+        from whoosh.lang import porter2
+
         english: Callable[[str], str] = porter2.stem
         return english
     if language == "chinese":
         return lambda word: word
+    import snowballstemmer
+
     found: Callable[[str], str] = snowballstemmer.stemmer(language).stemWord
     return found
 
