@@ -26,6 +26,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -173,13 +174,31 @@ class Loader:
 
 def installed() -> dict[str, EntryPoint]:
     """The modules that installed packages offer, by name."""
-    return {entry.name: entry for entry in entry_points(group=GROUP)}
+    return {entry.name: entry for entry in offered()}
 
 
 def bundled() -> list[str]:
     """Names of the modules that come with Balas itself."""
-    found = entry_points(group=GROUP)
-    return [entry.name for entry in found if entry.dist and entry.dist.name == DISTRIBUTION]
+    return [entry.name for entry in offered() if entry.dist and entry.dist.name == DISTRIBUTION]
+
+
+def offered() -> tuple[EntryPoint, ...]:
+    """The modules that installed packages offer; looked for again when one has come or gone."""
+    return offered_in(tuple((folder, changed_ns(folder)) for folder in sys.path))
+
+
+@lru_cache(maxsize=1)
+def offered_in(folders: tuple[tuple[str, int], ...]) -> tuple[EntryPoint, ...]:
+    """The same, for folders as they were changed last."""
+    return tuple(entry_points(group=GROUP))
+
+
+def changed_ns(folder: str) -> int:
+    """When something has come into a folder or gone; -1 if there is none."""
+    try:
+        return os.stat(folder or ".").st_mtime_ns
+    except OSError:
+        return -1
 
 
 def is_path(target: str) -> bool:
