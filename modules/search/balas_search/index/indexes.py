@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from balas.api import Attachment, Change, Following, ReplyError
 from balas_search.index.index import Index
@@ -205,20 +206,19 @@ class Indexes:
 
     def _retire(self, index: Index) -> None:
         """Have what an index held freed in slices, beginning after this command."""
+        self._free_later(emptying(index))
+
+    def _free_later(self, steps: Iterator[None]) -> None:
         if self.server is not None:
-            self.server.after(FREE_PAUSE_MS, self._freeing(emptying(index)))
+            self.server.after(FREE_PAUSE_MS, partial(self._free, steps))
 
-    def _freeing(self, steps: Iterator[None]) -> Callable[[], None]:
-        """A function that frees a slice, and sees to the next."""
-
-        def free() -> None:
-            end_s = time.perf_counter() + FREE_SLICE_S
-            for _ in steps:
-                if time.perf_counter() >= end_s and self.server is not None:
-                    self.server.after(FREE_PAUSE_MS, free)
-                    return
-
-        return free
+    def _free(self, steps: Iterator[None]) -> None:
+        """Free a slice, and see to the next."""
+        end_s = time.perf_counter() + FREE_SLICE_S
+        for _ in steps:
+            if time.perf_counter() >= end_s:
+                self._free_later(steps)
+                return
 
     # --- housekeeping ----------------------------------------------------------------------------
 
