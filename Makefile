@@ -13,8 +13,9 @@ BIN = $(VENV)/bin
 SETTINGS = pyproject.toml setup.py
 # Two builds at once would write the same files.
 LOCK := $(shell command -v flock >/dev/null 2>&1 && echo flock .build.lock)
-INSTALL = $(LOCK) $(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	--no-build-isolation --editable
+# Without compiling anything, for pip would begin anew each time: that is what `build` is for.
+INSTALL = BALAS_BUILD_ONLY= $(LOCK) $(BIN)/python -m pip install --quiet \
+	--disable-pip-version-check --no-build-isolation --editable
 MODULES = $(wildcard modules/*/balas_*)
 CYTHON_SOURCES = $(shell find core modules -name '*.pyx' -o -name '*.pxd')
 BUILD_REQUIREMENTS = import tomllib; \
@@ -54,6 +55,7 @@ journeys: $(VENV)/.installed-test $(VENV)/.installed-journeys build  ## whole st
 	@$(BIN)/python -m pytest --timeout 1800 -m "" tests/journeys $(ARGS)
 
 build: $(VENV)/.ready  ## compile, in place, the extensions whose source changed
+	@ls core/balas/*.so > /dev/null 2>&1 || echo "Compiling, which takes some minutes the first time."
 	@$(LOCK) $(BIN)/python setup.py --quiet build_ext --inplace
 
 clean:  ## remove what a build leaves behind, not the virtual environment
@@ -77,7 +79,7 @@ $(VENV)/.ready: $(SETTINGS)
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.ready
-	@echo "Installing Balas into $(VENV); the first time compiles the extensions."
+	@echo "Installing Balas into $(VENV)."
 	@$(INSTALL) .
 	@touch $@
 
