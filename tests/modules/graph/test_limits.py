@@ -61,3 +61,20 @@ def test_a_query_ends_when_its_time_is_over(client: Client, name: str) -> None:
     assert took_ms < TIMEOUT_MS + AFTER_MS
     after = client("GRAPH.RO_QUERY", "g", "MATCH (n) RETURN count(n), count(n.x), count(n.w)")[1]
     assert before == after
+
+
+LONG = "reduce(s = 'x', i IN range(1, 16) | s + s)"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        f"replace({LONG}, 'x', {LONG})",
+        f"string.join([i IN range(1, 5000) | {LONG}], ',')",
+        f"string.replaceRegEx({LONG}, 'x', {LONG})",
+        f"reduce(s = {LONG}, i IN range(1, 16) | s + s)",
+    ],
+)
+def test_a_text_that_would_be_too_long_is_refused(client: Client, made: str) -> None:
+    refused = client.error("GRAPH.QUERY", "g", f"WITH {made} AS text RETURN size(text)")
+    assert "mem consumption exceeded capacity" in refused

@@ -115,7 +115,7 @@ class Vectors(RuleBasedStateMachine):
         self.server.advance(ms)
         now_ms = self.server.clock.now_ms
         for key, document in list(self.twin.items()):
-            if document.expires_ms is not None and document.expires_ms <= now_ms:
+            if document.expires_ms is not None and document.expires_ms < now_ms:
                 # Nobody may have looked at it yet.
                 self.client("EXISTS", key)
                 del self.twin[key]

@@ -230,6 +230,7 @@ def test_what_a_replica_says_is_what_redis_says(start: Start) -> None:
         assert mine[name] == theirs[name], name
 
 
+@pytest.mark.long
 def test_a_broken_link_goes_on_where_it_was(start: Start) -> None:
     first, primary = start(BalasProcess)
     primary("SET", "before", 1)
@@ -245,6 +246,7 @@ def test_a_broken_link_goes_on_where_it_was(start: Start) -> None:
     assert "Successful partial resynchronization" in second.log
 
 
+@pytest.mark.long
 @pytest.mark.oracle
 def test_servers_stand_in_a_row(start: Start) -> None:
     redis, primary = start(RealRedis)
@@ -258,6 +260,7 @@ def test_servers_stand_in_a_row(start: Start) -> None:
     wait_until(lambda: between("DEBUG", "DIGEST") == last("DEBUG", "DIGEST"))
 
 
+@pytest.mark.long
 def test_links_break_in_the_middle_of_requests(start: Start) -> None:
     first, primary = start(BalasProcess)
     second, replica = start(BalasProcess, following(first))
@@ -278,6 +281,7 @@ def test_links_break_in_the_middle_of_requests(start: Start) -> None:
     assert second.log.count("Full resync") < 5
 
 
+@pytest.mark.long
 def test_after_a_failover_everybody_goes_on_from_where_he_is(start: Start) -> None:
     first, primary = start(BalasProcess)
     write_at_random(primary, 31, 50)
@@ -327,6 +331,7 @@ def test_places_are_changed_and_nothing_is_lost(start: Start, kinds: Any) -> Non
     assert "Full resync from master" not in first.log
 
 
+@pytest.mark.long
 def test_a_change_of_places_that_takes_too_long_is_given_up(start: Start) -> None:
     first, primary = start(BalasProcess)
     second, replica = start(BalasProcess, following(first))
@@ -386,6 +391,7 @@ def test_what_cannot_change_places_is_refused_as_by_redis(start: Start) -> None:
     assert answers[0] == answers[1]
 
 
+@pytest.mark.long
 def test_a_primary_that_wrote_more_begins_anew(start: Start) -> None:
     first, primary = start(BalasProcess)
     second, heir = start(BalasProcess, following(first))
@@ -432,6 +438,7 @@ def test_a_broken_link_goes_on_in_its_database(start: Start) -> None:
     assert caught_up(primary, replica)
 
 
+@pytest.mark.long
 @pytest.mark.oracle
 @pytest.mark.parametrize("kind", [BalasProcess, RealRedis])
 def test_who_follows_a_replica_begins_in_the_database_of_the_stream(
@@ -451,6 +458,7 @@ def test_who_follows_a_replica_begins_in_the_database_of_the_stream(
         wait_until(lambda: last("DEBUG", "DIGEST") == primary("DEBUG", "DIGEST"))  # noqa: B023
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("database", [0, 3])
 def test_a_server_that_restarts_goes_on_where_its_snapshot_was(
     start: Start, tmp_path: Path, database: int
@@ -540,6 +548,7 @@ def test_stale_data_are_withheld_if_that_is_wished(start: Start) -> None:
     assert info(replica)["master_link_status"] == "down"
 
 
+@pytest.mark.long
 def test_a_primary_wants_a_password(start: Start) -> None:
     first, primary = start(BalasProcess)
     primary("SET", "k", "v")
@@ -554,6 +563,7 @@ def test_a_primary_wants_a_password(start: Start) -> None:
     assert replica("GET", "k") == b"v"
 
 
+@pytest.mark.long
 def test_a_log_begins_anew_with_the_data_of_the_primary(start: Start, tmp_path: Path) -> None:
     first, primary = start(BalasProcess)
     for i in range(100):
@@ -576,6 +586,7 @@ def test_a_log_begins_anew_with_the_data_of_the_primary(start: Start, tmp_path: 
         assert again("EXISTS", "own") == 0
 
 
+@pytest.mark.long
 def test_the_primary_is_busy_while_it_is_copied(start: Start) -> None:
     first, primary = start(BalasProcess)
     for i in range(0, 30_000, 100):

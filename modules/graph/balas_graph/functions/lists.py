@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from balas_graph.errors import type_mismatch
+from balas_graph.evaluation.operators import TEXT_MAX, refuse_longer
 from balas_graph.evaluation.registry import function
 from balas_graph.evaluation.run import Run
 from balas_graph.evaluation.values import group_key, order_key, type_name
@@ -108,4 +109,5 @@ def join(run: Run, items: Items, separator: str = "") -> object:
     for item in items:
         if not isinstance(item, str):
             raise type_mismatch("String", type_name(item))
+    refuse_longer(sum(map(len, map(str, items))) + len(separator) * len(items), TEXT_MAX)
     return separator.join(map(str, items))

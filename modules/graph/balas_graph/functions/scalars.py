@@ -18,7 +18,7 @@ from decimal import (
 )
 
 from balas_graph.errors import QueryError, type_mismatch
-from balas_graph.evaluation.operators import in_range, text
+from balas_graph.evaluation.operators import TEXT_MAX, in_range, refuse_longer, text
 from balas_graph.evaluation.registry import function
 from balas_graph.evaluation.run import Run
 from balas_graph.evaluation.values import is_number, type_name
@@ -180,6 +180,7 @@ def right_trim(run: Run, value: str) -> object:
 @function("replace", "string", "string", "string")
 def replaced(run: Run, value: str, old: str, new: str) -> object:
     """With every occurrence of one string replaced by another."""
+    refuse_longer(len(value) + value.count(old) * (len(new) - len(old)), TEXT_MAX)
     return value.replace(old, new)
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from balas_graph.errors import QueryError, type_mismatch
 from balas_graph.evaluation.guards import in_time
+from balas_graph.evaluation.operators import TEXT_MAX, refuse_longer
 from balas_graph.evaluation.registry import function
 from balas_graph.evaluation.run import Run
 from balas_graph.evaluation.values import type_name
@@ -35,7 +36,15 @@ def match_all(run: Run, value: str | None, regex: str | None) -> object:
 @function("string.replaceRegEx", "string", "string", "string")
 def replace_all(run: Run, value: str, regex: str, new: str = "") -> object:
     """With every match replaced by a text as it stands."""
-    return in_time(lambda: pattern(regex).sub(lambda match: new, value), value)
+    made = len(value)
+
+    def one(match: re.Match[str]) -> str:
+        nonlocal made
+        made += len(new)
+        refuse_longer(made, TEXT_MAX)
+        return new
+
+    return in_time(lambda: pattern(regex).sub(one, value), value)
 
 
 @function("randomUUID")
