@@ -24,10 +24,11 @@ MAY_IMPORT: dict[str, set[str]] = {
 CHAIN = ["engine", "services", "host", "commands", "server", "network", "cli"]
 for left, part in zip(["registry", *CHAIN], CHAIN, strict=False):
     MAY_IMPORT[part] = MAY_IMPORT[left] | {left}
-MAY_IMPORT["connection"] = MAY_IMPORT["services"]
-MAY_IMPORT["handshake"] = MAY_IMPORT["services"] | {"services", "connection"}
-MAY_IMPORT["network"] |= {"connection", "handshake"}
-MAY_IMPORT["cli"] |= {"connection", "handshake"}
+MAY_IMPORT["connection"] = MAY_IMPORT["sockets"] = MAY_IMPORT["services"]
+MAY_IMPORT["doors"] = MAY_IMPORT["services"] | {"services"}
+MAY_IMPORT["handshake"] = MAY_IMPORT["doors"] | {"doors", "connection"}
+for part in ("network", "cli"):
+    MAY_IMPORT[part] |= {"connection", "sockets", "doors", "handshake"}
 MAY_IMPORT["embedding"] = MAY_IMPORT["cli"] | {"cli"}
 MAY_IMPORT["authoring"] = MAY_IMPORT["embedding"] | {"embedding", "testing", "api"}
 MAY_IMPORT["cli"] |= {"authoring"}

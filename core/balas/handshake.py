@@ -14,22 +14,21 @@ from ssl import SSLContext
 from typing import Final
 
 from balas.connection import Connection
+from balas.doors import Door
 from balas.services.log import Log
 from balas.services.tls import told
 
 # How long a peer may take to shake hands, and to say goodbye.
 HANDSHAKE_MAX_S: Final = 30.0
 GOODBYE_MAX_S: Final = 5.0
-# How long nobody is accepted when the process has no file descriptor left.
-REST_S: Final = 0.1
 
 
-class Door:
-    """One listening socket for TLS, from which the event loop's readiness takes connections.
+class TlsDoor(Door):
+    """One listening socket for TLS.
 
     `admit` is asked for the context that the next peer is met with, or None to hang up on it;
-    `welcome` makes the connection of one that has shaken hands. At most `at_once` are accepted in
-    a row, because their handshakes keep others waiting. `closed` says that nobody is any more.
+    `welcome` makes the connection of one that has shaken hands. The others are as for any door:
+    handshakes keep others waiting.
     """
 
     def __init__(
@@ -40,15 +39,10 @@ class Door:
         at_once: Callable[[], int],
         log: Log,
     ) -> None:
-        self._listening = listening
         self._admit = admit
         self._welcome = welcome
-        self._at_once = at_once
-        self._log = log
-        self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.closed = False
-        self._open()
+        super().__init__(listening, self._shake_hands, at_once, log)
 
     @property
     def handshakes(self) -> int:
@@ -57,36 +51,18 @@ class Door:
 
     def close(self) -> None:
         """Take nobody in any more, and forget who has not shaken hands."""
-        if self.closed:
-            return
-        self.closed = True
-        self._loop.remove_reader(self._listening)
-        self._listening.close()
+        super().close()
         for task in self._tasks:
             task.cancel()
 
-    def _open(self) -> None:
-        if not self.closed:
-            self._loop.add_reader(self._listening, self._accept)
-
-    def _accept(self) -> None:
-        for _ in range(self._at_once()):
-            try:
-                peer, address = self._listening.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                self._log.warning(f"Accepting client connection: {error.strerror}")
-                self._loop.remove_reader(self._listening)
-                self._loop.call_later(REST_S, self._open)
-                return
-            context = self._admit()
-            if context is None:
-                peer.close()
-                continue
-            task = self._loop.create_task(self._shake(peer, address, context))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    def _shake_hands(self, peer: socket.socket, address: tuple[str, int]) -> None:
+        context = self._admit()
+        if context is None:
+            peer.close()
+            return
+        task = self._loop.create_task(self._shake(peer, address, context))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _shake(
         self, peer: socket.socket, address: tuple[str, int], context: SSLContext

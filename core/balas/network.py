@@ -21,8 +21,9 @@ from typing import Any, Final
 import uvloop
 
 from balas.connection import Connection
+from balas.doors import Door
 from balas.errors import ReplyError
-from balas.handshake import Door
+from balas.handshake import TlsDoor
 from balas.server import Server
 from balas.services.acl.users import Acl
 from balas.services.clients import Clients
@@ -32,6 +33,7 @@ from balas.services.process import Process
 from balas.services.shutdown import ShutdownFailed
 from balas.services.system import StartRefused
 from balas.services.tls import TLS_OPTIONS, BadTls, make_context
+from balas.sockets import SocketConnection, Sockets
 
 # Above this a transport says so, and its client runs nothing further until it has read.
 HIGH_WATER: Final = 1 << 20
@@ -87,25 +89,14 @@ class Listener:
         self.kind = kind
         self.place = place
         self._socket = listening
-        self._server: asyncio.Server | Door | None = None
+        self._door: Door | None = None
         self._closed = False
 
-    async def accept(self, network: Network) -> None:
+    def accept(self, network: Network) -> None:
         """Let the event loop take connections from the socket."""
-        if self.is_closed():
-            return
-        if self.kind == "tls":
-            self._server = network.door(self._socket)
-            return
-        loop = asyncio.get_running_loop()
-        create: Any = loop.create_unix_server if self.kind == "unix" else loop.create_server
-        self._server = await create(
-            network.connection,
-            sock=self._socket,
-            backlog=network.config.get("tcp-backlog"),
-        )
-        if self.is_closed():
-            self._server.close()
+        if not self.is_closed():
+            make = network.tls_door if self.kind == "tls" else network.plain_door
+            self._door = make(self._socket)
 
     def is_closed(self) -> bool:
         """Whether nobody is taken in here any more."""
@@ -119,8 +110,8 @@ class Listener:
     def close(self) -> None:
         """Listen no more; connections stay."""
         self._closed = True
-        if self._server is not None:
-            self._server.close()
+        if self._door is not None:
+            self._door.close()
         else:
             self._socket.close()
 
@@ -133,13 +124,14 @@ class Network:
         self.engine = server.engine
         self.config = server.config
         self.log = server.log
-        self.connections: set[Connection] = set()
+        self.connections: set[Connection | SocketConnection] = set()
         self._auth: Acl = self.engine.services[Acl]
         self._clients: Clients = self.engine.services[Clients]
         self._listeners: list[Listener] = []
         self._listening_on: tuple[Any, ...] | None = None
         self._tls: SSLContext | None = None
-        self._doors: list[Door] = []
+        self._tls_doors: list[TlsDoor] = []
+        self._sockets: Sockets | None = None
         self._accepting = False
         self._high_water = HIGH_WATER
         self._tasks: set[asyncio.Task[None]] = set()
@@ -197,8 +189,9 @@ class Network:
         self.server.modules.watchdog.attend(loop)
         self._follow_limits(self.config)
         self.wake_at(self.engine.timers.next_due_ms or 0)
+        self._sockets = Sockets(self.engine, self, loop)
         for listener in self._listeners:
-            await listener.accept(self)
+            listener.accept(self)
         self._accepting = True
 
     def _open_tcp(self) -> None:
@@ -225,7 +218,7 @@ class Network:
         self._listeners += opened
         if self._accepting:
             for listener in opened:
-                self.spawn(listener.accept(self))
+                listener.accept(self)
 
     def _wanted(self) -> tuple[Any, ...]:
         """The port, the port for TLS and the addresses that the options say."""
@@ -283,30 +276,40 @@ class Network:
     # Connections.
 
     def connection(self) -> Connection:
-        """What the event loop makes for each who connects."""
+        """What the event loop makes for each who connects by TLS."""
         return Connection(self.engine, self)
 
-    def door(self, listening: socket.socket) -> Door:
+    def plain_door(self, listening: socket.socket) -> Door:
+        """What takes connections from a socket."""
+        assert self._sockets is not None
+        return Door(
+            listening,
+            self._sockets.welcome,
+            lambda: int(self.config.get("max-new-connections-per-cycle")),
+            self.log,
+        )
+
+    def tls_door(self, listening: socket.socket) -> TlsDoor:
         """What takes connections from a socket for TLS."""
-        door = Door(
+        door = TlsDoor(
             listening,
             self._admit,
             self.connection,
             lambda: int(self.config.get("max-new-tls-connections-per-cycle")),
             self.log,
         )
-        self._doors = [*(one for one in self._doors if not one.closed), door]
+        self._tls_doors = [*(one for one in self._tls_doors if not one.closed), door]
         return door
 
     def _admit(self) -> SSLContext | None:
         """The context for one more peer; None if there are too many. They cannot be told why."""
-        count = len(self.connections) + sum(door.handshakes for door in self._doors)
+        count = len(self.connections) + sum(door.handshakes for door in self._tls_doors)
         if count >= self.config.get("maxclients"):
             self.engine.stats.rejected_connections += 1
             return None
         return self._tls
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: Connection | SocketConnection) -> None:
         """Somebody has connected: let them in, or say why not and hang up."""
         transport = connection.transport
         sock = transport.get_extra_info("socket")
@@ -343,7 +346,7 @@ class Network:
             return PROTECTED
         return None
 
-    def lost(self, connection: Connection) -> None:
+    def lost(self, connection: Connection | SocketConnection) -> None:
         """Somebody has gone."""
         self.connections.discard(connection)
         client = connection.client
@@ -415,6 +418,8 @@ class Network:
         await self._wait_for_readers()
         for connection in list(self.connections):
             connection.transport.abort()
+        if self._sockets is not None:
+            self._sockets.close()
         if self._wake is not None:
             self._wake.cancel()
         for task in self._tasks:
@@ -458,6 +463,8 @@ def open_tcp(host: str, port: int, backlog: int) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        # Connections inherit it.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         step = "bind"
         listening.bind(found[0][4])
         step = "listen"

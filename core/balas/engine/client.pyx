@@ -2,7 +2,8 @@
 or nothing.
 
 The transport is anything with `write(bytes)`, `writelines(list of bytes)`, `close()`, `abort()` and
-`get_write_buffer_size()`; asyncio's fit. What happens when requests run is in `engine.dispatch`.
+`get_write_buffer_size()`; asyncio's fit, and an `Outlet` is quicker. What happens when requests run
+is in `engine.dispatch`.
 """
 
 from enum import IntFlag
@@ -16,6 +17,7 @@ from balas.protocol.parser cimport BATCH_MAX, ParserSettings, Request, RequestPa
 from balas.protocol.writer cimport ReplyWriter
 
 from balas.engine import attention
+from balas.engine.outlet cimport Outlet
 
 cdef enum:
     # About what the objects of a client without buffers cost, those of its connection included.
@@ -144,6 +146,8 @@ cdef class Client:
             self.writer.truncate(0)
             return 0
         self.output_bytes += self.writer.size
+        if isinstance(self.transport, Outlet):
+            return (<Outlet> self.transport).send_from(self.writer)
         if self.writer.parts_size:
             self.transport.writelines(self.writer.take_parts())
         else:

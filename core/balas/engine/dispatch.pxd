@@ -42,9 +42,9 @@ cdef class Engine(Reception):
     cdef bint serving
 
     cdef int note_input(self, Client client, Py_ssize_t size) except -1
-    cdef bint awaits_long(self, Client client) noexcept
     cdef int receive_placed(self, Client client, Py_ssize_t size, bint more) except -1
     cpdef int receive(self, Client client, bytes data) except -1
+    cdef int receive_lent(self, Client client, const char *data, Py_ssize_t size) except -1
     cdef int process(self, Client client) except -1
     cdef int run_batch(self, Client client, int count) except -1
     cdef int prefetch(self, Client client, int count) except -1

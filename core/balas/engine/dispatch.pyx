@@ -139,12 +139,6 @@ cdef class Engine(Reception):
         self.access.refresh(self.clock.now_ms)
         return 0
 
-    cdef bint awaits_long(self, Client client) noexcept:
-        """Whether what the client sends next belongs to a long argument, which can be read to its
-        place (`RequestParser.place`).
-        """
-        return client.parser.awaits_long() and not client.processing and not client.hold()
-
     cdef int receive_placed(self, Client client, Py_ssize_t size, bint more) except -1:
         """As `receive`, for what was read to its place already. With `more`, the replies wait until
         all that has arrived was read, or this turn of the event loop is over.
@@ -164,18 +158,25 @@ cdef class Engine(Reception):
 
     cpdef int receive(self, Client client, bytes data) except -1:
         """Take what a client sent: run the requests it completes and send the replies."""
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
+        return self.receive_lent(client, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+
+    cdef int receive_lent(self, Client client, const char *data, Py_ssize_t size) except -1:
+        """The same, of memory where something else will stand afterwards."""
         self.note_input(client, size)
         if client.processing or client.hold():
             if client.closing or client.closed:
                 return 0
-            client.backlog.append(data)
+            client.backlog.append(data[:size])
             client.backlog_size += size
             if client.backlog_size + client.parser.unread() > self.query_buffer_limit:
                 return self.query_limit_reached(client)
             return 0
-        client.parser.feed(data)
-        self.process(client)
+        client.parser.feed_lent(data, size)
+        try:
+            self.process(client)
+        finally:
+            if client.parser.lent:
+                client.parser.keep_rest()
         if size >= FULL_READ and self.call_soon is not None:
             self.rest(client)
         return 0
@@ -248,8 +249,7 @@ cdef class Engine(Reception):
         cdef Request *request
         cdef Request *requests = client.parser.requests
         cdef PyObject **argv
-        cdef PyObject *found = NULL
-        cdef PyObject *name = NULL
+        cdef PyObject *found = NULL, *name = NULL
         cdef CommandSpec spec
         cdef Database db = client.db
         cdef int i

@@ -34,10 +34,10 @@ cdef class RequestParser:
     cdef Py_ssize_t arg_capacity
     cdef Request requests[BATCH_MAX]
     cdef int count
-    cdef const char *source          # where unread bytes are: in `chunk` or in `buffer`
+    cdef const char *source          # where unread bytes are: `buffer`, or what was lent to us
     cdef Py_ssize_t position
     cdef Py_ssize_t end
-    cdef bytes chunk
+    cdef bytes chunk                 # keeps alive what `source` points to, if need be
     cdef char *buffer
     cdef Py_ssize_t capacity
     cdef int64_t args_left           # of the request under way; 0: none
@@ -47,6 +47,7 @@ cdef class RequestParser:
     cdef Py_ssize_t long_room        # bytes that can be written there
     cdef Py_ssize_t request_first    # where the arguments of the request under way start
     cdef Py_ssize_t request_start
+    cdef bint lent                   # `source` is not ours
 
     cdef Py_ssize_t unread(self) noexcept
     cpdef void release(self)
@@ -70,3 +71,4 @@ cdef class RequestParser:
     cdef int push(self, PyObject *argument) except -1
     cdef void finish_request(self, bint inline) noexcept
     cdef int keep_rest(self) except -1
+    cdef int feed_lent(self, const char *data, Py_ssize_t size) except -1

@@ -133,7 +133,7 @@ cdef class RequestParser:
 
     cpdef void release(self):
         """Free what is allocated, if nothing is in it."""
-        if self.position == self.end and self.chunk is None:
+        if self.position == self.end and not self.lent:
             free(self.buffer)
             self.buffer = NULL
             self.source = NULL
@@ -148,11 +148,18 @@ cdef class RequestParser:
 
         Call `next_batch` until it returns 0 before feeding again.
         """
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
-        cdef Py_ssize_t wanted
         if self.position == self.end:
             self.chunk = data
-            self.source = PyBytes_AS_STRING(data)
+        return self.feed_lent(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+
+    cdef int feed_lent(self, const char *data, Py_ssize_t size) except -1:
+        """The same, of memory that is somebody else's: until it is used for something else, call
+        `next_batch` as above, or `keep_rest`.
+        """
+        cdef Py_ssize_t wanted
+        if self.position == self.end:
+            self.lent = True
+            self.source = data
             self.position = 0
             self.end = size
             return 0
@@ -160,7 +167,7 @@ cdef class RequestParser:
         wanted = self.end + size
         if wanted > self.capacity:
             self.grow_buffer(wanted + wanted // 2)
-        memcpy(self.buffer + self.end, PyBytes_AS_STRING(data), size)
+        memcpy(self.buffer + self.end, data, size)
         self.source = self.buffer
         self.end += size
         return 0
@@ -168,10 +175,11 @@ cdef class RequestParser:
     cdef int keep_rest(self) except -1:
         """Move what is left of a request to the front of our own buffer, as input has run out."""
         cdef Py_ssize_t rest = self.end - self.position
-        if self.chunk is not None:
+        if self.lent:
             self.grow_buffer(rest)
             if rest:
                 memcpy(self.buffer, self.source + self.position, rest)
+            self.lent = False
             self.chunk = None
         elif self.position and rest:
             memmove(self.buffer, self.buffer + self.position, rest)

@@ -30,3 +30,4 @@ cdef class ReplyWriter:
     cpdef list take_parts(self)
     cpdef void release(self)
     cpdef void truncate(self, Py_ssize_t size)
+    cdef void emptied(self)

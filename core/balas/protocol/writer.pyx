@@ -291,10 +291,14 @@ cdef class ReplyWriter:
         if self.parts_size:
             return b"".join(self.take_parts())
         data = PyBytes_FromStringAndSize(self.buffer, self.size)
+        self.emptied()
+        return data
+
+    cdef void emptied(self):
+        """All of the buffer was taken."""
         self.size = 0
         if self.capacity > KEEP_MAX:
             self.release()
-        return data
 
     cpdef list take_parts(self):
         """The same, in the parts it consists of."""
