@@ -40,10 +40,10 @@ class RowCursor:
         if rows.keys is None:
             begin, self.at = self.at, min(self.at + count, rows.size)
             return rows.picked(np.arange(begin, self.at))
-        ids = self.index.documents.ids
+        documents = self.index.documents
         places: list[int] = []
         while self.at < rows.size and len(places) < count:
-            if rows.keys[self.at] in ids:
+            if rows.keys[self.at] in documents:
                 places.append(self.at)
             self.at += 1
         return rows.picked(np.array(places, np.int64))

@@ -180,9 +180,8 @@ class Rows:
     def all_keys(self) -> list[bytes]:
         """The keys of the documents."""
         if self.keys is None:
-            keys = self.source.index.documents.keys
-            docs = [] if self.docs is None else self.docs.tolist()
-            self.keys = [keys[doc] or b"" for doc in docs]
+            docs: Docs | list[int] = [] if self.docs is None else self.docs
+            self.keys = [key or b"" for key in self.source.index.documents.keys_of(docs)]
         return self.keys
 
     def matched_terms(self, most: int) -> Column:
@@ -236,10 +235,8 @@ class Rows:
             unread |= column.codes_at(self.docs) == UNREAD
         places = np.flatnonzero(unread)
         docs = self.docs[places]
-        keys = source.index.documents.keys
-        done, found = read_fields(
-            source.read, [keys[doc] or b"" for doc in docs.tolist()], names, source.late
-        )
+        keys = [key or b"" for key in source.index.documents.keys_of(docs)]
+        done, found = read_fields(source.read, keys, names, source.late)
         if done < len(places):
             self._stopped_reading(int(places[done]))
         for name, column, (codes, texts) in zip(names, kept, found, strict=True):

@@ -29,7 +29,7 @@ def index_of(ctx: Context, name: bytes) -> Index:
 def contents(ctx: Context, index: Index, key: bytes) -> Reply:
     """What a document holds, flat; None if it is not in the index."""
     value: Any = ctx.peek_any(key)
-    if key not in index.documents.ids or not index.reader.is_document(value):
+    if key not in index.documents or not index.reader.is_document(value):
         return None
     definition = index.definition
     hidden = (definition.language_field, definition.score_field, definition.payload_field)

@@ -113,7 +113,8 @@ def drop(ctx: Context, name: bytes, with_documents: bool) -> None:
     if with_documents:
         # Nobody may see some of the documents without the others. So they go in one unit, as
         # cheaply as that can be: values that take long to free are freed afterwards.
-        keys = list(index.documents.ids)
+        documents = index.documents
+        keys = [key for key in documents.keys_of(documents.all_ids()) if key is not None]
         for begin in range(0, len(keys), DELETED_AT_ONCE):
             ctx.call(b"UNLINK", *keys[begin : begin + DELETED_AT_ONCE])
 

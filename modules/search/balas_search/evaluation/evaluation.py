@@ -281,8 +281,8 @@ class Evaluation:
 
     def keys(self, node: Keys) -> Cursor:
         """Documents by their keys, which are worth nothing."""
-        ids = self.index.documents.ids
-        found = sorted(ids[key] for key in set(node.keys) if key in ids)
+        ids = set(map(self.index.documents.id_of, node.keys))
+        found = sorted(ids - {0})
         return SetCursor(np.array(found, np.uint32), weight=0.0)
 
     def all_documents(self, node: Everything) -> Cursor:

@@ -160,7 +160,7 @@ class Indexes:
             cursor, keys = server.scan(cursor, SCAN_STEP)
             seen += len(keys)
             for key in keys:
-                if key.startswith(prefixes) and key not in index.documents.ids:
+                if key.startswith(prefixes) and key not in index.documents:
                     value = server.peek(key)
                     if index.reader.is_document(value):
                         self.put(index, key, value)

@@ -1,6 +1,6 @@
 """Frees what an index held that was dropped: step by step, for all at once takes long.
 
-Millions of keys, terms and postings are as many small objects. Nobody can find the index any more
+Millions of terms and postings are as many small objects. Nobody can find the index any more
 when this begins: cursors know it by its name, and say that it was dropped.
 """
 
@@ -18,8 +18,6 @@ STEP = 256
 
 def emptying(index: Index) -> Iterator[None]:
     """Free what an index holds; each step frees a little of it."""
-    yield from emptied(index.documents.ids)
-    yield from shortened(index.documents.keys)
     yield from emptied(index.documents.payloads)
     yield from emptied(index.terms)
     yield from shortened(index.vocabulary.in_any_order())

@@ -1,9 +1,10 @@
 from libc.stdint cimport uint8_t, uint32_t
 
+from balas_search.index.keytable cimport KeyTable
+
 
 cdef class DocumentTable:
-    cdef readonly dict ids
-    cdef readonly list keys
+    cdef KeyTable names
     cdef readonly dict payloads
     cdef readonly double total_length
     cdef uint8_t* alive_data
@@ -15,3 +16,5 @@ cdef class DocumentTable:
     cdef object everything
 
     cdef int grow(self, Py_ssize_t capacity) except -1
+    cdef void clear_row(self, Py_ssize_t doc) noexcept
+    cdef int forget(self, Py_ssize_t doc) except -1

@@ -11,11 +11,8 @@ from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.math cimport NAN
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, realloc
-from libc.string cimport memset
 
-cdef enum:
-    # About what a key takes as an object and in the dict.
-    KEY_BYTES = 140
+from balas_search.index.keytable cimport KeyTable
 
 
 cdef void* resized(void* block, size_t size) except NULL:
@@ -35,12 +32,11 @@ cdef class DocumentTable:
     """The documents of an index.
 
     Each gets the next id when it is put in, again each time it changes: ids only ever increase, and
-    begin with 1. `ids` maps a key to its id; `keys[id]` is the key, None once the document is gone.
+    begin with 1.
     """
 
     def __cinit__(self):
-        self.ids = {}
-        self.keys = [None]
+        self.names = KeyTable()
         self.payloads = {}
         self.grow(16)
 
@@ -51,35 +47,56 @@ cdef class DocumentTable:
         free(self.frequency_data)
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return self.names.living
+
+    def __contains__(self, bytes key not None) -> bool:
+        return self.names.find(key) != 0
 
     cdef int grow(self, Py_ssize_t capacity) except -1:
         self.alive_data = <uint8_t*> resized(self.alive_data, capacity)
         self.score_data = <float*> resized(self.score_data, capacity * 4)
         self.length_data = <uint32_t*> resized(self.length_data, capacity * 4)
         self.frequency_data = <uint32_t*> resized(self.frequency_data, capacity * 4)
-        memset(self.alive_data + self.capacity, 0, capacity - self.capacity)
-        memset(<uint8_t*> self.score_data + self.capacity * 4, 0, (capacity - self.capacity) * 4)
-        memset(<uint8_t*> self.length_data + self.capacity * 4, 0, (capacity - self.capacity) * 4)
-        memset(<uint8_t*> self.frequency_data + self.capacity * 4, 0,
-               (capacity - self.capacity) * 4)
         self.capacity = capacity
+        self.clear_row(0)
         return 0
+
+    cdef void clear_row(self, Py_ssize_t doc) noexcept:
+        self.alive_data[doc] = 0
+        self.score_data[doc] = 0
+        self.length_data[doc] = 0
+        self.frequency_data[doc] = 0
 
     @property
     def last_id(self) -> int:
         """The highest id that was given."""
-        return len(self.keys) - 1
+        return self.names.count - 1
+
+    def id_of(self, bytes key not None) -> int:
+        """The id of a key, 0 if there is no such document."""
+        return self.names.find(key)
+
+    def key_of(self, Py_ssize_t doc) -> bytes | None:
+        """The key of an id, None once the document is gone."""
+        return self.names.key_at(doc)
+
+    def keys_of(self, docs not None) -> list[bytes | None]:
+        """The keys of some ids (array or list), None for those that are gone."""
+        cdef const uint32_t[::1] ids = np.ascontiguousarray(docs, np.uint32)
+        cdef Py_ssize_t i
+        return [self.names.key_at(ids[i]) for i in range(ids.shape[0])]
 
     def put(self, bytes key not None, double score=1.0, payload=None) -> int:
         """Give a document the next id; what was there under this key is gone."""
-        cdef Py_ssize_t made = len(self.keys)
+        cdef Py_ssize_t made = self.names.count
+        cdef Py_ssize_t before
         self.everything = None
-        self.remove(key)
         if made == self.capacity:
-            self.grow(made + (made >> 1) + 16)
-        self.ids[key] = made
-        self.keys.append(key)
+            self.grow(made + (made >> 2) + 16)
+        before = self.names.add(key)
+        if before:
+            self.forget(before)
+        self.clear_row(made)
         self.alive_data[made] = 1
         self.score_data[made] = <float> score
         if payload is not None:
@@ -94,37 +111,38 @@ cdef class DocumentTable:
 
     def remove(self, bytes key not None) -> int:
         """Forget a document; returns the id it had, or 0."""
-        found = self.ids.pop(key, None)
-        if found is None:
-            return 0
-        cdef Py_ssize_t doc = found
-        self.everything = None
+        cdef Py_ssize_t doc = self.names.remove(key)
+        if doc:
+            self.everything = None
+            self.forget(doc)
+        return doc
+
+    cdef int forget(self, Py_ssize_t doc) except -1:
         self.alive_data[doc] = 0
-        self.keys[doc] = None
         self.total_length -= self.length_data[doc]
         if self.payloads:
             self.payloads.pop(doc, None)
-        return doc
+        return 0
 
     @property
     def alive(self) -> np.ndarray:
         """For each id whether the document is there (uint8)."""
-        return view(self.alive_data, len(self.keys), np.uint8, 1)
+        return view(self.alive_data, self.names.count, np.uint8, 1)
 
     @property
     def scores(self) -> np.ndarray:
         """For each id the document's own score (float32)."""
-        return view(self.score_data, len(self.keys), np.float32, 4)
+        return view(self.score_data, self.names.count, np.float32, 4)
 
     @property
     def lengths(self) -> np.ndarray:
         """For each id the sum of all frequencies (uint32)."""
-        return view(self.length_data, len(self.keys), np.uint32, 4)
+        return view(self.length_data, self.names.count, np.uint32, 4)
 
     @property
     def frequencies(self) -> np.ndarray:
         """For each id the highest frequency of a term (uint32)."""
-        return view(self.frequency_data, len(self.keys), np.uint32, 4)
+        return view(self.frequency_data, self.names.count, np.uint32, 4)
 
     def all_ids(self) -> np.ndarray:
         """The ids of all documents that are there (uint32). Not to be changed."""
@@ -141,33 +159,26 @@ cdef class DocumentTable:
     def renumber(self, const uint32_t[::1] new_ids not None) -> None:
         """Move everything to the new ids, which keep the order."""
         cdef Py_ssize_t doc
-        cdef Py_ssize_t made
-        cdef Py_ssize_t count = len(self.keys)
-        keys = [None]
+        cdef Py_ssize_t made = 0
         payloads = {}
-        for doc in range(1, count):
+        for doc in range(1, self.names.count):
             if new_ids[doc] == 0xFFFFFFFF:
                 continue
             made = new_ids[doc]
-            key = self.keys[doc]
-            keys.append(key)
-            self.ids[key] = made
+            self.alive_data[made] = 1
             self.score_data[made] = self.score_data[doc]
             self.length_data[made] = self.length_data[doc]
             self.frequency_data[made] = self.frequency_data[doc]
             if doc in self.payloads:
                 payloads[made] = self.payloads[doc]
-        made = len(keys)
+        self.names.renumber(new_ids)
+        self.grow(self.names.count + 16)
         self.everything = None
-        memset(self.alive_data, 1, made)
-        self.alive_data[0] = 0
-        memset(self.alive_data + made, 0, self.capacity - made)
-        self.keys = keys
         self.payloads = payloads
 
     def memory(self) -> int:
         """Bytes it takes."""
-        return self.capacity * 13 + len(self.keys) * 8 + len(self.ids) * KEY_BYTES
+        return self.capacity * 13 + self.names.memory()
 
 
 cdef class NumberColumn:

@@ -493,5 +493,5 @@ def best_keys(DocumentTable documents not None, list leaves not None, Py_ssize_t
         docs[at] = doc
     made = [total]
     for i in range(offset, found):
-        made.append(documents.keys[docs[i]])
+        made.append(documents.names.key_at(docs[i]))
     return made

@@ -178,11 +178,10 @@ class Loader:
 
     def column(self, docs: Docs, spec: FieldSpec) -> list[Any]:
         """A field of many documents: numbers of a NUMERIC field, else bytes; None for none."""
-        keys = self.index.documents.keys
         names = (spec.identifier,)
         found: list[Any] = []
-        for doc in docs.tolist():
-            value = self.value(keys[doc] or b"")
+        for key in self.index.documents.keys_of(docs):
+            value = self.value(key or b"")
             read = None if value is None else self.reader.fields(value, names, self.now_ms)[0]
             found.append(self._converted(read[0], spec) if read else None)
         return found

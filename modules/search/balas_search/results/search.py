@@ -158,10 +158,8 @@ class Searcher:
             self.time_is_up()
         scores = self.scores(found, places) if options.with_scores else [None] * len(places)
         docs = found.docs[places]
-        keys = self.index.documents.keys
-        rows = [
-            Row(keys[doc] or b"", score) for doc, score in zip(docs.tolist(), scores, strict=True)
-        ]
+        keys = self.index.documents.keys_of(docs)
+        rows = [Row(key or b"", score) for key, score in zip(keys, scores, strict=True)]
         if options.with_payloads:
             payloads = self.index.documents.payloads
             for row, doc in zip(rows, docs.tolist(), strict=True):
@@ -238,7 +236,7 @@ class Searcher:
         if best is None:
             return None
         keys = [key for key in best if isinstance(key, bytes)]
-        docs = np.array([documents.ids[key] for key in keys], np.uint32)
+        docs = np.array([documents.id_of(key) for key in keys], np.uint32)
         rows = [Row(key) for key in keys]
         if options.with_payloads:
             for row, doc in zip(rows, docs.tolist(), strict=True):
@@ -263,8 +261,7 @@ class Searcher:
             places, _ = self.places(found)
             if self.late():
                 self.time_is_up()
-            keys = self.index.documents.keys
-            made += [keys[doc] for doc in found.docs[places].tolist()]
+            made += self.index.documents.keys_of(found.docs[places])
         return made
 
     def single_word(self) -> list[tuple[Posting, int, float]]:

@@ -1,0 +1,37 @@
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+
+cdef class KeyTable:
+    # By id: where its key is in the arena, 0 if it is gone; and the key's hash.
+    cdef uint64_t* place_data
+    cdef uint32_t* hash_data
+    cdef Py_ssize_t capacity
+    # The ids below this were given.
+    cdef readonly Py_ssize_t count
+    cdef Py_ssize_t living
+    cdef uint8_t* arena
+    cdef size_t arena_size
+    cdef size_t arena_capacity
+    # Ids by the hash of their keys, 0 where there is none.
+    cdef uint32_t* slots
+    cdef size_t mask
+    cdef size_t filled
+    # The smaller table whose ids are still on their way to the other; NULL mostly.
+    cdef uint32_t* old_slots
+    cdef size_t old_mask
+    cdef size_t old_at
+
+    cdef int grow(self, Py_ssize_t capacity) except -1
+    cdef bint is_key(self, uint32_t doc, uint32_t hashed, bytes key) noexcept
+    cdef Py_ssize_t slot_in(self, uint32_t* slots, size_t mask, uint32_t hashed, bytes key) noexcept
+    cdef void insert(self, uint32_t doc) noexcept
+    cdef void take_out(self, size_t at) noexcept
+    cdef int widen(self) except -1
+    cdef void move_some(self, size_t steps) noexcept
+    cdef uint64_t append(self, bytes key) except 0
+    cdef uint32_t find(self, bytes key) noexcept
+    cdef uint32_t add(self, bytes key) except? 0
+    cdef uint32_t remove(self, bytes key) noexcept
+    cdef key_at(self, Py_ssize_t doc)
+    cdef int renumber(self, const uint32_t[::1] new_ids) except -1
+    cdef Py_ssize_t memory(self) noexcept

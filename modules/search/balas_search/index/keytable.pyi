@@ -1,0 +1,3 @@
+class KeyTable:
+    @property
+    def count(self) -> int: ...
