@@ -4,6 +4,9 @@
 
 What is exported here stays: a name or verb goes only after a minor version in which its use warned
 with a `BalasDeprecationWarning`. docs/api.md lists it all.
+
+`help()` of any of these shows an example. In it, `serve()` stands for whatever loads what is above
+it as a module into a server, and returns a client.
 """
 
 from balas.engine.context import Context

@@ -53,7 +53,15 @@ def unknown_subcommand(name: str, subcommand: bytes) -> str:
 
 
 class ReplyError(Exception):
-    """An error whose text is the reply: ``raise ReplyError("ERR no such key")``."""
+    """An error whose text is the reply: ``raise ReplyError("ERR no such key")``.
+
+    Example:
+        >>> @command("DEMO.NO", arity=1)
+        ... def no(ctx):
+        ...     raise ReplyError("DENIED not today")
+        >>> serve().error("DEMO.NO")
+        'DENIED not today'
+    """
 
     @property
     def text(self) -> str:
@@ -67,8 +75,32 @@ class ReplyError(Exception):
 
 
 class BadData(Exception):
-    """Stored bytes (RDB, DUMP payload, AOF) that do not make sense; says what and where."""
+    """Stored bytes (RDB, DUMP payload, AOF) that do not make sense; says what and where.
+
+    Example:
+        >>> class Even(Value):
+        ...     @classmethod
+        ...     def rdb_load(cls, source, version):
+        ...         if source.load_unsigned() % 2:
+        ...             raise BadData("an odd number")
+        ...         return cls()
+        >>> issubclass(BadData, Exception)
+        True
+    """
 
 
 class NotUnderstood(BadData):
-    """Stored bytes that are sound, but of a version or a kind that the reader does not know."""
+    """Stored bytes that are sound, but of a version or a kind that the reader does not know.
+
+    Example:
+        >>> class Demo(Module):
+        ...     name = "demo"
+        ...     aux_name = "demo-aux1"
+        ...
+        ...     @hook
+        ...     def aux_load(self, source, version):
+        ...         if version > 0:
+        ...             raise NotUnderstood("a newer version")
+        >>> issubclass(NotUnderstood, BadData)
+        True
+    """

@@ -46,7 +46,19 @@ cdef bint heeds_time(Context ctx) except -1:
 
 
 cdef class Context:
-    """What a command gets as its first argument. See the table of verbs in docs/architecture.md."""
+    """What a command gets as its first argument. See the table of verbs in docs/architecture.md.
+
+    Example:
+        >>> @command("DEMO.SWAP", arity=3, flags=WRITE, keys=key(1, RW | ACCESS | UPDATE))
+        ... def swap(ctx: Context, key, text):
+        ...     old = ctx.write_string(key)
+        ...     ctx.store(key, text)
+        ...     ctx.changed(key, "demo.swap")
+        ...     return old
+        >>> client = serve()
+        >>> client("DEMO.SWAP", "k", "a"), client("DEMO.SWAP", "k", "b")
+        (None, b'a')
+    """
 
     def __cinit__(self, object engine, Changes changes not None, Limits limits not None):
         self.engine = engine

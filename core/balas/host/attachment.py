@@ -33,7 +33,27 @@ Change = tuple[int, bytes, str]
 
 
 class Following:
-    """A listener to changes that can be paused."""
+    """A listener to changes that can be paused.
+
+    Example:
+        >>> class Demo(Module):
+        ...     name = "demo"
+        ...
+        ...     @hook
+        ...     def load(self, server):
+        ...         self.seen = 0
+        ...         self.following: Following = server.on_change(self.look, {"set"})
+        ...
+        ...     def look(self, changes):
+        ...         self.seen += len(changes)
+        ...         self.following.pause()
+        >>> @command("DEMO.SEEN", arity=1)
+        ... def seen(ctx):
+        ...     return ctx.service(Demo).seen
+        >>> client = serve()
+        >>> client("SET", "a", "1"), client("SET", "b", "2"), client("DEMO.SEEN")
+        (b'OK', b'OK', 1)
+    """
 
     def __init__(
         self,
@@ -63,6 +83,17 @@ class Attachment:
     """What a module's hook `load` gets as `server`, and may keep.
 
     Functions it is given may raise: that is logged with the module's name and harms nobody else.
+
+    Example:
+        >>> class Demo(Module):
+        ...     name = "demo"
+        ...
+        ...     @hook
+        ...     def load(self, server: Attachment):
+        ...         server.call(b"SET", b"loaded at", b"%d" % server.now_ms)
+        >>> client = serve()
+        >>> client("EXISTS", "loaded at")
+        1
     """
 
     def __init__(

@@ -7,7 +7,15 @@ import warnings
 
 
 class BalasDeprecationWarning(FutureWarning):
-    """A module uses something that will be gone. Python shows such warnings by default."""
+    """A module uses something that will be gone. Python shows such warnings by default.
+
+    Example:
+        >>> import warnings
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("error", BalasDeprecationWarning)
+        ...     issubclass(BalasDeprecationWarning, FutureWarning)
+        True
+    """
 
 
 def deprecated(verb: str, instead: str) -> None:

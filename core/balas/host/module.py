@@ -34,6 +34,14 @@ class Module:
         aux_version: the version of that, 0 to 1023.
         aux_others: further such names with their versions, for who keeps several kinds of data
             beside the keys, as another server does. The hooks are called for each.
+
+    Example:
+        >>> class Demo(Module):
+        ...     name = "demo"
+        ...     version = 100
+        ...     api_version = "1.0"
+        >>> serve()("MODULE", "LIST")[0][:4]
+        [b'name', b'demo', b'ver', 100]
     """
 
     name: ClassVar[str] = ""

@@ -13,7 +13,15 @@ Reply = Any  # what a command may return; too recursive for a type checker to he
 
 
 class Status:
-    """A simple string, such as ``OK``: short, and without line breaks."""
+    """A simple string, such as ``OK``: short, and without line breaks.
+
+    Example:
+        >>> @command("DEMO.STATE", arity=1)
+        ... def state(ctx):
+        ...     return Status("READY")
+        >>> serve()("DEMO.STATE")
+        b'READY'
+    """
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -44,7 +52,15 @@ class Sentinel:
 
 
 class Pairs:
-    """A map given as pairs: for keys that repeat, cannot be hashed, or come in no dict."""
+    """A map given as pairs: for keys that repeat, cannot be hashed, or come in no dict.
+
+    Example:
+        >>> @command("DEMO.PAIRS", arity=1)
+        ... def pairs(ctx):
+        ...     return Pairs([("a", 1), ("a", 2)])
+        >>> serve()("DEMO.PAIRS")
+        [b'a', 1, b'a', 2]
+    """
 
     __slots__ = ("items",)
 
@@ -53,7 +69,15 @@ class Pairs:
 
 
 class SetReply:
-    """A set whose members have an order or cannot be hashed."""
+    """A set whose members have an order or cannot be hashed.
+
+    Example:
+        >>> @command("DEMO.SET", arity=1)
+        ... def ordered(ctx):
+        ...     return SetReply([3, 1, 2])
+        >>> serve()("DEMO.SET")
+        [3, 1, 2]
+    """
 
     __slots__ = ("members",)
 
@@ -62,7 +86,15 @@ class SetReply:
 
 
 class Verbatim:
-    """Text for people, with a three-letter format: ``txt`` or ``mkd``."""
+    """Text for people, with a three-letter format: ``txt`` or ``mkd``.
+
+    Example:
+        >>> @command("DEMO.TEXT", arity=1)
+        ... def text(ctx):
+        ...     return Verbatim("# a title", "mkd")
+        >>> serve()("DEMO.TEXT")
+        b'# a title'
+    """
 
     __slots__ = ("format", "text")
 
@@ -72,7 +104,15 @@ class Verbatim:
 
 
 class BigNumber:
-    """An integer that is sent as a big number in RESP3 whatever its size."""
+    """An integer that is sent as a big number in RESP3 whatever its size.
+
+    Example:
+        >>> @command("DEMO.BIG", arity=1)
+        ... def big(ctx):
+        ...     return BigNumber(7)
+        >>> int(serve(resp=3)("DEMO.BIG"))
+        7
+    """
 
     __slots__ = ("value",)
 
@@ -81,7 +121,15 @@ class BigNumber:
 
 
 class Push:
-    """A message outside the sequence of replies; in RESP2 a plain array."""
+    """A message outside the sequence of replies; in RESP2 a plain array.
+
+    Example:
+        >>> @command("DEMO.PUSH", arity=1)
+        ... def push(ctx):
+        ...     return Push(["news", 1])
+        >>> serve()("DEMO.PUSH")
+        [b'news', 1]
+    """
 
     __slots__ = ("items",)
 
@@ -102,6 +150,13 @@ class Encoded:
     """A reply, or a part of one, in the client's protocol already: for what would take longer to
     make values of than all else. Only for a request of its own (`ctx.may_block`): scripts and other
     commands want values.
+
+    Example:
+        >>> @command("DEMO.READY", arity=1)
+        ... def ready(ctx):
+        ...     return Encoded(b"*1" + bytes([13, 10]) + b":7" + bytes([13, 10]))
+        >>> serve()("DEMO.READY")
+        [7]
     """
 
     __slots__ = ("data",)

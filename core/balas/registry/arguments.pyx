@@ -11,7 +11,15 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 def integer(
     value: bytes, low: int = INT64_MIN, high: int = INT64_MAX, error: str = NOT_AN_INTEGER
 ) -> int:
-    """A 64-bit integer written as Redis writes it, within [low, high]; otherwise the error."""
+    """A 64-bit integer written as Redis writes it, within [low, high]; otherwise the error.
+
+    Example:
+        >>> integer(b"42", 0, 100)
+        42
+        >>> integer(b"042")
+        Traceback (most recent call last):
+        balas.errors.ReplyError: ERR value is not an integer or out of range
+    """
     cdef int64_t number
     if not string_to_int64(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), &number):
         raise ReplyError(error)
@@ -29,7 +37,15 @@ def bounded(value: bytes, low: int, high: int) -> int:
 
 
 def number(value: bytes, error: str = NOT_A_FLOAT) -> float:
-    """A double, infinities included, but not NaN; otherwise the error."""
+    """A double, infinities included, but not NaN; otherwise the error.
+
+    Example:
+        >>> number(b"1.5"), number(b"-inf")
+        (1.5, -inf)
+        >>> number(b"nan")
+        Traceback (most recent call last):
+        balas.errors.ReplyError: ERR value is not a valid float
+    """
     parsed = parse_float(value)
     if parsed is None:
         raise ReplyError(error)
@@ -41,6 +57,26 @@ cdef class Arguments:
 
     >>> args = Arguments((b"EX", b"10", b"nx"))
     >>> if args.eat(b"EX"): seconds = args.take_int()
+
+    Example:
+        >>> @command("DEMO.SCAN", arity=-1, flags=READONLY)
+        ... def scan(ctx, *options):
+        ...     count, verbose = 10, False
+        ...     arguments = Arguments(options)
+        ...     while arguments.more:
+        ...         match arguments.eat(b"COUNT", b"VERBOSE"):
+        ...             case b"COUNT":
+        ...                 count = arguments.take_int(1, 1000)
+        ...             case b"VERBOSE":
+        ...                 verbose = True
+        ...             case _:
+        ...                 raise ReplyError(SYNTAX)
+        ...     return [count, verbose]
+        >>> client = serve()
+        >>> client("DEMO.SCAN", "verbose", "COUNT", "5")
+        [5, 1]
+        >>> client.error("DEMO.SCAN", "COUNT")
+        'ERR syntax error'
     """
 
     cdef tuple argv

@@ -101,6 +101,16 @@ def command(
         since: the version that introduced it.
         categories: ACL categories beside those that follow from flags and group; "-keyspace" takes
             away one that follows.
+
+    Example:
+        >>> @command("DEMO.ECHO", arity=-2, flags=READONLY | FAST, since="1.0.0")
+        ... def echo(ctx, *words):
+        ...     return list(words)
+        >>> client = serve()
+        >>> client("DEMO.ECHO", "a", "b")
+        [b'a', b'b']
+        >>> client.error("DEMO.ECHO")
+        "ERR wrong number of arguments for 'demo.echo' command"
     """
     specs = keys if isinstance(keys, tuple) else (keys,)
 
@@ -136,6 +146,14 @@ def container(
 ) -> Declaration:
     """Declare what is not derived of a command that only holds subcommands; assign the result to a
     module-level name.
+
+    Example:
+        >>> demo = container("DEMO", doc="Things to try.")
+        >>> @command("DEMO HELLO", arity=2)
+        ... def hello(ctx):
+        ...     return Status("hello")
+        >>> serve()("DEMO", "HELLO")
+        b'hello'
     """
     return Declaration(name, arity, flags, (), None, group, since, categories, doc)
 

@@ -101,25 +101,59 @@ class KeySpec:
 
 
 def key(index: int, flags: int, *, notes: str = "") -> KeySpec:
-    """One key at this index."""
+    """One key at this index.
+
+    Example:
+        >>> @command("DEMO.LOOK", arity=2, flags=READONLY, keys=key(1, RO | ACCESS))
+        ... def look(ctx, key):
+        ...     return ctx.read_string(key)
+        >>> serve()("COMMAND", "GETKEYS", "DEMO.LOOK", "k")
+        [b'k']
+    """
     return KeySpec(flags, index, notes=notes)
 
 
 def keys(
     first: int, last: int, step: int, flags: int, *, limit: int = 0, notes: str = ""
 ) -> KeySpec:
-    """Keys from `first` to `last` in steps; a negative `last` counts from the end."""
+    """Keys from `first` to `last` in steps; a negative `last` counts from the end.
+
+    Example:
+        >>> @command("DEMO.SETS", arity=-3, flags=WRITE, keys=keys(1, -1, 2, OW | UPDATE))
+        ... def sets(ctx, *words):
+        ...     return OK
+        >>> serve()("COMMAND", "GETKEYS", "DEMO.SETS", "a", "1", "b", "2")
+        [b'a', b'b']
+    """
     relative = last - first if last >= 0 else last
     return KeySpec(flags, first, last=relative, step=step, limit=limit, notes=notes)
 
 
 def key_count(index: int, flags: int, *, first: int = 1, step: int = 1, notes: str = "") -> KeySpec:
-    """As many keys as the argument at `index` says; the first is `first` arguments after it."""
+    """As many keys as the argument at `index` says; the first is `first` arguments after it.
+
+    Example:
+        >>> @command("DEMO.ALL", arity=-3, flags=READONLY, keys=key_count(1, RO | ACCESS))
+        ... def every(ctx, count, *words):
+        ...     return list(words[: integer(count)])
+        >>> serve()("COMMAND", "GETKEYS", "DEMO.ALL", "2", "a", "b", "option")
+        [b'a', b'b']
+    """
     return KeySpec(flags, index, count_at=0, first=first, step=step, notes=notes)
 
 
 def unknown_keys(flags: int, notes: str = "") -> KeySpec:
-    """Keys that no specification can find; the command brings a function that does."""
+    """Keys that no specification can find; the command brings a function that does.
+
+    Example:
+        >>> def after_at(argv):
+        ...     return [i + 1 for i, word in enumerate(argv) if word == b"AT"]
+        >>> @command("DEMO.AT", arity=-2, flags=READONLY, keys=unknown_keys(RO), find_keys=after_at)
+        ... def at(ctx, *words):
+        ...     return OK
+        >>> serve()("COMMAND", "GETKEYS", "DEMO.AT", "x", "AT", "k")
+        [b'k']
+    """
     return KeySpec(flags | INCOMPLETE, None, notes=notes)
 
 

@@ -17,6 +17,15 @@ class Digest:
 
     `add` depends on the order of calls, `add_unordered` does not: use it for members of a set or
     fields of a hash, with one inner digest for each.
+
+    Example:
+        >>> one, other = Digest(), Digest()
+        >>> for part in (b"a", b"b"):
+        ...     one.add_unordered(part)
+        >>> for part in (b"b", b"a"):
+        ...     other.add_unordered(part)
+        >>> one.hex() == other.hex()
+        True
     """
 
     def __init__(self) -> None:

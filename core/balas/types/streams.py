@@ -11,7 +11,13 @@ from typing import Protocol
 
 
 class SaveStream(Protocol):
-    """Takes the items of one value, in the order in which they will be loaded."""
+    """Takes the items of one value, in the order in which they will be loaded.
+
+    Example:
+        >>> def save_pair(out: SaveStream, number: int, text: bytes) -> None:
+        ...     out.save_unsigned(number)
+        ...     out.save_string(text)
+    """
 
     def save_unsigned(self, value: int) -> None:
         """Save a whole number from 0 to 2**64 - 1 in 1 to 9 bytes; OverflowError beyond."""
@@ -30,7 +36,12 @@ class SaveStream(Protocol):
 
 
 class LoadStream(Protocol):
-    """Gives back the items of one value; `BadData` when the next item is not what is asked for."""
+    """Gives back the items of one value; `BadData` when the next item is not what is asked for.
+
+    Example:
+        >>> def load_pair(source: LoadStream) -> tuple[int, bytes]:
+        ...     return source.load_unsigned(), source.load_string()
+    """
 
     def load_unsigned(self) -> int:
         """Load what `save_unsigned` saved."""

@@ -19,6 +19,50 @@ cdef class Value:
         reads, as its second argument.
         rdb_kind: for types of the core only: the kind that `rdb_save` writes now. None says that a
         module's type is written.
+
+    Example:
+        >>> class Counter(Value):
+        ...     type_name = "demo-cntr"
+        ...     rdb_version = 0
+        ...
+        ...     def __init__(self, count=0):
+        ...         self.count = count
+        ...
+        ...     def memory_usage(self):
+        ...         return 64
+        ...
+        ...     def copy(self):
+        ...         return Counter(self.count)
+        ...
+        ...     def digest(self, digest):
+        ...         digest.add(b"%d" % self.count)
+        ...
+        ...     def rdb_save(self, out):
+        ...         out.save_signed(self.count)
+        ...
+        ...     @classmethod
+        ...     def rdb_load(cls, source, version):
+        ...         return cls(source.load_signed())
+        ...
+        ...     def aof_rewrite(self, key):
+        ...         yield b"DEMO.ADD", key, b"%d" % self.count
+        >>> class Demo(Module):
+        ...     name = "demo"
+        ...     types = (Counter,)
+        >>> @command("DEMO.ADD", arity=3, flags=WRITE, keys=key(1, RW | UPDATE))
+        ... def add(ctx, key, amount):
+        ...     counter = ctx.write(key, Counter)
+        ...     if counter is None:
+        ...         counter = Counter()
+        ...         ctx.store(key, counter)
+        ...     counter.count += integer(amount)
+        ...     ctx.changed(key, "demo.add")
+        ...     return counter.count
+        >>> client = serve()
+        >>> client("DEMO.ADD", "k", 3), client("TYPE", "k"), client("COPY", "k", "l")
+        (3, b'demo-cntr', 1)
+        >>> client("DEMO.ADD", "l", 1)
+        4
     """
 
     type_name = ""

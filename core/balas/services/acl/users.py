@@ -60,6 +60,18 @@ class Acl:
     Attributes:
         users: by name; the default user is always there.
         log: what was refused.
+
+    Example:
+        >>> @command("DEMO.MAY", arity=2, flags=READONLY | VARIABLE_FLAGS)
+        ... def may(ctx, name):
+        ...     return ctx.service(Acl).may_read(ctx.client, [name])
+        >>> client = serve()
+        >>> client("DEMO.MAY", "k")
+        1
+        >>> client("ACL", "SETUSER", "default", "resetkeys", "~mine:*")
+        b'OK'
+        >>> client("DEMO.MAY", "k")
+        0
     """
 
     def __init__(self, engine: Engine, config: Config, log: Log, clients: Clients) -> None:

@@ -38,7 +38,24 @@ _UNITS = {
 
 
 class BadValue(Exception):
-    """A text that is no value of its option; the message is the reason Redis gives."""
+    """A text that is no value of its option; the message is the reason Redis gives.
+
+    Example:
+        >>> class Even(Kind):
+        ...     def parse(self, words, current):
+        ...         if int(words[0]) % 2:
+        ...             raise BadValue("argument must be even")
+        ...         return int(words[0])
+        ...
+        ...     def format(self, value):
+        ...         return str(value)
+        >>> class Demo(Module):
+        ...     name = "demo"
+        ...     options = (Option("demo-even", 2, Even()),)
+        >>> client = serve()
+        >>> "must be even" in client.error("CONFIG", "SET", "demo-even", "3")
+        True
+    """
 
 
 class UnbalancedQuotes(Exception):

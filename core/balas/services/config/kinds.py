@@ -39,6 +39,20 @@ class Kind:
     ``multiple`` kinds take several words; a single word that holds spaces is split for them, so
     that ``save 900 1`` and ``save "900 1"`` mean the same. The values of an ``adds_up`` kind are
     tuples, and the lines of a file extend each other; the empty value clears what stood before.
+
+    Example:
+        >>> class Words(Kind):
+        ...     def parse(self, words, current):
+        ...         return tuple(words[0].split())
+        ...
+        ...     def format(self, value):
+        ...         return " ".join(value)
+        >>> class Demo(Module):
+        ...     name = "demo"
+        ...     options = (Option("demo-words", ("a",), Words()),)
+        >>> client = serve()
+        >>> client("CONFIG", "SET", "demo-words", "b  c"), client("CONFIG", "GET", "demo-words")
+        (b'OK', [b'demo-words', b'b c'])
     """
 
     multiple = False

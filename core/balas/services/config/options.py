@@ -61,6 +61,16 @@ class Option:
         False for a name that is known and kept, but changes nothing in Balas.
     doc
         One sentence: what it decides, with its unit.
+
+    Example:
+        >>> class Demo(Module):
+        ...     name = "demo"
+        ...     options = (Option("demo-size", 10, low=1, high=99), Option("demo-on", True))
+        >>> client = serve()
+        >>> client("CONFIG", "SET", "demo-size", 20), client("CONFIG", "GET", "demo-*")
+        (b'OK', [b'demo-size', b'20', b'demo-on', b'yes'])
+        >>> client.error("CONFIG", "SET", "demo-size", 100).endswith("between 1 and 99 inclusive")
+        True
     """
 
     __slots__ = (

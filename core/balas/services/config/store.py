@@ -60,6 +60,13 @@ class Config:
     Beside the values it keeps what the configuration file says that is no option: `users`,
     `modules` and `renames` (lines of `user`, `loadmodule` and `rename-command`), and `unclaimed`,
     the lines that no option claimed so far: a module that is loaded later may declare theirs.
+
+    Example:
+        >>> @command("DEMO.LIMIT", arity=1)
+        ... def limit(ctx):
+        ...     return ctx.service(Config).get("maxclients")
+        >>> serve()("DEMO.LIMIT")
+        10000
     """
 
     def __init__(self, options: Iterable[Option] = OPTIONS, directory: str | None = None) -> None:

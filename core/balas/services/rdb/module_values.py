@@ -60,7 +60,12 @@ def load_module_value(reader: RdbReader, types: TypeRegistry) -> Value:
 
 
 def pack(value: Value) -> bytes:
-    """The DUMP payload of a module's value."""
+    """The DUMP payload of a module's value.
+
+    Example:
+        >>> def same(one: Value, other: Value) -> bool:
+        ...     return dump_payload(one) == dump_payload(other)
+    """
     if isinstance(value, Orphan):
         return value.payload
     writer = RdbWriter()
