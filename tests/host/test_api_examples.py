@@ -15,6 +15,7 @@ import pytest
 
 import balas.api
 from balas.authoring.examples import EXAMPLES, example
+from balas.authoring.reference import ALIASES
 from balas.testing import Client, InProcessServer
 
 NAME = "balas_api_example"
@@ -62,6 +63,15 @@ def is_module(thing: object) -> bool:
         and issubclass(thing, balas.api.Module)
         and thing is not balas.api.Module
     )
+
+
+@pytest.mark.parametrize("name", balas.api.__all__)
+def test_help_shows_it(name: str) -> None:
+    """Constants cannot have docstrings of their own, nor can aliases of types."""
+    thing = getattr(balas.api, name)
+    if name not in ALIASES and (inspect.isroutine(thing) or inspect.isclass(thing)):
+        assert "Example:\n" in pydoc.render_doc(thing, renderer=pydoc.plaintext), name
+        assert name not in EXAMPLES
 
 
 def test_there_is_no_example_for_what_is_not_there() -> None:
