@@ -9,6 +9,12 @@ MODULE = str(Path(__file__).parent.parent / "balas_delayed")
 
 
 @pytest.fixture
+def balas_bundled():
+    """Without the modules that come with Balas: these tests need none, and start faster."""
+    return False
+
+
+@pytest.fixture
 def client(balas_server):
     client = balas_server.client()
     client("MODULE", "LOAD", MODULE)

@@ -31,6 +31,12 @@ class Site(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
+def balas_bundled():
+    """Without the modules that come with Balas: these tests need none, and start faster."""
+    return False
+
+
+@pytest.fixture
 def site():
     with ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
