@@ -76,12 +76,3 @@ def test_help_shows_it(name: str) -> None:
 
 def test_there_is_no_example_for_what_is_not_there() -> None:
     assert set(EXAMPLES) <= set(balas.api.__all__)
-
-
-@pytest.mark.parametrize("name", sorted(set(balas.api.__all__) - set(EXAMPLES)))
-def test_help_shows_the_example_of_whatever_has_a_docstring(name: str) -> None:
-    thing = getattr(balas.api, name)
-    if inspect.isclass(thing) or inspect.isroutine(thing):
-        assert "Example:\n" in pydoc.render_doc(thing, renderer=pydoc.plaintext)
-    else:
-        assert name.isupper()
