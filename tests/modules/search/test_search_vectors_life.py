@@ -8,6 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from balas.testing import Client, InProcessServer
+from balas_search.commands.common import module_class
+from balas_search.index import indexes
 from balas_search.vectors import hnsw
 from balas_search.vectors.rows import VectorRows
 from persisting import finish_child
@@ -195,9 +197,9 @@ class Counted:
         self.graph = graph
         self.put = put
 
-    def add_items(self, vectors: Any, rows: list[int], **options: Any) -> None:
-        self.put += rows
-        self.graph.add_items(vectors, rows, **options)
+    def add(self, row: int, vector: Any) -> None:
+        self.put.append(row)
+        self.graph.add(row, vector)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.graph, name)
@@ -225,3 +227,115 @@ def test_a_change_of_another_field_leaves_the_graph_alone(
     client("HSET", "i:7", "v", rows[8].tobytes())
     assert put == [*range(50), 7]
     assert nearest(client, "i", rows[8].tobytes(), k=2)[2::2] == [[b"d", b"0"]] * 2
+
+
+def graph_field(server: InProcessServer) -> hnsw.HnswVectors:
+    found: hnsw.HnswVectors = (
+        server.engine.services[module_class()].indexes.by_name[b"i"].fields[b"v"].vectors
+    )
+    return found
+
+
+def recall(client: Client, known: dict[int, Floats], asked: Floats) -> float:
+    """The share of the ten nearest that is found; checks the distances of those."""
+    keys, rows = list(known), np.array(list(known.values()))
+    hits = 0
+    for query in asked:
+        apart = ((rows - query) ** 2).sum(axis=1)
+        reply = nearest(client, "i", query.tobytes())
+        for key, fields in zip(reply[1::2], reply[2::2], strict=True):
+            row = known[int(key[2:])]
+            assert float(fields[1]) == pytest.approx(((row - query) ** 2).sum(), rel=1e-4)
+        hits += len({b"i:%d" % keys[at] for at in np.argsort(apart)[:10]} & set(reply[1::2]))
+    return hits / (10 * len(asked))
+
+
+@pytest.mark.parametrize("helped", [0, 2])
+def test_replacing_all_vectors_again_and_again(
+    balas_server: InProcessServer, monkeypatch: pytest.MonkeyPatch, helped: int
+) -> None:
+    monkeypatch.setattr(hnsw, "COMPARED_MAX", 0)
+    monkeypatch.setattr(hnsw, "STEP_COST", 0)
+    monkeypatch.setattr(hnsw, "HELPED", helped)
+    chance = np.random.default_rng(11)
+    size = 1200
+    client = balas_server.client()
+    create(client, "i", "HNSW", "FLOAT32", "M", 8, "EF_CONSTRUCTION", 50, "EF_RUNTIME", 60)
+    asked = chance.normal(size=(20, DIMENSION)).astype(np.float32)
+    field = graph_field(balas_server)
+    built = []
+    for _ in range(4):
+        rows = chance.normal(size=(size, DIMENSION)).astype(np.float32)
+        for begin in range(0, size, 200):
+            store(client, "i", range(begin, begin + 200), rows[begin : begin + 200])
+            # Slices are done between commands.
+            balas_server.advance(50)
+        known = dict(enumerate(rows))
+        assert recall(client, known, asked) >= 0.95
+        balas_server.advance(5000)
+        assert recall(client, known, asked) >= 0.95
+        built.append(field.graph.dead)
+        # Rows are taken again, and labels are never more than three for each vector.
+        assert field.rows.used <= size + 1
+        assert field.graph.given <= 3 * size
+    assert field.successor is None
+    assert min(built[1:]) < size / 2
+
+
+def test_another_graph_is_built_in_slices_after_a_mass_deletion(
+    balas_server: InProcessServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hnsw, "COMPARED_MAX", 0)
+    monkeypatch.setattr(hnsw, "STEP_COST", 0)
+    monkeypatch.setattr(indexes, "STEPS_SLICE_S", 0)  # a single step in each
+    chance = np.random.default_rng(12)
+    client = balas_server.client()
+    create(client, "i", "HNSW", "FLOAT32", "EF_RUNTIME", 60)
+    rows = chance.normal(size=(2000, DIMENSION)).astype(np.float32)
+    store(client, "i", range(2000), rows)
+    known = dict(enumerate(rows))
+    client("DEL", *(f"i:{number}" for number in range(1500)))
+    for number in range(1500):
+        del known[number]
+    field = graph_field(balas_server)
+    assert field.successor is not None
+    before = field.memory()
+    asked = chance.normal(size=(20, DIMENSION)).astype(np.float32)
+    states = []
+    for _ in range(100):
+        balas_server.advance(20)
+        states.append(field.successor is None)
+        # It goes on while vectors come, change, change elsewhere and go.
+        number = int(chance.integers(1500, 2100))
+        row = chance.normal(size=DIMENSION).astype(np.float32)
+        store(client, "i", range(number, number + 1), row[None])
+        known[number] = row
+        kept, gone = (int(chance.choice(list(known))) for _ in range(2))
+        client("HSET", f"i:{kept}", "n", 1)
+        client("DEL", f"i:{gone}")
+        del known[gone]
+        assert recall(client, known, asked[:1]) >= 0.9
+    assert not states[0]
+    assert states[99]
+    assert recall(client, known, asked) >= 0.95
+    assert field.memory() < before / 2
+    assert field.graph.dead <= 200
+
+
+def test_a_dropped_index_is_not_built_anew(
+    balas_server: InProcessServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hnsw, "COMPARED_MAX", 0)
+    monkeypatch.setattr(indexes, "STEPS_SLICE_S", 0)
+    client = balas_server.client()
+    create(client, "i", "HNSW", "FLOAT32")
+    store(client, "i", range(500), np.random.default_rng(1).random((500, DIMENSION), np.float32))
+    client("DEL", *(f"i:{number}" for number in range(300)))
+    field = graph_field(balas_server)
+    balas_server.advance(1050)
+    assert field.successor is not None
+    assert 0 < field.successor.given < 200
+    client("FT.DROPINDEX", "i")
+    balas_server.advance(1000)
+    assert field.successor is None
+    assert field.graph.given == 500

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from balas.testing import Client, InProcessServer
-from balas_search.index import index
+from balas_search.index import index, indexes
 from balas_search.vectors import hnsw
 
 DIMENSION = 4
@@ -53,13 +53,18 @@ class Vectors(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(hnsw, "COMPARED_MAX", 0)
         self.patch.setattr(hnsw, "STEP_COST", 0)
+        # Another graph is built in single steps, so that much happens meanwhile.
+        self.patch.setattr(indexes, "STEPS_SLICE_S", 0)
         # What has gone is collected soon.
         self.patch.setattr(index, "COLLECT_MIN", 4)
         self.found = self.wanted = 0
 
-    @initialize(kind=st.sampled_from(TYPES), metric=st.sampled_from(METRICS))
-    def create(self, kind: str, metric: str) -> None:
+    @initialize(
+        kind=st.sampled_from(TYPES), metric=st.sampled_from(METRICS), helped=st.integers(0, 2)
+    )
+    def create(self, kind: str, metric: str, helped: int) -> None:
         self.kind, self.metric = kind, metric
+        self.patch.setattr(hnsw, "HELPED", helped)
         attributes = f"TYPE {kind} DIM {DIMENSION} DISTANCE_METRIC {metric}"
         schema = f"n NUMERIC flat VECTOR FLAT 6 {attributes} graph VECTOR HNSW 8 {attributes}"
         self.client("FT.CREATE", "i", "SCHEMA", *schema.split(" "), "EF_RUNTIME", 50)
@@ -98,6 +103,11 @@ class Vectors(RuleBasedStateMachine):
     @rule(key=keys)
     def delete(self, key: str) -> None:
         assert self.client("DEL", key) == (self.twin.pop(key, None) is not None)
+
+    @rule(share=st.integers(1, 3))
+    def delete_many(self, share: int) -> None:
+        for key in sorted(self.twin)[::share]:
+            self.delete(key)
 
     @rule(key=keys, ms=st.integers(1, 50))
     def expire(self, key: str, ms: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -55,6 +56,13 @@ class FieldIndex:
 
     def remove(self, doc: int) -> None:
         """A document has gone; called only where `wants_removals` is set."""
+
+    def upkeep(self) -> Iterator[None] | None:
+        """Steps that are to be done soon; None if there are none, or somebody does them."""
+        return None
+
+    def close(self) -> None:
+        """End what is still to be done: the field is dropped."""
 
     def renumber(self, new_ids: Docs) -> None:
         """Move every document i to new_ids[i], and drop it where that is GONE."""

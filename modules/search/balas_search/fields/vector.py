@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -83,6 +84,14 @@ class VectorIndex(FieldIndex):
     def renumber(self, new_ids: Docs) -> None:
         """Move to new ids."""
         self.vectors.renumber(new_ids)
+
+    def upkeep(self) -> Iterator[None] | None:
+        """Steps that are to be done soon; None if there are none, or somebody does them."""
+        return self.vectors.upkeep()
+
+    def close(self) -> None:
+        """End what is still to be done: the field is dropped."""
+        self.vectors.close()
 
     def memory(self) -> int:
         """Bytes it takes."""

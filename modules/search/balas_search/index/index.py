@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -349,6 +349,12 @@ class Index:
     def wants_collection(self) -> bool:
         """Whether it is worth renumbering."""
         return self.unused_ids > max(COLLECT_MIN, len(self.documents))
+
+    def upkeep(self) -> list[Iterator[None]]:
+        """What fields are to do soon, each in many steps; once told, somebody does it."""
+        if not self.has_vectors:
+            return []
+        return [steps for field in self.fields.values() if (steps := field.upkeep()) is not None]
 
     def collect(self) -> None:
         """Give the documents new ids without gaps, and drop what belonged to others."""

@@ -25,9 +25,9 @@ SCAN_SLICE = 1000
 SCAN_FIRST = 200
 SCAN_STEP = 10
 SCAN_PAUSE_MS = 1
-# What a dropped index held is freed in slices of this length.
-FREE_SLICE_S = 0.0005
-FREE_PAUSE_MS = 1
+# What a dropped index held is freed in slices of this length, and graphs are built anew.
+STEPS_SLICE_S = 0.0005
+STEPS_PAUSE_MS = 1
 # How long fields that were read are kept after their last use.
 READ_KEPT_MS = 60_000
 
@@ -180,6 +180,8 @@ class Indexes:
 
     def refill(self, index: Index) -> None:
         """Index all documents anew, because the schema has changed."""
+        for field in index.fields.values():
+            field.close()
         index.clear()
         self.scan(index)
 
@@ -202,23 +204,24 @@ class Indexes:
                     del index.read_columns[name]
                     self.changed_since = True
 
-    # --- freeing ---------------------------------------------------------------------------------
+    # --- slices ----------------------------------------------------------------------------------
 
     def _retire(self, index: Index) -> None:
         """Have what an index held freed in slices, beginning after this command."""
-        self._free_later(emptying(index))
+        self._in_slices(emptying(index))
 
-    def _free_later(self, steps: Iterator[None]) -> None:
+    def _in_slices(self, steps: Iterator[None]) -> None:
         if self.server is not None:
-            self.server.after(FREE_PAUSE_MS, partial(self._free, steps))
+            self.server.after(STEPS_PAUSE_MS, partial(self._slice, steps))
 
-    def _free(self, steps: Iterator[None]) -> None:
-        """Free a slice, and see to the next."""
-        end_s = time.perf_counter() + FREE_SLICE_S
+    def _slice(self, steps: Iterator[None]) -> None:
+        """Do a slice, and see to the next."""
+        end_s = time.perf_counter() + STEPS_SLICE_S
         for _ in steps:
             if time.perf_counter() >= end_s:
-                self._free_later(steps)
+                self._in_slices(steps)
                 return
+        self.changed_since = True
 
     # --- housekeeping ----------------------------------------------------------------------------
 
@@ -232,4 +235,6 @@ class Indexes:
         for index in self.by_name.values():
             if index.wants_collection():
                 index.collect()
+            for steps in index.upkeep():
+                self._in_slices(steps)
         self.server.count_memory(sum(index.memory() for index in self.by_name.values()))

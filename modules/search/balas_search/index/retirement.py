@@ -26,6 +26,7 @@ def emptying(index: Index) -> Iterator[None]:
         if isinstance(field, TagIndex):
             yield from emptied(field.values)
             yield from shortened(field.vocabulary.in_any_order())
+        field.close()
         del field
         yield
     for name in list(index.columns):

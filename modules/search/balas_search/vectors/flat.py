@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +90,13 @@ class FlatVectors:
     def within(self, query: NDArray[Any], radius: float, epsilon: float = 0.0) -> Found:
         """The documents within a radius, by their ids. `epsilon` is of no use here."""
         return self.rows.within(query, radius)
+
+    def upkeep(self) -> Iterator[None] | None:
+        """Steps that are to be done soon; None if there are none, or somebody does them."""
+        return None
+
+    def close(self) -> None:
+        """End what is still to be done: the field is dropped."""
 
     def memory(self) -> int:
         """Bytes it takes."""

@@ -1,21 +1,21 @@
 """HNSW: a graph of neighbours, in which the nearest vectors are found without seeing all of them.
 
-The graph is hnswlib's; a vector's label in it is its row. What the graph finds is measured anew, so
-that distances are those of a FLAT field. The row of a vector that goes is marked in the graph, and
-the next vector that takes the row takes its place there, too.
+What the graph finds is measured anew, so that distances are those of a FLAT field. A vector that
+goes is marked in the graph, and one that comes is put in; once more of the graph is gone than is
+left, another one is built, a vector at a time, while this one still answers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-import hnswlib
 import numpy as np
 from numpy.typing import NDArray
 
 from balas_search.fields.spec import FieldSpec
 from balas_search.postings.sets import contains
-from balas_search.vectors.attributes import L2, NEIGHBOURS_MAX, NEIGHBOURS_MIN
+from balas_search.vectors.attributes import NEIGHBOURS_MAX, NEIGHBOURS_MIN
 from balas_search.vectors.flat import (
     ADHOC_BF,
     BATCHES,
@@ -25,6 +25,7 @@ from balas_search.vectors.flat import (
     HowToFilter,
     batch_size,
 )
+from balas_search.vectors.graph import NONE, Graph
 from balas_search.vectors.rows import ROWS_MIN
 
 EF_RUNTIME = 10
@@ -44,6 +45,9 @@ FILTERED_MIN = 100
 GAIN_MIN = 2
 # Of the neighbours asked for, a filter may leave this much less than its share.
 MARGIN = 1.5
+# While another graph is built, each vector that comes puts so many into it: so it is done before
+# there are twice as many, however fast they come.
+HELPED = 2
 
 
 class HnswVectors(FlatVectors):
@@ -57,29 +61,33 @@ class HnswVectors(FlatVectors):
         self.breadth_building = int(attributes.get(b"EF_CONSTRUCTION", b"200"))
         self.breadth = int(attributes.get(b"EF_RUNTIME", str(EF_RUNTIME).encode()))
         self.graph = self._graph(ROWS_MIN)
+        # The graph that is being built without what is gone, and the first label that it has not
+        # been given yet.
+        self.successor: Graph | None = None
+        self.passed = 0
+        self.kept_up = False
 
-    def _graph(self, capacity: int) -> hnswlib.Index:
-        space = "l2" if self.kind.metric == L2 else "ip"
-        graph = hnswlib.Index(space, self.kind.dimension)
-        graph.init_index(
-            capacity, M=self.neighbours, ef_construction=self.breadth_building, random_seed=100
-        )
-        return graph
-
-    def _wide(self, rows: NDArray[Any]) -> NDArray[Any]:
-        return self.kind.widened(rows).astype(np.float32, copy=False)
+    def _graph(self, capacity: int) -> Graph:
+        return Graph(self.kind, self.neighbours, self.breadth_building, capacity)
 
     def add(self, doc: int, vectors: NDArray[Any]) -> None:
         """Index a document's vectors."""
         again = self._stand_next(vectors)
-        rows = self.rows.add(doc, vectors)
-        if again:
-            for row in rows:
-                self.graph.unmark_deleted(row)
-            return
-        if self.rows.used > self.graph.get_max_elements():
-            self.graph.resize_index(len(self.rows.docs))
-        self.graph.add_items(self._wide(self.rows.matrix[rows]), rows, num_threads=1)
+        for row in self.rows.add(doc, vectors):
+            if again:
+                self._stand_again(row)
+                continue
+            self.graph.add(row, self._wide(row))
+            if self.successor is not None:
+                self.successor.forget(row)
+        self._see_to_successor()
+        for _ in range(HELPED * len(vectors)):
+            if self.successor is not None:
+                self._continue()
+
+    def _wide(self, row: int) -> NDArray[Any]:
+        stored = self.rows.matrix[row : row + 1]
+        return self.kind.widened(stored).astype(np.float32, copy=False)
 
     def _stand_next(self, vectors: NDArray[Any]) -> bool:
         """Whether the free rows to be taken next hold just these vectors.
@@ -90,24 +98,79 @@ class HnswVectors(FlatVectors):
         free = self.rows.free
         first = len(free) - 1
         return len(free) >= len(vectors) and all(
-            np.array_equal(self.rows.matrix[free[first - at]], vector)
+            self.graph.label(free[first - at]) != NONE
+            and np.array_equal(self.rows.matrix[free[first - at]], vector)
             for at, vector in enumerate(vectors)
         )
+
+    def _stand_again(self, row: int) -> None:
+        self.graph.stand_again(row)
+        if self.successor is not None:
+            if self.successor.label(row) != NONE:
+                self.successor.stand_again(row)
+            elif self.graph.label(row) < self.passed:
+                self.successor.add(row, self._wide(row))
 
     def remove(self, doc: int) -> None:
         """Forget a document."""
         for row in self.rows.remove(doc):
-            self.graph.mark_deleted(row)
+            self.graph.remove(row)
+            if self.successor is not None:
+                self.successor.remove(row)
+        self._see_to_successor()
 
     def renumber(self, new_ids: NDArray[np.uint32]) -> None:
-        """Move to new ids; where most rows are free, the graph is built anew without them."""
+        """Move to new ids; where most rows are free, the others are put together."""
         self.rows.renumber(new_ids)
-        if len(self.rows.free) > max(len(self.rows), COMPARED_MAX):
-            self.rows.compact()
-            self.graph = self._graph(len(self.rows.docs))
-            used = self.rows.used
-            if used:
-                self.graph.add_items(self._wide(self.rows.matrix[:used]), np.arange(used))
+        if len(self.rows.free) > max(len(self.rows), ROWS_MIN):
+            new_rows = self.rows.compact()
+            self.graph.move(new_rows)
+            if self.successor is not None:
+                self.successor.move(new_rows)
+
+    # --- another graph ---------------------------------------------------------------------------
+
+    def _see_to_successor(self) -> None:
+        """Begin another graph once most of this one is gone."""
+        if self.successor is None and self.graph.dead > max(self.graph.living, COMPARED_MAX):
+            self.successor = self._graph(self.graph.living)
+            self.passed = 0
+
+    def _continue(self) -> bool:
+        """Put the next vector into the other graph, which stands in once it has all.
+
+        Returns False when that is done. Vectors that come meanwhile are behind those that were
+        there, and those that go are marked in both graphs.
+        """
+        graph, successor = self.graph, self.successor
+        if successor is None:
+            return False
+        label = graph.next_living(self.passed)
+        self.passed = label + 1
+        if label == graph.given:
+            self.graph, self.successor = successor, None
+            return False
+        row = int(graph.row_of[label])
+        successor.add(row, self._wide(row))
+        return True
+
+    def upkeep(self) -> Iterator[None] | None:
+        """Steps that are to be done soon; None if there are none, or somebody does them."""
+        if self.successor is None or self.kept_up:
+            return None
+        self.kept_up = True
+        return self._kept_up()
+
+    def _kept_up(self) -> Iterator[None]:
+        while self._continue():
+            yield
+        self.kept_up = False
+
+    def close(self) -> None:
+        """End what is still to be done: the field is dropped."""
+        self.successor = None
+
+    # --- queries ---------------------------------------------------------------------------------
 
     def nearest(self, query: NDArray[Any], count: int, breadth: int = 0) -> Found:
         """About the `count` nearest documents, nearest first, looking at `breadth` at once."""
@@ -131,14 +194,7 @@ class HnswVectors(FlatVectors):
         self, query: NDArray[Any], count: int, breadth: int
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]] | None:
         """The same, nearest first, with their distances as the graph has them."""
-        self.graph.set_ef(max(breadth or self.breadth, count))
-        wanted = query.astype(np.float32, copy=False)
-        try:
-            labels, distances = self.graph.knn_query(wanted, count, num_threads=1)
-        except RuntimeError:
-            # hnswlib's way to say that it has found fewer than `count`.
-            return None
-        return np.asarray(labels[0], np.int32), np.asarray(distances[0], np.float32)
+        return self.graph.search(query, count, breadth or self.breadth)
 
     def nearest_of(
         self, query: NDArray[Any], count: int, docs: NDArray[np.uint32], how: HowToFilter
@@ -218,7 +274,7 @@ class HnswVectors(FlatVectors):
 
     def memory(self) -> int:
         """Bytes it takes."""
-        # Of a graph: the vector, its links in the lowest layer and above, a label, a lock.
-        links = self.neighbours * 4 * 2 + self.neighbours * 4 // 8
-        row_bytes = self.kind.dimension * 4 + links + 80
-        return self.rows.memory() + int(self.graph.get_max_elements()) * row_bytes
+        graphs = self.graph.memory()
+        if self.successor is not None:
+            graphs += self.successor.memory()
+        return self.rows.memory() + graphs

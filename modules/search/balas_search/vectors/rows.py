@@ -83,9 +83,11 @@ class VectorRows:
         return self.used - 1
 
     def _resize(self, capacity: int) -> None:
-        matrix, docs, used = self.matrix, self.docs, self.used
-        self._make(capacity)
-        self.matrix[:used], self.docs[:used] = matrix[:used], docs[:used]
+        # In place, where the system can move pages: a copy of all would take long.
+        self.matrix.resize((capacity, self.kind.dimension), refcheck=False)
+        docs = np.full(capacity, GONE, np.uint32)
+        docs[: self.used] = self.docs[: self.used]
+        self.docs = docs
 
     def remove(self, doc: int) -> list[int]:
         """Forget a document; returns the rows that it leaves."""
@@ -109,10 +111,15 @@ class VectorRows:
         taken = np.flatnonzero(self.docs[: self.used] != GONE)
         self.docs[taken] = new_ids[self.docs[taken]]
 
-    def compact(self) -> None:
-        """Put all vectors into rows without gaps, in the order of their documents."""
+    def compact(self) -> Rows:
+        """Put all vectors into rows without gaps, in the order of their documents.
+
+        Returns the new row of each, by the old one; -1 for rows that were free.
+        """
+        new_rows = np.full(self.used, -1, np.int32)
         taken = np.flatnonzero(self.docs[: self.used] != GONE)
         taken = taken[np.argsort(self.docs[taken], kind="stable")]
+        new_rows[taken] = np.arange(len(taken), dtype=np.int32)
         matrix, docs = self.matrix[taken], self.docs[taken]
         self._make(max(len(taken), ROWS_MIN))
         self.used = len(taken)
@@ -126,6 +133,7 @@ class VectorRows:
         for row in np.flatnonzero(~first).tolist():
             self._more.setdefault(int(docs[row]), []).append(row)
         self.several = bool(self._more)
+        return new_rows
 
     def rows_of(self, docs: NDArray[np.uint32]) -> Rows:
         """The rows of some documents; those without a vector have none."""

@@ -1,0 +1,1 @@
+# Its presence has graph.py compiled, text unchanged.
