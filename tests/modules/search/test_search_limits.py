@@ -11,6 +11,7 @@ import pytest
 from balas.testing import InProcessServer
 from balas_search.commands.common import module_class
 from balas_search.results import deadline
+from balas_search.vectors import rows
 
 TIME_IS_UP = "Timeout limit was reached"
 COUNT = 3000
@@ -47,11 +48,12 @@ def server() -> Any:
         client = made.client()
         schema = ("t", "TEXT", "s", "TEXT", "SORTABLE", "n", "NUMERIC", "g", "TAG")
         vector = ("v", "VECTOR", "FLAT", 6, "TYPE", "FLOAT32", "DIM", 1, "DISTANCE_METRIC", "L2")
-        client("FT.CREATE", "i", "SCHEMA", *schema, *vector)
+        half = ("h", "VECTOR", "FLAT", 6, "TYPE", "FLOAT16", "DIM", 1, "DISTANCE_METRIC", "L2")
+        client("FT.CREATE", "i", "SCHEMA", *schema, *vector, *half)
         for number in range(COUNT):
             text = f"hello w{number} x{number % 7}"
             fields = ("t", text, "s", f"s{number}", "n", number, "g", f"g{number}")
-            client("HSET", f"d{number}", *fields, "v", b"\x00\x00\x80\x3f")
+            client("HSET", f"d{number}", *fields, "v", b"\x00\x00\x80\x3f", "h", b"\x00\x3c")
         yield made
 
 
@@ -124,6 +126,32 @@ def test_a_search_keeps_to_its_time(name: str, server: InProcessServer, clock: C
     clock.stop_after(0)
     server.client(resp=3)(*ask[:-1], 0)
     assert clock.looks == 0
+
+
+VECTORS = {
+    "KNN": ("*=>[KNN 5 @v $q]", 0),
+    "KNN of what a filter leaves": ("@n:[0 2000]=>[KNN 5 @v $q]", 0),
+    "KNN of another type": ("*=>[KNN 5 @h $q]", 1),
+    "within a radius": ("@v:[VECTOR_RANGE 1 $q]", 0),
+}
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_comparing_vectors_keeps_to_its_time(
+    name: str, server: InProcessServer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, half = VECTORS[name]
+    blob = b"\x00\x3c" if half else b"\x00\x00\x80\x3f"
+    ask = ("FT.SEARCH", "i", text, "PARAMS", 2, "q", blob, "DIALECT", 2, "NOCONTENT")
+    monkeypatch.setattr(rows, "NUMBERS", 10**6)
+    monkeypatch.setattr(rows, "BLOCK", 10**6)
+    clock.stop_after(10**6)
+    server.client(resp=3)(*ask, "TIMEOUT", 100)
+    few = clock.looks
+    # Vectors are looked at in many parts, with a look at the clock behind each but the last.
+    monkeypatch.setattr(rows, "NUMBERS", 100)
+    monkeypatch.setattr(rows, "BLOCK", 100)
+    check(server, clock, (*ask, "TIMEOUT", 100), few + 19, warned)
 
 
 @pytest.mark.parametrize("name", AGGREGATIONS)

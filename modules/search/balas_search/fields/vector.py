@@ -17,6 +17,7 @@ from balas_search.schema.words import shown
 from balas_search.vectors.attributes import HNSW
 from balas_search.vectors.flat import ADHOC_BF, POLICIES, FlatVectors, HowToFilter
 from balas_search.vectors.hnsw import EPSILON, HnswVectors
+from balas_search.vectors.rows import no_limit
 
 if TYPE_CHECKING:
     from balas_search.evaluation.evaluation import Evaluation
@@ -127,13 +128,18 @@ class VectorIndex(FieldIndex):
         check_name(name, evaluation)
         batches = 0
         child = evaluation.cursor(node.children[0]) if hybrid else None
-        if query is None:
-            docs, distances = np.empty(0, np.uint32), np.empty(0)
-        elif child is None:
-            docs, distances = self.vectors.nearest(query, node.count, how.breadth)
-        else:
-            among = evaluation.documents(child)
-            docs, distances, batches = self.vectors.nearest_of(query, node.count, among, how)
+        rows = self.vectors.rows
+        rows.check_time = evaluation.check_time
+        try:
+            if query is None:
+                docs, distances = np.empty(0, np.uint32), np.empty(0)
+            elif child is None:
+                docs, distances = self.vectors.nearest(query, node.count, how.breadth)
+            else:
+                among = evaluation.documents(child)
+                docs, distances, batches = self.vectors.nearest_of(query, node.count, among, how)
+        finally:
+            rows.check_time = no_limit
         order = docs.argsort(kind="stable")
         docs, distances = docs[order], distances[order]
         measured = dict(evaluation.yielded)
@@ -163,7 +169,12 @@ class VectorIndex(FieldIndex):
         query = self.query_of(node.vector)
         if query is None:
             return VectorCursor(np.empty(0, np.uint32), True)
-        docs, distances = self.vectors.within(query, node.radius, epsilon)
+        rows = self.vectors.rows
+        rows.check_time = evaluation.check_time
+        try:
+            docs, distances = self.vectors.within(query, node.radius, epsilon)
+        finally:
+            rows.check_time = no_limit
         if node.distance_name is not None:
             evaluation.yielded[node.distance_name] = docs, distances
         return VectorCursor(docs, True)

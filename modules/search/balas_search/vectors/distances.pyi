@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -6,7 +8,15 @@ Rows = NDArray[np.int32]
 Numbers = NDArray[np.float32] | NDArray[np.float64]
 
 def nearest(
-    matrix: Numbers, docs: Docs, used: int, query: Numbers, count: int, squares: bool, gone: int
+    matrix: Numbers,
+    docs: Docs,
+    used: int,
+    query: Numbers,
+    count: int,
+    squares: bool,
+    gone: int,
+    check_time: Callable[[], None],
+    some: int,
 ) -> tuple[Docs, NDArray[np.float64]]: ...
 def nearest_among(
     matrix: Numbers,
@@ -17,5 +27,7 @@ def nearest_among(
     count: int,
     squares: bool,
     gone: int,
+    check_time: Callable[[], None],
+    some: int,
 ) -> tuple[Docs, NDArray[np.float64]]: ...
 def measured(matrix: Numbers, rows: Rows | None, query: Numbers, squares: bool) -> Numbers: ...

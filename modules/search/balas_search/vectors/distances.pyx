@@ -172,12 +172,15 @@ cdef void measure(bint squares, const real *matrix, Py_ssize_t dimension, const 
 
 
 cdef Py_ssize_t pick(bint squares, const real *matrix, Py_ssize_t dimension, const uint32_t *docs,
-                     const int32_t *rows, Py_ssize_t total, const real *query, Candidate *heap,
-                     Py_ssize_t count, uint32_t gone) noexcept nogil:
-    """Fill the heap with the nearest of `total` rows, without free ones; returns how many."""
+                     const int32_t *rows, Py_ssize_t begin, Py_ssize_t total, const real *query,
+                     Candidate *heap, Py_ssize_t size, Py_ssize_t count,
+                     uint32_t gone) noexcept nogil:
+    """Put the nearest of the rows from `begin` to `total` into a heap of `size`, without free ones.
+
+    Returns how many it then holds, at most `count`.
+    """
     cdef real[BLOCK] distances
     cdef Candidate new
-    cdef Py_ssize_t begin = 0, size = 0
     cdef Py_ssize_t i, block
     while begin < total:
         block = min(<Py_ssize_t>BLOCK, total - begin)
@@ -203,10 +206,12 @@ cdef Py_ssize_t pick(bint squares, const real *matrix, Py_ssize_t dimension, con
 
 cdef tuple nearest_rows(const real *matrix, Py_ssize_t dimension, const uint32_t *docs,
                         const int32_t *rows, Py_ssize_t total, const real *query,
-                        Py_ssize_t count, bint squares, uint32_t gone):
+                        Py_ssize_t count, bint squares, uint32_t gone, check_time, Py_ssize_t some):
     """The documents of the nearest of these rows, nearest first, and their distances."""
     cdef Candidate *heap
     cdef Py_ssize_t size = 0
+    cdef Py_ssize_t begin = 0
+    cdef Py_ssize_t end
     cdef Py_ssize_t i
     cdef uint32_t[::1] found
     cdef double[::1] apart
@@ -216,10 +221,15 @@ cdef tuple nearest_rows(const real *matrix, Py_ssize_t dimension, const uint32_t
         raise MemoryError
     try:
         if count > 0:
-            with nogil:
-                size = pick(squares, matrix, dimension, docs, rows, total, query, heap, count,
-                            gone)
-                qsort(heap, size, sizeof(Candidate), in_order)
+            while begin < total:
+                if begin:
+                    check_time()
+                end = min(begin + max(some, 1), total)
+                with nogil:
+                    size = pick(squares, matrix, dimension, docs, rows, begin, end, query, heap,
+                                size, count, gone)
+                begin = end
+            qsort(heap, size, sizeof(Candidate), in_order)
         found_docs, distances = np.empty(size, np.uint32), np.empty(size)
         found, apart = found_docs, distances
         for i in range(size):
@@ -232,22 +242,24 @@ cdef tuple nearest_rows(const real *matrix, Py_ssize_t dimension, const uint32_t
 
 def nearest(const real[:, ::1] matrix not None, const uint32_t[::1] docs not None,
             Py_ssize_t used, const real[::1] query not None, Py_ssize_t count, bint squares,
-            uint32_t gone):
+            uint32_t gone, check_time, Py_ssize_t some):
     """The documents of the `count` nearest of the first `used` rows, and their distances.
 
     The nearest come first, of those as near the lower id; a row of the document `gone` is free.
-    Distances are squares (L2), or 1 less the product.
+    Distances are squares (L2), or 1 less the product. `check_time` is called after each `some` rows,
+    at least 1, that were looked at; what it raises ends this.
     """
     check_size(matrix.shape[0], matrix.shape[1], query.shape[0])
     if not 0 <= used <= min(matrix.shape[0], docs.shape[0]):
         raise IndexError(f"{used} rows of {matrix.shape[0]}")
     return nearest_rows(&matrix[0, 0], matrix.shape[1], &docs[0], NULL, used, &query[0], count,
-                        squares, gone)
+                        squares, gone, check_time, some)
 
 
 def nearest_among(const real[:, ::1] matrix not None, const uint32_t[::1] docs not None,
                   const int32_t[::1] row_of not None, const uint32_t[::1] among not None,
-                  const real[::1] query not None, Py_ssize_t count, bint squares, uint32_t gone):
+                  const real[::1] query not None, Py_ssize_t count, bint squares, uint32_t gone,
+                  check_time, Py_ssize_t some):
     """The same, of the rows that some documents have: `row_of` them, where that is not -1."""
     cdef Py_ssize_t total = 0
     cdef Py_ssize_t i
@@ -264,7 +276,7 @@ def nearest_among(const real[:, ::1] matrix not None, const uint32_t[::1] docs n
                     raise IndexError(f"row {rows[total]} of {matrix.shape[0]}")
                 total += 1
         return nearest_rows(&matrix[0, 0], matrix.shape[1], &docs[0], rows, total, &query[0],
-                            count, squares, gone)
+                            count, squares, gone, check_time, some)
     finally:
         free(rows)
 

@@ -6,6 +6,7 @@ rows are in no order; `docs[row]` is the document of a row, GONE where it is fre
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ GONE = 0xFFFFFFFF
 ROWS_MIN = 64
 # Numbers of 16 bits and fewer are widened in such blocks of rows.
 BLOCK = 512
+# So many others are looked at before the time is.
+NUMBERS = 1 << 21
 # So many are put in order at once.
 RANKED_MIN = 1024
 # A matrix that is full grows by this share.
@@ -27,6 +30,10 @@ DIRECT = (b"FLOAT32", b"FLOAT64")
 
 Rows = NDArray[np.int32]
 Distances = NDArray[np.float64]
+
+
+def no_limit() -> None:
+    """Look at no time."""
 
 
 class VectorRows:
@@ -40,6 +47,8 @@ class VectorRows:
         self.used = 0
         self.free: list[int] = []
         self.several = False
+        # Raises an error once the query that looks at rows has taken as long as it may.
+        self.check_time: Callable[[], None] = no_limit
         self._first_capacity = max(min(capacity, 1 << 20), ROWS_MIN)
         self._make(self._first_capacity)
         # The row of each document, by its id; -1 for none, and the others of several elsewhere.
@@ -154,17 +163,24 @@ class VectorRows:
 
     def measured(self, query: NDArray[Any], rows: Rows | None = None) -> NDArray[Any]:
         """The distances of all rows or some, in the precision of the kind."""
-        if self.direct:
-            matrix = self.matrix[: self.used] if rows is None else self.matrix
-            return distances.measured(matrix, rows, query, self.squares)
         total = self.used if rows is None else len(rows)
-        found = np.empty(total, np.float32)
-        for begin in range(0, total, BLOCK):
-            end = min(begin + BLOCK, total)
-            block = self.matrix[begin:end] if rows is None else self.matrix[rows[begin:end]]
-            wide = self.kind.widened(block)
-            found[begin:end] = distances.measured(wide, None, query, self.squares)
+        found = np.empty(total, self.kind.exact)
+        some = self._rows_at_once() if self.direct else BLOCK
+        for begin in range(0, total, some):
+            if begin:
+                self.check_time()
+            end = min(begin + some, total)
+            if self.direct and rows is not None:
+                part = distances.measured(self.matrix, rows[begin:end], query, self.squares)
+            else:
+                block = self.matrix[begin:end] if rows is None else self.matrix[rows[begin:end]]
+                part = distances.measured(self.kind.widened(block), None, query, self.squares)
+            found[begin:end] = part
         return found
+
+    def _rows_at_once(self) -> int:
+        """How many rows are looked at before the time is, which takes less than a millisecond."""
+        return max(NUMBERS // self.kind.dimension, 1)
 
     def nearest(
         self, query: NDArray[Any], count: int, among: NDArray[np.uint32] | None = None
@@ -173,10 +189,27 @@ class VectorRows:
         if self.direct and not self.several:
             if among is None:
                 return distances.nearest(
-                    self.matrix, self.docs, self.used, query, count, self.squares, GONE
+                    self.matrix,
+                    self.docs,
+                    self.used,
+                    query,
+                    count,
+                    self.squares,
+                    GONE,
+                    self.check_time,
+                    self._rows_at_once(),
                 )
             return distances.nearest_among(
-                self.matrix, self.docs, self._row_of, among, query, count, self.squares, GONE
+                self.matrix,
+                self.docs,
+                self._row_of,
+                among,
+                query,
+                count,
+                self.squares,
+                GONE,
+                self.check_time,
+                self._rows_at_once(),
             )
         rows = self._taken() if among is None else self.rows_of(among)
         return self.sorted(query, rows, count)
