@@ -181,7 +181,8 @@ class Server:
         owner = f" of module '{spec.owner}'" if spec.owner else ""
         self.log.exception(f"Command '{spec.name}'{owner} failed", error)
         if spec.owner:
-            self.modules.troubles.note(spec.owner, f"command '{spec.name}': {reason(error)}")
+            text = f"command '{spec.name}': {reason(error, spec.handler)}"
+            self.modules.troubles.note(spec.owner, text)
 
     def provide(self, *services: object) -> None:
         """Let commands find these by their class: `ctx.service(Config)`."""

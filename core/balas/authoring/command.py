@@ -1,4 +1,4 @@
-"""`balas module new NAME`, `balas module test [PATH]`, `balas module check TARGET`."""
+"""`balas module new NAME`, `balas module test [PATH]`, `balas module check [TARGET]`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from balas.authoring.template import BadName, write_package
 USAGE = """\
 Usage: balas module new NAME [FOLDER]   make a package with a module, its tests and a README
        balas module test [FOLDER]       run the tests of a package with pytest
-       balas module check TARGET        look for mistakes; TARGET is as for MODULE LOAD,
+       balas module check [TARGET]      look for mistakes; TARGET is as for MODULE LOAD,
                                         or the folder that `new` made
 """
 
@@ -25,8 +25,8 @@ def main(arguments: Sequence[str]) -> int:
             return new(name, Path(*rest))
         case ["test", *rest] if len(rest) <= 1:
             return test(Path(*rest))
-        case ["check", target]:
-            return report(target)
+        case ["check", *rest] if len(rest) <= 1:
+            return report(rest[0] if rest else ".")
     sys.stderr.write(USAGE)
     return 1
 
@@ -40,7 +40,7 @@ def new(name: str, parent: Path) -> int:
         return 1
     print(f"Made {folder}. Now try:\n")
     print(f"    balas module test {folder}")
-    print(f"    balas module check {folder}/{folder.name.replace('-', '_')}")
+    print(f"    balas module check {folder}")
     print(f"    balas --dev {folder}/{folder.name.replace('-', '_')}")
     return 0
 

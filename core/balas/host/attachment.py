@@ -8,6 +8,7 @@ does; attaching it all again is how a failed reload goes back to the old code.
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable, Collection, Coroutine
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
@@ -172,12 +173,14 @@ class Attachment:
 
     def after(self, delay_ms: int, action: Callable[[], object]) -> ModuleTimer:
         """Call `action` once, `delay_ms` from now."""
+        check_callable("server.after", action)
         return self._start(
             ModuleTimer(self, self._engine.timers, self.now_ms + delay_ms, 0, action)
         )
 
     def every(self, period_ms: int, action: Callable[[], object]) -> ModuleTimer:
         """Call `action` again and again, for the first time after one period."""
+        check_callable("server.every", action)
         return self._start(ModuleTimer(self, self._engine.timers, 0, period_ms, action))
 
     def background(self, function: Callable[[], Coroutine[Any, Any, object]]) -> Background:
@@ -186,6 +189,7 @@ class Attachment:
         It may `await` whatever it likes, and changes keys by `call`. If a reload is refused, it is
         called again for the old code.
         """
+        check_callable("server.background", function)
         work = Background(self, self._engine, function)
         self.hold(work.resume, work.suspend, work)
         return work
@@ -200,6 +204,7 @@ class Attachment:
         `ctx.changed(key, event)` comes along with all others. Every write of every client pays for
         a listener to all events, so `pause` what this returns while there is nothing to follow.
         """
+        check_callable("server.on_change", listener)
         wanted = None if events is None else frozenset(events)
 
         def tell(changes: list[Change]) -> None:
@@ -215,6 +220,7 @@ class Attachment:
         It lets the command pass (returns None), answers in its place, or raises a ReplyError. This
         is the one thing that makes all commands slower, so do without it if you can.
         """
+        check_callable("server.add_filter", function)
         self.hold(
             lambda: self._filters.add(self, function),
             lambda: self._filters.remove(self, function),
@@ -277,18 +283,27 @@ class Attachment:
         try:
             return function(*arguments)
         except FAULTS as error:
-            self.failed(what, error)
+            self.failed(what, error, function)
             return None
         finally:
             self._troubles.look_at(self.name, what, perf_counter_ns() - began_ns)
 
-    def failed(self, what: str, error: BaseException) -> None:
+    def failed(self, what: str, error: BaseException, function: object = None) -> None:
         """Log that something of the module's has failed."""
-        self._troubles.failed(self.name, what, error)
+        self._troubles.failed(self.name, what, error, function)
 
     def _start(self, timer: ModuleTimer) -> ModuleTimer:
         self.hold(timer.resume, timer.suspend, timer)
         return timer
+
+
+def check_callable(verb: str, function: object) -> None:
+    """Refuse at once what could not be called later. Raises TypeError, in the author's line."""
+    if not callable(function):
+        if inspect.iscoroutine(function):
+            function.close()
+        kind = type(function).__name__
+        raise TypeError(f"{verb} wants a function, not {kind}: name it without calling it")
 
 
 class ModuleTimer:
@@ -379,7 +394,7 @@ class Background:
         try:
             await self._function()
         except (Exception, SystemExit) as error:
-            self._owner.failed("its work in the background", error)
+            self._owner.failed("its work in the background", error, self._function)
         if self._wanted is wanted:
             self._wanted = self._task = None
             self._owner.let_go(self)

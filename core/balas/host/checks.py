@@ -8,12 +8,13 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from types import ModuleType
 from typing import NoReturn
 
 from pluggy import PluginManager
 
-from balas.host.errors import ModuleError
+from balas.host.errors import ModuleError, place_of
 from balas.host.module import API_VERSION, Module
 from balas.registry import CommandSpec, Declaration, KeySpec
 from balas.registry.flags import CATEGORIES, OW, READONLY, RM, RO, RW, WRITE
@@ -88,7 +89,7 @@ def check_declaration(declared: Declaration) -> None:
     """Refuse a command that nobody could call, or whose keys or flags make no sense."""
 
     def refuse(text: str) -> NoReturn:
-        raise ModuleError(f"command {declared.name!r}: {text}")
+        raise ModuleError(f"command {declared.name!r}: {text}{place_of(declared.handler)}")
 
     if not isinstance(declared.name, str) or len(declared.path) not in (1, 2):
         refuse("its name must be one word, or two for a subcommand")
@@ -139,9 +140,46 @@ def check_hooks(plugins: PluginManager, module: Module) -> None:
             continue
         hook = marks.get("specname") or name
         if hook not in known:
-            raise ModuleError(f"there is no hook '{hook}'; docs/hooks.md lists them all")
+            near = get_close_matches(hook, known, 1)
+            hint = f"did you mean '{near[0]}'?" if near else "docs/hooks.md lists them all"
+            raise ModuleError(f"there is no hook '{hook}'; {hint}{place_of(method)}")
+        told = getattr(plugins.hook, hook).spec.argnames
+        if unknown := [name for name in required_arguments(method) if name not in told]:
+            names = f"only with {', '.join(told)}" if told else "without arguments"
+            raise ModuleError(
+                f"the hook '{hook}' is called {names}, it has no '{unknown[0]}'{place_of(method)}"
+            )
         if inspect.iscoroutinefunction(method) or marks.get("wrapper") or marks.get("hookwrapper"):
-            raise ModuleError(f"the hook '{hook}' must be a plain method")
+            raise ModuleError(f"the hook '{hook}' must be a plain method{place_of(method)}")
+
+
+def required_arguments(method: Callable[..., object]) -> list[str]:
+    """The names of the arguments that a method must be called with, beside itself."""
+    return [
+        parameter.name
+        for parameter in inspect.signature(method).parameters.values()
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        and parameter.default is parameter.empty
+    ]
+
+
+def check_types_listed(module: Module) -> None:
+    """Refuse a type that stands beside the commands, but not among the types: it would be stored
+    and saved, and nobody could load it.
+    """
+    package = type(module).__module__.partition(".")[0]
+    for source in command_sources(module):
+        things = [thing for thing in vars(source).values() if isinstance(thing, type)]
+        listed = {kind for thing in things if issubclass(thing, Module) for kind in thing.types}
+        for kind in things:
+            if (
+                issubclass(kind, Value)
+                and vars(kind).get("type_name")
+                and kind.__module__.partition(".")[0] == package
+                and kind not in (*module.types, *listed)
+            ):
+                name = type(module).__name__
+                raise ModuleError(f"{kind.__name__} is a Value, but {name}.types does not name it")
 
 
 def command_sources(module: Module) -> tuple[ModuleType, ...]:

@@ -56,7 +56,7 @@ class Filters:
                 raise
             except FAULTS as error:
                 # A filter may be there to protect something: when it fails, nothing passes.
-                owner.failed("its command filter", error)
+                owner.failed("its command filter", error, function)
                 raise ReplyError(f"ERR a command filter of module '{owner.name}' failed") from error
             if answer is not None:
                 return answer

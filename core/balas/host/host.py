@@ -25,9 +25,10 @@ from balas.host.checks import (
     check_categories,
     check_declaration,
     check_module,
+    check_types_listed,
     command_sources,
 )
-from balas.host.errors import ModuleError, is_own, reason
+from balas.host.errors import ModuleError, is_own, place_of, reason
 from balas.host.filters import Filters
 from balas.host.hooks import Hooks
 from balas.host.loader import Found, Loader, installed
@@ -191,6 +192,7 @@ class ModuleHost:
         """Attach all that the class declares, then ask the module itself."""
         module, hold = loaded.module, loaded.attachment.hold
         specs = build_module_specs(module)
+        check_types_listed(module)
         check_categories(specs, self._categories(module))
         kept = KeptOptions(self._config, module, options)
         hold(kept.attach, kept.detach)
@@ -406,7 +408,8 @@ def as_module_error(error: BaseException) -> ModuleError:
         return error
     if isinstance(error, ReplyError | REFUSALS):
         # In one line, whatever the module's author wrote.
-        return ModuleError(" ".join(str(error).removeprefix("ERR ").split()))
+        text = " ".join(str(error).removeprefix("ERR ").split())
+        return ModuleError(text + place_of(getattr(error, "handler", None)))
     failure = ModuleError(reason(error))
     failure.__cause__ = error
     return failure

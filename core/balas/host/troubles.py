@@ -43,10 +43,10 @@ class Troubles:
         """What went wrong in a module; an empty record if nothing did."""
         return self._records.get(name) or Record()
 
-    def failed(self, name: str, what: str, error: BaseException) -> None:
-        """Something of the module's has raised: its hook, its timer, a command."""
+    def failed(self, name: str, what: str, error: BaseException, function: object = None) -> None:
+        """The module's `function` has raised: its hook, its timer, its listener."""
         self._log.exception(f"Module '{name}': {what} failed", error)
-        self.note(name, f"{what}: {reason(error)}")
+        self.note(name, f"{what}: {reason(error, function)}")
 
     def note(self, name: str, text: str) -> None:
         """Count a failure that has been logged."""

@@ -189,7 +189,7 @@ def build_specs(found: Iterable[Declaration], owner: str = "") -> list[CommandSp
             continue
         name = declaration.path[0]
         if name in top:
-            raise DeclarationError(f"'{name}' is declared twice")
+            raise DeclarationError(f"'{name}' is declared twice", declaration.handler)
         top[name] = declaration.spec(None, owner)
     for declaration in children:
         name, sub = declaration.path
@@ -201,6 +201,6 @@ def build_specs(found: Iterable[Declaration], owner: str = "") -> list[CommandSp
         if parent.subcommands is None:
             parent.subcommands = {}
         if sub.encode() in parent.subcommands:
-            raise DeclarationError(f"'{name} {sub}' is declared twice")
+            raise DeclarationError(f"'{name} {sub}' is declared twice", declaration.handler)
         parent.subcommands[sub.encode()] = declaration.spec(parent, owner)
     return list(top.values())

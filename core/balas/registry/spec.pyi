@@ -3,7 +3,9 @@ from typing import Any
 
 from balas.registry.keys import FindKeys, KeySpec
 
-class DeclarationError(Exception): ...
+class DeclarationError(Exception):
+    handler: Callable[..., Any] | None
+    def __init__(self, text: str, handler: Callable[..., Any] | None = None) -> None: ...
 
 def implied_categories(flags: int, group: str) -> set[str]: ...
 

@@ -43,7 +43,13 @@ def implied_categories(flags: int, group: str) -> set[str]:
 class DeclarationError(Exception):
     """A command declared so that it cannot work; says which and why. Raised at import or load,
     never later.
+
+    `handler` is the function it was declared with, if the fault is one command's.
     """
+
+    def __init__(self, text, handler=None):
+        super().__init__(text)
+        self.handler = handler
 
 
 cdef class CommandSpec:
@@ -113,23 +119,28 @@ cdef class CommandSpec:
         self.key_step = ranges[0].step
 
     def _check_signature(self):
+        def refuse(text):
+            raise DeclarationError(text, self.handler)
+
         code = self.handler.__code__
         wanted = abs(self.arity) - self.shift
         positional = code.co_argcount - 1
         defaults = len(self.handler.__defaults__ or ())
         variadic = bool(code.co_flags & CO_VARARGS)
+        if positional < 0:
+            refuse(f"the function of '{self.name}' takes nothing: its first argument is ctx")
         if self.arity > 0 and (variadic or not positional - defaults <= wanted <= positional):
-            raise DeclarationError(
+            refuse(
                 f"'{self.name}' has arity {self.arity}, but its function takes {positional} "
                 "arguments after ctx"
             )
         if self.arity < 0 and positional - defaults > wanted:
-            raise DeclarationError(
+            refuse(
                 f"'{self.name}' takes {wanted} arguments or more, but its function insists on "
                 f"{positional} after ctx"
             )
         if self.arity < 0 and not (variadic or defaults):
-            raise DeclarationError(
+            refuse(
                 f"'{self.name}' has arity {self.arity}, but its function takes no further arguments"
             )
 

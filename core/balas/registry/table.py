@@ -29,7 +29,8 @@ class CommandTable:
             if spec.name in self._specs:
                 owner = self._specs[spec.name].owner
                 by = f"module '{owner}'" if owner else "the server"
-                raise DeclarationError(f"command '{spec.name}' already belongs to {by}")
+                text = f"command '{spec.name}' already belongs to {by}"
+                raise DeclarationError(text, spec.handler)
         for spec in new:
             spec.retired = False
             for sub in (spec.subcommands or {}).values():
