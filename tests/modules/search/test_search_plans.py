@@ -2,6 +2,7 @@
 
 import math
 import random
+import struct
 
 import pytest
 
@@ -172,3 +173,43 @@ def test_scores_are_bent_or_shares_of_the_best(balas_server: InProcessServer) ->
     assert scores("BM25STD.NORM") == pytest.approx([score / plain[0] for score in plain])
     client("CONFIG", "SET", "search-bm25std-tanh-factor", "1")
     assert scores("BM25STD.TANH") == pytest.approx([math.tanh(score) for score in plain])
+
+
+def test_another_vector_takes_the_plan_of_the_last(balas_server: InProcessServer) -> None:
+    client = balas_server.client()
+    vector = ("v", "VECTOR", "HNSW", 6, "TYPE", "FLOAT32", "DIM", 2, "DISTANCE_METRIC", "L2")
+    client("FT.CREATE", "i", "SCHEMA", *vector, "n", "NUMERIC", "t", "TEXT")
+    for number in range(9):
+        client("HSET", f"d{number}", "v", blob(number), "n", number, "t", blob(number))
+
+    def found(query: str, *rest: object) -> list[bytes]:
+        reply = client("FT.SEARCH", "i", query, "NOCONTENT", *rest, "DIALECT", 2)
+        return sorted(reply[1:])
+
+    for number in range(9):
+        here = blob(number)
+        assert found("*=>[KNN 1 @v $b]", "PARAMS", 2, "b", here) == [b"d%d" % number]
+        below = f"@n:[0 {number // 3}]=>[KNN 1 @v $b]"
+        assert found(below, "PARAMS", 2, "b", here) == [b"d%d" % (number // 3)]
+        # Of several parameters any may be another one, and so may a number that is a parameter.
+        two = ("PARAMS", 4, "b", here, "k", number % 2 + 1)
+        assert len(found("*=>[KNN $k @v $b]", *two)) == number % 2 + 1
+        # What looks like parameters, but is not.
+        named = ("RETURN", 4, "PARAMS", 2, "b", here, "PARAMS", 2, "b", blob(4))
+        assert found("*=>[KNN 1 @v $b]", *named) == [b"d4"]
+        # Options, settings and the schema count as ever.
+        limit = ("LIMIT", 0, number % 2)
+        assert len(found("*=>[KNN 1 @v $b]", "PARAMS", 2, "b", here, *limit)) == number % 2
+    wrong = ("*=>[KNN 1 @v $b]", "NOCONTENT", "PARAMS", 2, "b", "short", "DIALECT", 2)
+    assert "blob size (5)" in client.error("FT.SEARCH", "i", *wrong)
+    absent = ("*=>[KNN 1 @v $b]", "NOCONTENT", "PARAMS", 2, "c", blob(1), "DIALECT", 2)
+    assert "parameter" in client.error("FT.SEARCH", "i", *absent)
+    again = ("FT.SEARCH", "i", "*=>[KNN 1 @v $b]", "NOCONTENT", "PARAMS", 2, "b", blob(1))
+    assert client(*again, "DIALECT", 2)[1:] == [b"d1"]
+    client("FT.ALTER", "i", "SCHEMA", "ADD", "__v_score", "NUMERIC")
+    assert "already exists in schema" in client.error(*again, "DIALECT", 2)
+
+
+def blob(number: int) -> bytes:
+    """A vector of two numbers."""
+    return struct.pack("<2f", number, 1.0)

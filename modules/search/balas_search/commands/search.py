@@ -36,14 +36,22 @@ def ft_search(ctx: Context, *arguments: bytes) -> Reply:
         raise ReplyError("No query string provided")
     settings = module.query_settings
     known = module.indexes.find(arguments[0])
-    plan = None if known is None else known.plans.find(arguments, settings)
+    plan: Plan | None = None
+    if known is not None:
+        plan = known.plans.find_nearest(arguments, settings)
+        if plan is None:
+            plan = known.plans.find(arguments, settings)
+    new = plan is None
     if plan is None:
         plan = Plan(options_of(known, arguments[2:], settings))
         if known is not None:
             known.plans.keep(arguments, settings, plan)
     index = module.indexes.for_query(arguments[0])
     searcher = Searcher(ctx, index, plan, settings.limits, settings.timing)
-    return searcher.reply(arguments[1], short_ways=True)
+    reply = searcher.reply(arguments[1], short_ways=True)
+    if new:
+        index.plans.keep_nearest(arguments, settings, plan)
+    return reply
 
 
 def options_of(

@@ -246,8 +246,8 @@ def nearest(const real[:, ::1] matrix not None, const uint32_t[::1] docs not Non
     """The documents of the `count` nearest of the first `used` rows, and their distances.
 
     The nearest come first, of those as near the lower id; a row of the document `gone` is free.
-    Distances are squares (L2), or 1 less the product. `check_time` is called after each `some` rows,
-    at least 1, that were looked at; what it raises ends this.
+    Distances are squares (L2), or 1 less the product. `check_time` is called after each `some` rows
+    (at least 1) that were looked at; what it raises ends this.
     """
     check_size(matrix.shape[0], matrix.shape[1], query.shape[0])
     if not 0 <= used <= min(matrix.shape[0], docs.shape[0]):
