@@ -117,6 +117,7 @@ def test_the_memory_of_deleted_values_goes_back_to_the_system(
     server: BalasProcess, client: Client, length: int, way: str
 ) -> None:
     count = 60_000_000 // length
+    client("MEMORY", "PURGE")
     before = memory(server)
     names = [f"k{number}" for number in range(count)]
     for name in names:
