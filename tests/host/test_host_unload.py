@@ -155,7 +155,9 @@ def test_an_async_command_under_way_is_in_the_way_even_without_its_client(
     waiting.send("TALLY.LATER", "t")
     loaded.server.run_loop()
     waiting.close()
-    assert client.error("MODULE", "UNLOAD", "tally").startswith(REFUSED + "the module has blocked")
+    error = client.error("MODULE", "UNLOAD", "tally")
+    assert error.startswith(REFUSED + "the module has blocked")
+    assert error.endswith(": 'tally.later' has not come to its end")
     assert client.error("MODULE", "RELOAD", "tally").startswith(
         "ERR Error reloading module: the module has blocked"
     )

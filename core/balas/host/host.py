@@ -250,11 +250,11 @@ class ModuleHost:
 
     def _check_idle(self, loaded: Loaded, *, may_block: bool = False) -> None:
         """Refuse while a command of the module is under way, be it only that its client waits."""
-        specs = list(self._engine.awaited.values())
-        if not may_block:
-            specs += [client.blocked.spec for client in self._blocked(loaded)]
-        if any(spec.owner == loaded.name for spec in specs):
+        if not may_block and self._blocked(loaded):
             raise ModuleError(HAS_BLOCKED_CLIENTS)
+        for spec in self._engine.awaited.values():
+            if spec.owner == loaded.name:
+                raise ModuleError(f"{HAS_BLOCKED_CLIENTS}: '{spec.name}' has not come to its end")
 
     def _blocked(self, loaded: Loaded) -> list[Any]:
         """Clients that wait for keys in a command of the module."""
