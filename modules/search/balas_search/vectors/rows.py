@@ -24,7 +24,7 @@ NUMBERS = 1 << 21
 # So many are put in order at once.
 RANKED_MIN = 1024
 # A matrix that is full grows by this share.
-GROWTH_SHARE = 8
+GROWTH_SHARE = 32
 # The types that can be compared with as they are stored.
 DIRECT = (b"FLOAT32", b"FLOAT64")
 
@@ -94,8 +94,8 @@ class VectorRows:
     def _resize(self, capacity: int) -> None:
         # In place, where the system can move pages: a copy of all would take long.
         self.matrix.resize((capacity, self.kind.dimension), refcheck=False)
-        docs = np.full(capacity, GONE, np.uint32)
-        docs[: self.used] = self.docs[: self.used]
+        used, docs = self.used, np.full(capacity, GONE, np.uint32)
+        docs[:used] = self.docs[:used]
         self.docs = docs
 
     def remove(self, doc: int) -> list[int]:
@@ -121,27 +121,28 @@ class VectorRows:
         self.docs[taken] = new_ids[self.docs[taken]]
 
     def compact(self) -> Rows:
-        """Put all vectors into rows without gaps, in the order of their documents.
+        """Move the last vectors into the rows that are free, and give back what is behind them.
 
-        Returns the new row of each, by the old one; -1 for rows that were free.
+        Returns the new row of each vector, by the old one; -1 for rows that were free.
         """
+        taken = self._taken()
+        count = len(taken)
+        free = np.flatnonzero(self.docs[:count] == GONE).astype(np.int32)
+        last = taken[count - len(free) :]
+        for begin in range(0, len(last), BLOCK):
+            end = begin + BLOCK
+            self.matrix[free[begin:end]] = self.matrix[last[begin:end]]
+        self.docs[free] = self.docs[last]
         new_rows = np.full(self.used, -1, np.int32)
-        taken = np.flatnonzero(self.docs[: self.used] != GONE)
-        taken = taken[np.argsort(self.docs[taken], kind="stable")]
-        new_rows[taken] = np.arange(len(taken), dtype=np.int32)
-        matrix, docs = self.matrix[taken], self.docs[taken]
-        self._make(max(len(taken), ROWS_MIN))
-        self.used = len(taken)
-        self.free = []
-        self.matrix[: self.used], self.docs[: self.used] = matrix, docs
-        self._row_of.fill(-1)
-        self._more = {}
-        first = np.ones(len(docs), bool)
-        first[1:] = docs[1:] != docs[:-1]
-        self._row_of[docs[first]] = np.flatnonzero(first)
-        for row in np.flatnonzero(~first).tolist():
-            self._more.setdefault(int(docs[row]), []).append(row)
+        new_rows[taken] = taken
+        new_rows[last] = free
+        known = np.flatnonzero(self._row_of >= 0)
+        self._row_of[known] = new_rows[self._row_of[known]]
+        self._more = {doc: new_rows[rows].tolist() for doc, rows in self._more.items()}
         self.several = bool(self._more)
+        self.used, self.free = count, []
+        self.docs[count:] = GONE
+        self._resize(max(count, ROWS_MIN))
         return new_rows
 
     def rows_of(self, docs: NDArray[np.uint32]) -> Rows:
