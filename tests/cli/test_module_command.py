@@ -60,10 +60,13 @@ def test_a_name_that_is_no_package_is_refused(tmp_path: Path, name: str) -> None
 
 
 def test_the_folder_that_new_made_can_be_checked(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main(["module", "new", "word-bag", str(tmp_path)]) == 0
     assert main(["module", "check", str(tmp_path / "word-bag")]) == 0
+    assert "All is well." in capsys.readouterr().out
+    monkeypatch.chdir(tmp_path / "word-bag")
+    assert main(["module", "check"]) == 0
     assert "All is well." in capsys.readouterr().out
 
 

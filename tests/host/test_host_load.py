@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from balas.authoring.template import write_package
 from balas.testing import Client, InProcessServer
 from host.author import Author
 
@@ -415,3 +416,11 @@ def test_clients_see_the_modules_in_hello_and_info(author: Author, server: InPro
     client("TALLY.ADD", "t", 1)
     client("MODULE", "UNLOAD", "tally", "SETASIDE")
     assert b"orphaned_values:1\r\norphaned_values_test-tall:1" in client("INFO", "modules")
+
+
+def test_the_folder_of_a_project_stands_for_its_package(author: Author, client: Client) -> None:
+    write_package("word-bag", author.folder)
+    assert client("MODULE", "LOAD", "./word-bag") == b"OK"
+    assert client("WORDBAG.ADD", "k", "a", "b", "a") == 3
+    assert client("MODULE", "RELOAD", "word-bag") == b"OK"
+    assert client("WORDBAG.COUNT", "k", "a") == 2

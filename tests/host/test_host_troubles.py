@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from balas.authoring.template import write_package
 from balas.authoring.watching import LOOK_MS, Watcher
 from balas.testing import Client, InProcessServer
 from host.author import Author
@@ -177,3 +178,19 @@ def test_a_module_that_is_broken_at_first_is_loaded_once_it_is_mended(
     author.tally()
     server.advance(LOOK_MS)
     assert said[-1].startswith("[dev] tally is loaded")
+
+
+def test_the_folder_of_a_project_is_watched_for_its_package(
+    server: InProcessServer, author: Author
+) -> None:
+    said: list[str] = []
+    folder = write_package("word-bag", author.folder)
+    Watcher(server.server, str(folder), said.append).start()
+    assert said[-1].startswith("[dev] word-bag is loaded")
+    (folder / "tests" / "test_more.py").write_text("")
+    server.advance(LOOK_MS)
+    assert len(said) == 1
+    (folder / "word_bag" / "commands.py").write_text("import nothing_of_the_sort\n")
+    server.advance(LOOK_MS)
+    assert "No module named 'nothing_of_the_sort'" in said[-1]
+    assert server.client()("WORDBAG.ADD", "k", "a") == 1

@@ -41,7 +41,7 @@ def new(name: str, parent: Path) -> int:
     print(f"Made {folder}. Now try:\n")
     print(f"    balas module test {folder}")
     print(f"    balas module check {folder}")
-    print(f"    balas --dev {folder}/{folder.name.replace('-', '_')}")
+    print(f"    balas --dev {folder}")
     return 0
 
 
@@ -55,18 +55,10 @@ def test(folder: Path) -> int:
     return subprocess.run([sys.executable, "-m", "pytest"], cwd=folder, check=False).returncode
 
 
-def package_in(folder: Path) -> Path:
-    """The package of a project as `new` makes it, or the path itself if it is no such project."""
-    package = folder / folder.name.replace("-", "_")
-    if (folder / "pyproject.toml").exists() and (package / "__init__.py").exists():
-        return package
-    return folder
-
-
 def report(target: str) -> int:
     """Print what a check finds, a line each; 1 if something is wrong."""
     if Path(target).exists():
-        target = str(package_in(Path(target).absolute()))
+        target = str(Path(target).absolute())
     findings = check(target)
     for finding in findings:
         print(finding)

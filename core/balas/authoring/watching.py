@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from balas.host.errors import ModuleError, own_frames
+from balas.host.loader import package_in
 from balas.server import Server
 
 LOOK_MS = 200
@@ -37,7 +38,7 @@ class Watcher:
         self._say = say
         self._target = str(Path(target).absolute())
         path = Path(self._target.partition(".py:")[0] + (".py" if ".py:" in self._target else ""))
-        self._path = path
+        self._path = Path(package_in(str(path)))
         self._name = ""
         self._stamps: dict[Path, Stamp] = {}
         self._started = False

@@ -96,7 +96,7 @@ class Loader:
 
     def _find_by_path(self, target: str) -> Found:
         path, class_name = split_class(target)
-        path = os.path.normpath(os.path.join(self._folder(), path))
+        path = package_in(os.path.normpath(os.path.join(self._folder(), path)))
         if not os.path.exists(path):
             raise ModuleError(f"there is no file {path}")
         name = self._private_name(path)
@@ -292,6 +292,15 @@ def module_class(module: ModuleType, class_name: str, target: str) -> type[Modul
         names = ", ".join(sorted(kind.__name__ for kind in kinds))
         raise ModuleError(f"{target} has more than one module, so name it: {target}:{{{names}}}")
     return kinds[0]
+
+
+def package_in(path: str) -> str:
+    """The package in the folder of a project that is named like it, as authors of one name it to
+    Balas as well; any other path as it is.
+    """
+    package = os.path.join(path, os.path.basename(path).replace("-", "_"))
+    files = (os.path.join(path, "pyproject.toml"), os.path.join(package, "__init__.py"))
+    return package if all(map(os.path.isfile, files)) else path
 
 
 def is_module_class(value: object) -> TypeGuard[type[Module]]:
