@@ -147,6 +147,25 @@ class Measured:
         asked = (option.removeprefix("EF_RUNTIME ") or "-" for option in options.values())
         return [*cells, *(f"{share:.3f}" for share in shares.values()), " / ".join(asked)]
 
+    def query_as_it_is(self) -> list[str]:
+        """The line of a KNN over all with the EF_RUNTIME of the field, for many vectors in turn.
+
+        It looks at few neighbours, so that what a query costs besides shows.
+        """
+        wanted = expected(self.rows, self.asked, 100)
+        spent: dict[str, list[float]] = {name: [] for name in self.servers}
+        for vector in self.asked.repeat(self.rounds, axis=0):
+            for name, (server, client) in self.servers.items():
+                spent[name].append(run_one(server, client, knn("*", vector.tobytes()), 50))
+        shares = [
+            recall(client, "*", "", self.asked, wanted) for _, client in self.servers.values()
+        ]
+        middle = [median(found) for found in spent.values()]
+        cells = [f"{self.algorithm}, EF_RUNTIME of the field", *(f"{us:.0f}" for us in middle)]
+        if len(middle) == 2:
+            cells.append(f"**{middle[1] / middle[0]:.2f}**")
+        return [*cells, *(f"{share:.3f}" for share in shares), " / ".join("-" for _ in shares)]
+
     def _enough(
         self, client: Client, query: str, wanted: Sequence[set[bytes]]
     ) -> tuple[str, float]:
@@ -171,6 +190,8 @@ def measure(cores: Cores, names: Sequence[str], rounds: int, sizes: tuple[int, i
             for name in names:
                 measured.fill(stack, name, cores)
             lines += [measured.query(what, query) for what, query in FILTERS]
+            if algorithm == "HNSW":
+                lines.append(measured.query_as_it_is())
         stored += measured.stored
     header = ["KNN 10", *(f"{name}, CPU µs" for name in names)]
     header += ["ratio"] if len(names) == 2 else []
