@@ -39,6 +39,7 @@ from balas.services.monitor import Monitor
 from balas.services.notifications import Notifications
 from balas.services.persistence import Persistence
 from balas.services.pubsub import PubSub
+from balas.services.rdb.module_values import CannotSave
 from balas.services.replication.failover import Failover
 from balas.services.replication.following import Following
 from balas.services.replication.replicas import Replicas
@@ -183,6 +184,9 @@ class Server:
         if spec.owner:
             text = f"command '{spec.name}': {reason(error, spec.handler)}"
             self.modules.troubles.note(spec.owner, text)
+        elif isinstance(error, CannotSave) and error.__cause__ is not None:
+            text = f"type '{error.type_name}', rdb_save: {reason(error.__cause__)}"
+            self.modules.troubles.note(self.types.owner(error.type_name), text)
 
     def provide(self, *services: object) -> None:
         """Let commands find these by their class: `ctx.service(Config)`."""

@@ -134,3 +134,14 @@ def test_a_type_of_another_module_in_the_file_need_not_be_listed(
     error = client.error("MODULE", "LOAD", "./two.py")
     assert "more than one module" in error
     assert client("MODULE", "LOAD", "./two.py:Others") == b"OK"
+
+
+def test_a_value_that_cannot_be_saved_is_told_to_the_module(author: Author, client: Client) -> None:
+    author.tally(("out.save_signed(self.total)", "out.save_string(self.total)"))
+    client("MODULE", "LOAD", "./tally.py")
+    client("TALLY.ADD", "t", 1)
+    assert "type 'test-tall' could not save a value: TypeError" in client.error("DUMP", "t")
+    reply = client("MODULE", "INFO", "tally")
+    last_error = reply[reply.index(b"last_error") + 1].decode()
+    assert last_error.startswith("type 'test-tall', rdb_save: TypeError: a bytes-like object")
+    assert last_error.endswith(line_in(author, "        out.save_string"))

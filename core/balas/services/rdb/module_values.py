@@ -21,6 +21,10 @@ from balas.types.value import Value
 class CannotSave(Exception):
     """A module's value whose `rdb_save` raised something, which is the cause; names the type."""
 
+    def __init__(self, type_name: str, cause: BaseException) -> None:
+        super().__init__(f"type '{type_name}' could not save a value: {cause!r}")
+        self.type_name = type_name
+
 
 def save_module_value(writer: RdbWriter, value: Value) -> None:
     """Write a module's value behind its key: id, items, end. Raises OSError, CannotSave."""
@@ -33,7 +37,7 @@ def save_module_value(writer: RdbWriter, value: Value) -> None:
     except OSError:
         raise  # of the writer: a full disk is not the module's fault
     except FAULTS as error:
-        raise CannotSave(f"type '{value.type_name}' could not save a value: {error!r}") from error
+        raise CannotSave(value.type_name, error) from error
     items.end()
 
 
