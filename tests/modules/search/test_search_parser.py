@@ -12,6 +12,7 @@ from balas_search.index.index import Index
 from balas_search.query.expansion import expand
 from balas_search.query.explain import explain
 from balas_search.query.parser import parse
+from balas_search.query.tree import Node
 from balas_search.schema.definition import parse_create
 
 PIECES = [
@@ -61,3 +62,21 @@ def test_nesting_has_an_end() -> None:
 
 
 INDEX = filled()
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.text("infatheoun5E", min_size=1, max_size=6), st.integers(1, 4), st.booleans(), st.booleans()
+)
+def test_a_word_alone_means_what_it_means_among_others(
+    word: str, dialect: int, drop_stop_words: bool, infinite: bool
+) -> None:
+    query = b"Inf" if infinite else word.encode()
+
+    def tree(text: bytes) -> Node | str:
+        try:
+            return parse(text, dialect, INDEX, {}, drop_stop_words)
+        except ReplyError as error:
+            return str(error)
+
+    assert tree(query) == tree(query + b" ")

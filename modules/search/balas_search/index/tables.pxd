@@ -18,3 +18,12 @@ cdef class DocumentTable:
     cdef int grow(self, Py_ssize_t capacity) except -1
     cdef void clear_row(self, Py_ssize_t doc) noexcept
     cdef int forget(self, Py_ssize_t doc) except -1
+
+
+cdef class NumberColumn:
+    cdef double* data
+    cdef Py_ssize_t size
+    cdef Py_ssize_t capacity
+
+    cdef double number(self, Py_ssize_t doc) noexcept
+    cdef int reach(self, Py_ssize_t size) except -1

@@ -184,12 +184,11 @@ cdef class DocumentTable:
 cdef class NumberColumn:
     """A number for each document id, NaN where there is none."""
 
-    cdef double* data
-    cdef Py_ssize_t size
-    cdef Py_ssize_t capacity
-
     def __dealloc__(self):
         free(self.data)
+
+    cdef double number(self, Py_ssize_t doc) noexcept:
+        return self.data[doc] if doc < self.size else NAN
 
     cdef int reach(self, Py_ssize_t size) except -1:
         cdef Py_ssize_t i

@@ -44,6 +44,8 @@ from balas_search.query.tree import (
 )
 
 DEPTH_MAX = 500
+# A word that is a number.
+INFINITY = b"inf"
 
 
 class Fields(Protocol):
@@ -513,6 +515,10 @@ def parse(
     drop_stop_words: bool = True,
 ) -> Node:
     """The tree of a query."""
+    if query.isalnum() and query[:1].isalpha() and query.lower() != INFINITY:
+        # The way of all others, made short for a word that can be nothing else.
+        text = query.lower()
+        return Nothing() if drop_stop_words and text in fields.stop_words else Token(text=text)
     tokens = lexemes(query, dialect)
     return Parser(
         source=query,

@@ -65,6 +65,18 @@ class SearchOptions(QueryOptions):
     highlight: Excerpts | None = None
 
     @property
+    def plain(self) -> bool:
+        """Whether keys and fields as they are is all that is to be shown."""
+        return not (
+            self.no_content
+            or self.with_scores
+            or self.with_payloads
+            or self.with_sort_keys
+            or self.highlight
+            or self.summarize
+        )
+
+    @property
     def keys_alone(self) -> bool:
         """Whether nothing but the keys of documents is to be shown."""
         return self.no_content and not (

@@ -15,6 +15,7 @@ from balas_search.evaluation.cursors import Docs, TermCursor
 from balas_search.evaluation.evaluation import Limits
 from balas_search.evaluation.scorers import idf, idf_of
 from balas_search.fields.spec import NUMERIC, FieldSpec
+from balas_search.index.columns import NumericColumn
 from balas_search.index.index import Index
 from balas_search.postings.posting import Posting
 from balas_search.postings.ranking import best_keys
@@ -24,6 +25,7 @@ from balas_search.results.excerpts import Excerpter, Hits, named_fields
 from balas_search.results.explaining import explain_score
 from balas_search.results.loading import Loader
 from balas_search.results.order import Loaded, SortColumn, by_keys, number_text
+from balas_search.results.pages import ChosenRows, WholeRows
 from balas_search.results.plans import Plan
 from balas_search.results.query import Found, run, tree_of
 from balas_search.results.terms import terms_matched
@@ -107,11 +109,11 @@ class Searcher:
             plan.tree = tree_of(self.index, query, options)
         if self.ctx.resp != 3 and self.options.keys_alone:
             return self.keys_alone(query)
-        short = self.whole_documents() if self.ctx.resp != 3 else None
-        if short is not None:
-            return short
-        total, rows = self.find(query)
-        return self.as_map(total, rows) if self.ctx.resp == 3 else self.as_list(total, rows)
+        if self.ctx.resp == 3:
+            return self.as_map(*self.find(query))
+        if options.plain and not self.index.definition.on_json:
+            return self.plain_page(query)
+        return self.as_list(*self.find(query))
 
     def stages(self) -> list[str]:
         """What is done with documents after they are found."""
@@ -142,13 +144,15 @@ class Searcher:
 
     def find(self, query: bytes) -> tuple[int, list[Row]]:
         """How many documents match, and the rows that are wanted."""
-        options = self.options
         short = self.find_single_word()
         if short is not None:
             return short
         found = self.run(query)
-        if found is None:
-            return 0, []
+        return (0, []) if found is None else self.rows_of(found)
+
+    def rows_of(self, found: Found) -> tuple[int, list[Row]]:
+        """The same, once documents are found."""
+        options = self.options
         total = len(found.docs)
         if options.count == 0 or options.offset >= total:
             return total, []
@@ -207,26 +211,48 @@ class Searcher:
             return None
         return best_keys(self.index.documents, terms, options.offset, options.count)
 
-    def whole_documents(self) -> Reply | None:
-        """The reply in RESP2 to a query of a single word that asks for whole documents and nothing
-        else: the short way to it, if there is one.
-        """
+    def plain_page(self, query: bytes) -> Reply:
+        """The reply in RESP2 that has hashes as they are."""
         options = self.options
-        if options.returned is not None or options.with_payloads or options.with_sort_keys:
-            return None
         best = self.best_of_single_word()
         if best is None:
-            return None
-        whole = self.loader.whole
+            found = self.run(query)
+            if found is None:
+                return [0]
+            if found.yielded:
+                return self.as_list(*self.rows_of(found))
+            best = [len(found.docs)]
+            if options.count and options.offset < len(found.docs):
+                self._known = {name: at for at, name in enumerate(dict.fromkeys(self.ahead()))}
+                places, _ = self.places(found)
+                if self.late():
+                    self.time_is_up()
+                best += self.index.documents.keys_of(found.docs[places])
         made: list[Reply] = [best[0]]
-        for number, key in enumerate(best[1:], 1):
-            if number % ROWS_AT_ONCE == 0 and self.late():
+        page = self.page()
+        for begin in range(1, len(best), ROWS_AT_ONCE):
+            if begin > 1 and self.late():
                 self.time_is_up()
                 break
-            fields = self.ordered(whole(key))
-            made.append(key)
-            made.append(None if fields is None else [part for pair in fields for part in pair])
+            page.add(made, best[begin : begin + ROWS_AT_ONCE])
         return made
+
+    def page(self) -> WholeRows | ChosenRows:
+        """What appends rows of hashes to a reply in RESP2."""
+        index, loader, returned = self.index, self.loader, self.options.returned
+        if returned is None:
+            return WholeRows(loader.peek, loader.now_ms, self._known, loader.hidden)
+        fields: list[tuple[bytes, bytes, bytes, bool, NumericColumn | None]] = []
+        for field in returned:
+            spec = index.spec_of(field.name)
+            if spec is None:
+                fields.append((field.name, field.label, field.name, False, None))
+                continue
+            column = index.columns.get(spec.name)
+            kept = column if isinstance(column, NumericColumn) else None
+            is_number = spec.kind == NUMERIC
+            fields.append((field.name, field.label, spec.identifier, is_number, kept))
+        return ChosenRows(loader.read, index.documents, fields, loader.hidden)
 
     def find_single_word(self) -> tuple[int, list[Row]] | None:
         """The short way to the rows of a single word; None where it cannot be gone."""
