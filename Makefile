@@ -13,13 +13,20 @@ BIN = $(VENV)/bin
 SETTINGS = pyproject.toml setup.py
 # Two builds at once would write the same files.
 LOCK := $(shell command -v flock >/dev/null 2>&1 && echo flock .build.lock)
-# Without compiling anything, for pip would begin anew each time: that is what `build` is for.
-INSTALL = BALAS_BUILD_ONLY= $(LOCK) $(BIN)/python -m pip install --quiet \
-	--disable-pip-version-check --no-build-isolation --editable
+# What Balas needs comes first, in pip's usual way, for some of it may have to be compiled in an
+# environment of its own. Then Balas, without compiling: pip would begin anew each time, `build` does not.
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+INSTALL = BALAS_BUILD_ONLY= $(LOCK) $(PIP) --no-deps --no-build-isolation --editable .
 MODULES = $(wildcard modules/*/balas_*)
 CYTHON_SOURCES = $(shell find core modules -name '*.pyx' -o -name '*.pxd')
-BUILD_REQUIREMENTS = import tomllib; \
-	print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
+# Prints requirements that pyproject.toml names: `build`, `run`, or an extra such as `test`.
+REQUIREMENTS = import sys, tomllib; \
+	table = tomllib.load(open("pyproject.toml", "rb")); \
+	extras = table["project"]["optional-dependencies"]; \
+	run = table["project"]["dependencies"]; \
+	named = {"build": table["build-system"]["requires"], "run": run}; \
+	named |= {name: run + extra for name, extra in extras.items()}; \
+	print(*named[sys.argv[1]], sep="\n")
 
 .DEFAULT_GOAL := help
 .PHONY: run test check format bench guard fuzz journeys build clean help
@@ -74,16 +81,17 @@ help:  ## list these commands
 $(VENV)/.ready: $(SETTINGS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Balas needs Python 3.11+")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -c '$(BUILD_REQUIREMENTS)' | \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement /dev/stdin
+	@$(BIN)/python -c '$(REQUIREMENTS)' build | $(PIP) --requirement /dev/stdin
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.ready
 	@echo "Installing Balas into $(VENV)."
-	@$(INSTALL) .
+	@$(BIN)/python -c '$(REQUIREMENTS)' run | $(PIP) --requirement /dev/stdin
+	@$(INSTALL)
 	@touch $@
 
 $(VENV)/.installed-%: $(VENV)/.ready
 	@echo "Installing Balas and what '$*' needs into $(VENV)."
-	@$(INSTALL) '.[$*]'
+	@$(BIN)/python -c '$(REQUIREMENTS)' '$*' | $(PIP) --requirement /dev/stdin
+	@$(INSTALL)
 	@touch $@
