@@ -7,8 +7,8 @@ hnswlib) leads to the nearest; it takes in what has changed when it is asked.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-import hnswlib
 import numpy as np
 import numpy.typing
 
@@ -44,7 +44,7 @@ class VectorIndex(Index):
         self.matrix: Numbers = np.zeros((0, space.dimension), np.float32)
         self.owners = np.zeros(0, np.int32)
         self.rows: dict[int, int] = {}
-        self.graph: hnswlib.Index | None = None
+        self.graph: Any = None
         # Ids whose vectors the graph does not know yet, or should forget.
         self.pending: set[int] = set()
         self.known: set[int] = set()
@@ -117,6 +117,9 @@ class VectorIndex(Index):
     def settle(self) -> None:
         """Let the graph know what has changed."""
         if self.graph is None:
+            # Compiled for the very processor: without a graph, nothing else depends on which it is.
+            import hnswlib
+
             name = "l2" if self.space.similarity == "euclidean" else "cosine"
             self.graph = hnswlib.Index(name, self.space.dimension)
             self.graph.init_index(

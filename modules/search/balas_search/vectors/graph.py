@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import hnswlib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,6 +31,9 @@ class Graph:
     """
 
     def __init__(self, kind: VectorKind, neighbours: int, breadth: int, capacity: int) -> None:
+        # Compiled for the very processor: without a graph, nothing else depends on which that is.
+        import hnswlib
+
         self.kind = kind
         self.neighbours = neighbours
         space = "l2" if kind.metric == L2 else "ip"
