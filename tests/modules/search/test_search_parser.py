@@ -1,6 +1,7 @@
 """Whatever a query says, it is understood or refused."""
 
 import random
+import re
 from contextlib import suppress
 
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from balas.api import ReplyError
 from balas_search.evaluation.evaluation import Evaluation, Limits
 from balas_search.index.index import Index
+from balas_search.query import lexer
 from balas_search.query.expansion import expand
 from balas_search.query.explain import explain
 from balas_search.query.parser import parse
@@ -21,6 +23,10 @@ PIECES = [
     *["w'a?*'", "ismissing(", "KNN", "VECTOR_RANGE", "km", "==", ">=", "AS", "\xe4", "\x00"],
 ]
 SCHEMA = b"SCHEMA t TEXT b TEXT n NUMERIC g TAG geo GEO INDEXMISSING".split()
+
+
+def coded(text: str) -> bytes:
+    return text.encode()
 
 
 def filled() -> Index:
@@ -52,6 +58,19 @@ def test_any_query_is_answered_or_refused(pieces: list[str], dialect: int) -> No
 @given(st.binary(max_size=40), st.integers(1, 2))
 def test_any_bytes_are_answered_or_refused(query: bytes, dialect: int) -> None:
     answer(INDEX, query, dialect)
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.one_of(
+        st.binary(max_size=8), st.lists(st.sampled_from(PIECES), max_size=3).map("".join).map(coded)
+    )
+)
+def test_no_token_begins_with_what_it_is_not_looked_for_at(text: bytes) -> None:
+    for kinds in lexer._KINDS.values():
+        for kind, pattern in kinds:
+            if re.match(pattern, text, re.DOTALL):
+                assert re.match(lexer._FIRST[kind], text[:1]), (kind, text)
 
 
 def test_nesting_has_an_end() -> None:

@@ -13,7 +13,7 @@ documents that all parts together have left:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +42,11 @@ class TermScorer(Protocol):
 class Cursor:
     """Base of all; see above."""
 
-    weight: float = 1.0
-    docs: Docs
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        weight: float
+        docs: Docs
     # Whether it is left aside where it has no positions, when distances are measured.
     skippable: bool = True
 
@@ -62,6 +65,8 @@ class Cursor:
 
 class TermCursor(Cursor):
     """A term in some fields."""
+
+    __slots__ = ("docs", "mask", "posting", "total", "weight")
 
     def __init__(self, posting: Posting, mask: int, weight: float, total: int) -> None:
         self.posting = posting
@@ -92,6 +97,8 @@ class SetCursor(Cursor):
     part counts there, though it stands nowhere in the text.
     """
 
+    __slots__ = ("docs", "numeric", "skippable", "weight")
+
     def __init__(
         self, docs: Docs, weight: float = 1.0, numeric: bool = False, spread: bool = False
     ) -> None:
@@ -116,6 +123,8 @@ class VectorCursor(SetCursor):
     were looked through for those that it leaves; 0 if those were compared themselves.
     """
 
+    __slots__ = ("batches", "child", "is_range")
+
     def __init__(
         self, docs: Docs, is_range: bool, child: Cursor | None = None, batches: int = 0
     ) -> None:
@@ -136,6 +145,8 @@ class NotCursor(SetCursor):
     `estimated` is how many the original takes it to have.
     """
 
+    __slots__ = ("estimated",)
+
     def __init__(self, docs: Docs, estimated: int) -> None:
         super().__init__(docs, 0.0)
         self.estimated = estimated
@@ -147,6 +158,8 @@ class NotCursor(SetCursor):
 
 class OptionalCursor(Cursor):
     """All documents; those that the child matches get its score."""
+
+    __slots__ = ("child", "docs", "weight")
 
     def __init__(self, child: Cursor, everything: Docs, weight: float) -> None:
         self.child = child
@@ -172,6 +185,8 @@ class OptionalCursor(Cursor):
 
 class GroupCursor(Cursor):
     """Several children together."""
+
+    __slots__ = ("children", "docs", "weight")
 
     def __init__(self, children: Sequence[Cursor], docs: Docs, weight: float) -> None:
         self.children = children
@@ -219,6 +234,8 @@ class GroupCursor(Cursor):
 class IntersectionCursor(GroupCursor):
     """What all children match."""
 
+    __slots__ = ()
+
     def matching(self, docs: Docs) -> NDArray[np.int64]:
         """All of them."""
         return np.full(len(docs), len(self.children))
@@ -261,6 +278,8 @@ class UnionCursor(GroupCursor):
     `alone` are documents for which this holds, too, because of how the original comes upon them
     (see `sets.zigzag`); sorted, or None.
     """
+
+    __slots__ = ("alone", "first_only")
 
     def __init__(
         self, children: Sequence[Cursor], docs: Docs, weight: float, first_only: bool = False

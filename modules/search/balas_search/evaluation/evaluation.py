@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,7 +76,6 @@ class Limits:
     tanh_factor: int = 4
 
 
-@dataclass(slots=True)
 class Evaluation:
     """One query being evaluated on an index.
 
@@ -84,13 +83,21 @@ class Evaluation:
     under each name the documents and their distances.
     """
 
-    index: Index
-    limits: Limits
-    slop: int = -1
-    in_order: bool = False
-    check_time: Callable[[], None] = lambda: None
-    yielded: dict[bytes, tuple[Docs, NDArray[np.float64]]] = field(default_factory=dict)
-    _everything: Docs | None = None
+    def __init__(
+        self,
+        index: Index,
+        limits: Limits,
+        slop: int = -1,
+        in_order: bool = False,
+        check_time: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.index = index
+        self.limits = limits
+        self.slop = slop
+        self.in_order = in_order
+        self.check_time = check_time
+        self.yielded: dict[bytes, tuple[Docs, NDArray[np.float64]]] = {}
+        self._everything: Docs | None = None
 
     @property
     def everything(self) -> Docs:

@@ -1,1 +1,6 @@
-# Its presence has lexer.py compiled, text unchanged.
+cdef class Lexeme:
+    cdef readonly str kind
+    cdef readonly bytes text
+    cdef readonly Py_ssize_t at
+    cdef readonly bytes near
+    cdef readonly Py_ssize_t end

@@ -7,7 +7,6 @@ skipped. Where two kinds of token begin at the same place, the longer one counts
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from balas.api import ReplyError
 
@@ -35,37 +34,63 @@ _KINDS = {
         ("symbol", _SYMBOLS),
     ],
 }
-_COMPILED = {
-    dialect: [(kind, re.compile(pattern, re.DOTALL)) for kind, pattern in kinds]
+# The bytes that a token of a kind may begin with.
+_FIRST = {
+    "arrow": rb"=",
+    "modifier": rb"@",
+    "attribute": rb"\$",
+    "number": rb"[-+.\diI]",
+    "term": rb"[^\s\x00-\x1f" + _PUNCTUATION + rb"]|[_\\]",
+    "symbol": _SYMBOLS,
+    "pattern": rb"w",
+    "quoted": rb"'",
+    "ismissing": rb"i",
+    "compare": rb"[=!<>]",
+}
+# For each dialect and each byte the kinds of token that may begin with it: name, and what matches.
+_Kind = tuple[str, re.Pattern[bytes]]
+_BY_FIRST: dict[int, list[list[_Kind]]] = {
+    dialect: [
+        [
+            (kind, re.compile(pattern, re.DOTALL))
+            for kind, pattern in kinds
+            if re.match(_FIRST[kind], bytes([first]))
+        ]
+        for first in range(256)
+    ]
     for dialect, kinds in _KINDS.items()
 }
 # In a number's place a bracket may stand before it.
 _TEXTUAL = frozenset({"modifier", "attribute", "number", "term", "pattern", "quoted"})
 
 
-@dataclass(slots=True)
 class Lexeme:
-    """A token of a query: its kind, its text, and where it begins.
+    """A token of a query: its kind, its text, where it begins, and where it ends.
 
     Of a symbol the kind is the symbol itself; of a modifier and an attribute the text is the name.
     `near` is what an error at this token quotes: the latest token that has a text.
     """
 
-    kind: str
-    text: bytes
-    at: int
-    near: bytes = b""
-    end: int = 0
+    def __init__(self, kind: str, text: bytes, at: int, near: bytes, end: int) -> None:
+        self.kind = kind
+        self.text = text
+        self.at = at
+        self.near = near
+        self.end = end
 
 
 def lexemes(query: bytes, dialect: int) -> list[Lexeme]:
     """All tokens of a query, with one of the kind "end" behind them."""
-    kinds = _COMPILED[min(dialect, 2)]
+    by_first = _BY_FIRST[min(dialect, 2)]
     found: list[Lexeme] = []
     at = 0
     near = b""
     while at < len(query):
-        kind, end = _longest(kinds, query, at)
+        kind, end = "", at
+        for name, pattern in by_first[query[at]]:
+            match = pattern.match(query, at)
+            if match is not None and match.end() > end:
+                kind, end = name, match.end()
         if not kind:
             at += 1
             continue
@@ -83,15 +108,6 @@ def lexemes(query: bytes, dialect: int) -> list[Lexeme]:
     last = found[len(found) - 1].at if found else 0
     found.append(Lexeme("end", b"", last, near, len(query)))
     return found
-
-
-def _longest(kinds: list[tuple[str, re.Pattern[bytes]]], query: bytes, at: int) -> tuple[str, int]:
-    best, best_end = "", at
-    for kind, pattern in kinds:
-        match = pattern.match(query, at)
-        if match and match.end() > best_end:
-            best, best_end = kind, match.end()
-    return best, best_end
 
 
 def unescaped(text: bytes) -> bytes:

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from balas.api import ReplyError
@@ -65,47 +64,21 @@ class Fields(Protocol):
         """Raise ReplyError unless a field of the mask is matched by sound."""
 
 
-@dataclass(slots=True)
 class Parser(RangeParser):
     """One query on its way to a tree; `parse` does it."""
 
-    tokens: list[Lexeme]
-    dialect: int
-    fields: Fields
-    parameters: Mapping[bytes, bytes]
-    drop_stop_words: bool = True
-    at: int = 0
-    depth: int = 0
-
-    # --- the cursor ------------------------------------------------------------------------------
-
-    @property
-    def next(self) -> Lexeme:
-        """The token that comes next."""
-        return self.tokens[self.at]
-
-    def take(self, kind: str) -> Lexeme:
-        """The next token, which must be of this kind."""
-        found = self.tokens[self.at]
-        if found.kind != kind:
-            raise syntax_error(found)
-        self.at += 1
-        return found
-
-    def eat(self, kind: str) -> bool:
-        """Skip the next token if it is of this kind."""
-        if self.tokens[self.at].kind != kind:
-            return False
-        self.at += 1
-        return True
-
-    def parameter(self, name: bytes) -> bytes:
-        """The value of a parameter."""
-        try:
-            return self.parameters[name]
-        except KeyError:
-            shown = name.decode("utf-8", "replace")
-            raise ReplyError(f"No such parameter `{shown}`") from None
+    def __init__(
+        self,
+        source: bytes,
+        tokens: list[Lexeme],
+        dialect: int,
+        fields: Fields,
+        parameters: Mapping[bytes, bytes],
+        drop_stop_words: bool = True,
+    ) -> None:
+        super().__init__(source, tokens, dialect, fields, parameters)
+        self.drop_stop_words = drop_stop_words
+        self.depth = 0
 
     # --- the whole -------------------------------------------------------------------------------
 
@@ -113,14 +86,14 @@ class Parser(RangeParser):
         """The tree; raises ReplyError."""
         if self.next.kind == "end":
             return Nothing()
-        if self.next.kind == "*" and self.tokens[self.at + 1].kind in ("end", "arrow"):
-            self.at += 1
+        if self.next.kind == "*" and self.behind().kind in ("end", "arrow"):
+            self.skip()
             found: Node | None = Everything()
         elif self.dialect == 1:
             found = self.sequence_1(ALL_FIELDS)
         else:
             found = self.union()
-        if self.dialect > 1 and self.next.kind == "arrow" and self.tokens[self.at + 1].kind == "[":
+        if self.dialect > 1 and self.next.kind == "arrow" and self.behind().kind == "[":
             found = self.knn(found or Everything())
         self.take("end")
         return found or Nothing()
@@ -183,7 +156,7 @@ class Parser(RangeParser):
             return True
         if kind == "end":
             return False
-        behind = self.tokens[self.at + 1]
+        behind = self.behind()
         if kind == "*":
             return behind.kind in ("term", "number", "attribute") and behind.at == self.next.end
         return (
@@ -294,7 +267,7 @@ class Parser(RangeParser):
 
     def at_word(self) -> bool:
         """Whether a plain word comes next."""
-        behind = self.tokens[self.at + 1] if self.next.kind != "end" else self.next
+        behind = self.behind() if self.next.kind != "end" else self.next
         joined = behind.kind == "*" and behind.at == self.next.end
         return self.next.kind in ("term", "number") and not joined
 
@@ -304,7 +277,7 @@ class Parser(RangeParser):
         """`@one|two`, without the colon."""
         names = [unescaped(self.take("modifier").text)]
         while self.next.kind == "|":
-            self.at += 1
+            self.skip()
             names.append(unescaped(self.take("term").text))
         return names
 
@@ -316,9 +289,10 @@ class Parser(RangeParser):
         """The smallest part. None for a stop word."""
         lexeme = self.next
         if lexeme.kind == "(":
-            self.at += 1
-            if self.dialect > 1 and self.next.kind == "*" and self.tokens[self.at + 1].kind == ")":
-                self.at += 2
+            self.skip()
+            if self.dialect > 1 and self.next.kind == "*" and self.behind().kind == ")":
+                self.skip()
+                self.skip()
                 return Everything()
             parse = self.union if self.dialect > 1 else lambda: self.sequence_1(ALL_FIELDS)
             found = self.deeper(parse)
@@ -327,12 +301,12 @@ class Parser(RangeParser):
         if lexeme.kind == '"':
             return self.exact()
         if lexeme.text == b"''":
-            self.at += 1
+            self.skip()
             return Token(as_it_is=True)
         if lexeme.kind == "%":
             return self.fuzzy()
         if lexeme.kind == "pattern":
-            self.at += 1
+            self.skip()
             return Pattern(text=inside(lexeme, 2).lower())
         if lexeme.kind == "ismissing":
             return self.missing()
@@ -340,7 +314,7 @@ class Parser(RangeParser):
 
     def missing(self) -> Node:
         """ismissing(@field)."""
-        self.at += 1
+        self.skip()
         self.take("(")
         name = unescaped(self.take("modifier").text)
         self.take(")")
@@ -359,7 +333,7 @@ class Parser(RangeParser):
         star = self.next
         prefix = star.kind == "*" and star.at == lexeme.end
         if prefix:
-            self.at += 1
+            self.skip()
         if prefix or suffix:
             return Affix(text=text.lower(), prefix=prefix, suffix=suffix)
         if lexeme.kind == "number":
@@ -372,11 +346,11 @@ class Parser(RangeParser):
         """The next token's text, or the parameter's that it names."""
         lexeme = self.next
         if lexeme.kind == "attribute" and self.dialect > 1:
-            self.at += 1
+            self.skip()
             return self.parameter(lexeme.text)
         if lexeme.kind not in ("term", "number"):
             raise syntax_error(lexeme)
-        self.at += 1
+        self.skip()
         return unescaped(lexeme.text)
 
     def exact(self) -> Node | None:
@@ -439,20 +413,20 @@ class Parser(RangeParser):
         if lexeme.kind == '"' and self.dialect > 1:
             return self.quoted_tag()
         if lexeme.kind == "pattern":
-            self.at += 1
+            self.skip()
             return Pattern(text=inside(lexeme, 2))
         if lexeme.kind == "quoted":
-            self.at += 1
+            self.skip()
             return Token(text=inside(lexeme, 1))
         suffix = self.eat("*")
         lexeme = self.next
         if lexeme.kind == "attribute" and self.dialect > 1:
-            self.at += 1
+            self.skip()
             text = self.parameter(lexeme.text)
         else:
             if lexeme.kind not in ("term", "number"):
                 raise syntax_error(lexeme)
-            self.at += 1
+            self.skip()
             text = lexeme.text
         prefix = self.next.kind == "*" and self.next.at == lexeme.end and self.eat("*")
         if prefix or suffix:
@@ -463,7 +437,7 @@ class Parser(RangeParser):
         """A value in double quotes: whatever stands between them."""
         begin = self.take('"').end
         while self.next.kind not in ('"', "end"):
-            self.at += 1
+            self.skip()
         end = self.take('"').at
         return Token(text=self.source[begin:end])
 
@@ -520,11 +494,4 @@ def parse(
         text = query.lower()
         return Nothing() if drop_stop_words and text in fields.stop_words else Token(text=text)
     tokens = lexemes(query, dialect)
-    return Parser(
-        source=query,
-        tokens=tokens,
-        dialect=dialect,
-        fields=fields,
-        parameters=parameters,
-        drop_stop_words=drop_stop_words,
-    ).parse()
+    return Parser(query, tokens, dialect, fields, parameters, drop_stop_words).parse()

@@ -1,1 +1,6 @@
-# Its presence has ranges.py compiled, text unchanged.
+from balas_search.query.lexer cimport Lexeme
+from balas_search.query.reader cimport TokenReader
+
+
+cdef class RangeParser(TokenReader):
+    cdef readonly object fields

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from balas.api import ReplyError, number
 from balas_search.query.lexer import Lexeme, syntax_error, unescaped
+from balas_search.query.reader import TokenReader
 from balas_search.query.tree import Geo, Knn, Node, Numeric, Shape, Token, VectorRange
 
 if TYPE_CHECKING:
@@ -21,31 +21,19 @@ TRUE = (b"true", b"1")
 FALSE = (b"false", b"0")
 
 
-@dataclass(slots=True)
-class RangeParser:
-    """A base of the parser: it needs the cursor, which Parser has."""
+class RangeParser(TokenReader):
+    """The parts of a query that stand in brackets or braces; `fields` tells of the schema."""
 
-    source: bytes
-
-    if TYPE_CHECKING:
-        fields: Fields
-        parameters: Mapping[bytes, bytes]
-        tokens: list[Lexeme]
-        dialect: int
-        at: int
-
-        @property
-        def next(self) -> Lexeme:
-            """The token that comes next."""
-
-        def take(self, kind: str) -> Lexeme:
-            """The next token, of this kind."""
-
-        def eat(self, kind: str) -> bool:
-            """Skip a token of this kind."""
-
-        def parameter(self, name: bytes) -> bytes:
-            """The value of a parameter."""
+    def __init__(
+        self,
+        source: bytes,
+        tokens: list[Lexeme],
+        dialect: int,
+        fields: Fields,
+        parameters: Mapping[bytes, bytes],
+    ) -> None:
+        super().__init__(source, tokens, dialect, parameters)
+        self.fields = fields
 
     def range(self, name: bytes) -> Node:
         """What stands in brackets: numbers, a place, a distance of vectors, or shapes."""
@@ -56,7 +44,7 @@ class RangeParser:
                 return self.vector_range(name)
             if word in RELATIONS and self.dialect > 1:
                 return self.shape(name)
-            behind = self.tokens[self.at + 1]
+            behind = self.behind()
             if self.dialect > 1 and behind.kind == "attribute":
                 raise ReplyError(
                     f"Syntax error: Expecting a geoshape predicate at offset {behind.at}"
@@ -84,10 +72,10 @@ class RangeParser:
         lexeme = self.next
         sign = 1.0
         if lexeme.kind == "-":
-            self.at += 1
+            self.skip()
             sign, lexeme = -1.0, self.next
         if lexeme.kind == "attribute" and self.dialect > 1:
-            self.at += 1
+            self.skip()
             value = self.parameter(lexeme.text)
             text = value.lstrip(b"(")
             shown = value.decode("utf-8", "replace")
@@ -96,7 +84,7 @@ class RangeParser:
             return sign * number(text, error)
         if lexeme.kind != "number":
             raise syntax_error(lexeme)
-        self.at += 1
+        self.skip()
         return sign * float(lexeme.text)
 
     def geo(self, name: bytes, longitude: float, latitude: float) -> Node:
@@ -109,7 +97,7 @@ class RangeParser:
             unit = lexeme.text
         else:
             raise syntax_error(lexeme)
-        self.at += 1
+        self.skip()
         self.take("]")
         found = Geo(
             field_name=name,
@@ -130,7 +118,7 @@ class RangeParser:
 
     def vector_range(self, name: bytes) -> Node:
         """`[VECTOR_RANGE radius $vector]`."""
-        self.at += 1
+        self.skip()
         radius = self.number_or_parameter(False)
         given = self.take("attribute").text
         vector = self.parameter(given)
@@ -178,20 +166,21 @@ class RangeParser:
         """A word or a number as it stands, or a parameter's value."""
         lexeme = self.next
         if lexeme.kind == "attribute":
-            self.at += 1
+            self.skip()
             return self.parameter(lexeme.text)
         if lexeme.kind not in ("term", "number"):
             raise syntax_error(lexeme)
-        self.at += 1
+        self.skip()
         return unescaped(lexeme.text)
 
     # --- attributes ------------------------------------------------------------------------------
 
     def attributed(self, node: Node | None) -> Node | None:
         """Take `=>{$name: value; ...}` if it stands here, and note it in the node."""
-        if self.next.kind != "arrow" or self.tokens[self.at + 1].kind != "{":
+        if self.next.kind != "arrow" or self.behind().kind != "{":
             return node
-        self.at += 2
+        self.skip()
+        self.skip()
         while not self.eat("}"):
             name = self.take("attribute").text
             self.take(":")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,20 +50,32 @@ DISTANCES_BATCH = 512
 RANKED_MAX = 256
 
 
-@dataclass(slots=True)
 class Found:
-    """What a query has found: documents by id, how they are scored, distances of vectors."""
+    """What a query has found: documents by id, how they are scored, distances of vectors.
 
-    docs: Docs
-    index: Index
-    cursor: Cursor
-    tree: Node
-    scorer: Scorer
-    payload: bytes = b""
-    yielded: dict[bytes, tuple[Docs, NDArray[np.float64]]] = field(default_factory=dict)
-    tanh_factor: int = 4
-    # Tells that the time is over: then distances of words are measured of no more documents.
-    late: Callable[[], bool] = lambda: False
+    `late` tells that the time is over: then distances of words are measured of no more documents.
+    """
+
+    def __init__(
+        self,
+        docs: Docs,
+        index: Index,
+        cursor: Cursor,
+        tree: Node,
+        scorer: Scorer,
+        payload: bytes,
+        yielded: dict[bytes, tuple[Docs, NDArray[np.float64]]],
+        tanh_factor: int = 4,
+    ) -> None:
+        self.docs = docs
+        self.index = index
+        self.cursor = cursor
+        self.tree = tree
+        self.scorer = scorer
+        self.payload = payload
+        self.yielded = yielded
+        self.tanh_factor = tanh_factor
+        self.late: Callable[[], bool] = lambda: False
 
     def scores(self, docs: Docs | None = None) -> NDArray[np.float64]:
         """The scores of all documents found, or of some of them."""

@@ -1,0 +1,1 @@
+# Its presence has base.py compiled, text unchanged.

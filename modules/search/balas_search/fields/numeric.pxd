@@ -1,0 +1,1 @@
+# Its presence has numeric.py compiled, text unchanged.

@@ -1,0 +1,1 @@
+# Its presence has tag.py compiled, text unchanged.
