@@ -25,12 +25,20 @@ if TYPE_CHECKING:
     from balas_search.module import SearchBase
 
 
-def aggregate_options(module: SearchBase, arguments: tuple[bytes, ...]) -> AggregateOptions:
-    """What stands behind the query; raises ReplyError."""
+def aggregate_options(
+    module: SearchBase, arguments: tuple[bytes, ...], index: Index | None = None
+) -> AggregateOptions:
+    """What stands behind the query, which the index may know from before; raises ReplyError."""
     settings = module.query_settings
-    return parse_aggregate(
-        arguments, settings.dialect, settings.aggregate_results_max, settings.cursor_idle_max_ms
-    )
+    words = b"FT.AGGREGATE", *arguments
+    options = None if index is None else index.plans.find_options(words, settings)
+    if options is None:
+        options = parse_aggregate(
+            arguments, settings.dialect, settings.aggregate_results_max, settings.cursor_idle_max_ms
+        )
+        if index is not None:
+            index.plans.keep_options(words, settings, options)
+    return options
 
 
 @command("FT.AGGREGATE", arity=-1, flags=READING, keys=NAME, group="search")
@@ -48,7 +56,7 @@ def ft_aggregate(ctx: Context, *arguments: bytes) -> Reply:
     words, settings = (b"FT.AGGREGATE", *arguments), module.query_settings
     plan = None if known is None else known.plans.find(words, settings)
     if plan is None:
-        plan = AggregatePlan(aggregate_options(module, arguments[2:]))
+        plan = AggregatePlan(aggregate_options(module, arguments[2:], known))
         if known is not None:
             known.plans.keep(words, settings, plan)
     index = query_index(ctx, arguments)

@@ -43,7 +43,7 @@ class Plans:
 
     def __init__(self) -> None:
         self._by_words: dict[tuple[bytes, ...], tuple[object, Any]] = {}
-        self._options: dict[tuple[bytes, ...], tuple[object, SearchOptions]] = {}
+        self._options: dict[tuple[bytes, ...], tuple[object, Any]] = {}
         # By the words before and behind the vector; with the tree, which holds that vector.
         self._nearest: dict[tuple[tuple[bytes, ...], ...], tuple[object, Plan, Knn]] = {}
 
@@ -60,14 +60,12 @@ class Plans:
             del self._by_words[next(iter(self._by_words))]
         self._by_words[words] = settings, plan
 
-    def find_options(self, words: tuple[bytes, ...], settings: object) -> SearchOptions | None:
-        """The options of FT.SEARCH that these words behind some query were."""
+    def find_options(self, words: tuple[bytes, ...], settings: object) -> Any:
+        """The options that words behind a query were; those of FT.AGGREGATE come with its name."""
         known = self._options.get(words)
         return known[1] if known is not None and known[0] is settings else None
 
-    def keep_options(
-        self, words: tuple[bytes, ...], settings: object, options: SearchOptions
-    ) -> None:
+    def keep_options(self, words: tuple[bytes, ...], settings: object, options: Any) -> None:
         """Keep them: queries of one program differ in their words, and hardly in their options."""
         if len(words) > WORDS_MAX or sum(map(len, words)) > BYTES_MAX:
             return
