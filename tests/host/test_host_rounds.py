@@ -15,7 +15,7 @@ from balas.services.memory import Memory
 from balas.testing import Client
 from host.author import Author
 
-ROUNDS = int(os.environ.get("BALAS_FUZZ_EXAMPLES", "200"))
+ROUNDS = int(os.environ.get("BALAS_FUZZ_EXAMPLES", "100"))
 # Rounds that fill what is filled once: caches of lines, of compiled patterns, of types.
 FIRST = 4
 # What may be left in memory, in bytes: allocators keep pages. The code of one module takes more

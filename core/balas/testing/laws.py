@@ -33,7 +33,7 @@ KEY = b"laws"
 CUTS_MAX = 300
 # How much memory is filled to see how much a value takes, and how wrong its claim may be: what the
 # allocator rounds up, and objects that are shared, are nobody's fault.
-FILL_BYTES = 16 << 20
+FILL_BYTES = 8 << 20
 HONEST_LOW, HONEST_HIGH = 0.5, 2.0
 # A value that claims to be tiny must not fill the machine.
 VALUES_MAX = 200_000
