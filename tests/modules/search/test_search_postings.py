@@ -13,6 +13,7 @@ from balas_search.index.vocabulary import Vocabulary
 from balas_search.postings import phrases, sets, spans
 from balas_search.postings.fuzzy import within
 from balas_search.postings.posting import GONE, Posting
+from balas_search.postings.termtable import TermTable
 from balas_search.query.tree import ALL_FIELDS
 
 few = settings(max_examples=60, deadline=None)
@@ -214,11 +215,11 @@ def test_tokens_are_cut_as_the_original_cuts_them() -> None:
 
 
 def test_stop_words_take_no_place() -> None:
-    terms: dict[bytes, Posting] = {}
+    terms = TermTable()
     writer = TextWriter(terms, {b"the"}, lambda term: None, True)
     writer.begin(1)
     writer.add(b"one the two one", 0, 1.0, None, None, None, None)
-    assert terms.keys() == {b"one", b"two"}
+    assert set(terms) == {b"one", b"two"}
     assert terms[b"one"].positions_at(array([1]), ALL_FIELDS)[1].tolist() == [1, 3]
     assert (writer.length, writer.frequency_max, writer.records) == (3, 2, 2)
 

@@ -1,6 +1,6 @@
 from collections.abc import Callable, Container, Iterable
 
-from balas_search.postings.posting import Posting
+from balas_search.postings.termtable import TermTable
 
 SEPARATORS: bytes
 
@@ -9,7 +9,7 @@ def hits_in(
     text: bytes,
     stop_words: Container[bytes],
     wanted: dict[bytes, float],
-    terms: dict[bytes, Posting],
+    terms: TermTable,
     stem: Callable[[bytes], bytes | None] | None,
     language: object,
 ) -> tuple[list[tuple[int, int]], list[tuple[int, bytes]]]: ...
@@ -21,7 +21,7 @@ class TextWriter:
     records: int
     def __init__(
         self,
-        terms: dict[bytes, Posting],
+        terms: TermTable,
         stop_words: set[bytes],
         new_term: Callable[[bytes], object],
         keep_positions: bool,

@@ -7,11 +7,10 @@ stop words are left out and take no position.
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.dict cimport PyDict_GetItem
-from cpython.ref cimport PyObject
 from libc.stdint cimport uint8_t, uint32_t
 
-from balas_search.postings.posting cimport Posting
+from balas_search.postings.posting cimport BLOCK_DOCS, Posting
+from balas_search.postings.termtable cimport TermTable
 
 cdef enum:
     # Longer tokens are cut off here.
@@ -98,15 +97,14 @@ def tokens_of(text: bytes) -> list:
             found.append((token, walk.begin, walk.end))
 
 
-def hits_in(bytes text not None, stop_words, dict wanted not None, dict terms not None, stem,
-            language) -> tuple[list, list]:
+def hits_in(bytes text not None, stop_words, dict wanted not None, TermTable terms not None,
+            stem, language) -> tuple[list, list]:
     """The words of a text as (begin, end), and which of them are wanted: (place, term).
 
     The place is one in the first list. A word is wanted if it is one of `wanted`, or `stem(word)`
     is. `terms` are the index's, which remember their stems in `language`; `stem` may be None.
     """
     cdef Tokens walk = Tokens(text)
-    cdef PyObject* known
     cdef Posting posting
     cdef list words = []
     cdef list hits = []
@@ -121,9 +119,9 @@ def hits_in(bytes text not None, stop_words, dict wanted not None, dict terms no
         if token in wanted:
             found = token
         elif stem is not None:
-            known = PyDict_GetItem(terms, token)
-            if known != NULL and (<Posting> known).stem_language is language:
-                posting = <Posting> (<Posting> known).stem
+            posting = terms.find(token)
+            if posting is not None and posting.stem_language is language:
+                posting = <Posting> posting.stem
                 found = posting.term if posting is not None else None
             else:
                 found = stem(token)
@@ -136,12 +134,12 @@ def hits_in(bytes text not None, stop_words, dict wanted not None, dict terms no
 cdef class TextWriter:
     """Adds the texts of one document after another to the posting lists of an index.
 
-    `terms` maps a term to its Posting. `stop_words` is a set of bytes. `begin` starts a document;
+    `terms` has the Posting of each term. `stop_words` is a set of bytes. `begin` starts a document;
     `add` takes one text of it; then `length` is the sum of the frequencies of its words, and
     `frequency_max` the highest frequency of any term.
     """
 
-    cdef dict terms
+    cdef TermTable terms
     cdef set stop_words
     cdef object new_term
     cdef bint keep_positions
@@ -151,7 +149,7 @@ cdef class TextWriter:
     cdef readonly long frequency_max
     cdef readonly long records
 
-    def __cinit__(self, dict terms not None, set stop_words not None, new_term,
+    def __cinit__(self, TermTable terms not None, set stop_words not None, new_term,
                   bint keep_positions):
         self.terms = terms
         self.stop_words = stop_words
@@ -205,11 +203,11 @@ cdef class TextWriter:
                     self.put(self.posting_of(group), 1, field)
 
     cdef Posting posting_of(self, bytes term):
-        cdef PyObject* known = PyDict_GetItem(self.terms, term)
-        if known != NULL:
-            return <Posting> known
-        cdef Posting made = Posting(term)
-        self.terms[term] = made
+        cdef Posting made = self.terms.find(term)
+        if made is not None:
+            return made
+        made = Posting(term)
+        self.terms.put(made)
         self.new_term(term)
         return made
 
@@ -220,11 +218,17 @@ cdef class TextWriter:
         return 0
 
     cdef int put(self, Posting posting, uint32_t freq, int field) except -1:
+        cdef TermTable terms = self.terms
         cdef Py_ssize_t before = posting.size
-        cdef uint32_t total = posting.add(
-            self.doc, freq, field, self.position, self.keep_positions
-        )
-        self.records += posting.size - before
+        cdef uint32_t total
+        terms.posting_bytes -= posting.held()
+        terms.position_bytes -= posting.offsets_size
+        total = posting.add(self.doc, freq, field, self.position, self.keep_positions)
+        terms.posting_bytes += posting.held()
+        terms.position_bytes += posting.offsets_size
+        if posting.size != before:
+            self.records += 1
+            terms.blocks += before % BLOCK_DOCS == 0
         if total > self.frequency_max:
             self.frequency_max = total
         return 0

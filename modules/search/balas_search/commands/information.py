@@ -15,8 +15,6 @@ MB = 1024 * 1024
 ERROR_KEY = "last indexing error key"
 AS_THEY_ARE = (ERROR_KEY, "stopwords_list")
 DIALECTS = (1, 2, 3, 4)
-# Of the original: a block of a posting list holds so many documents.
-BLOCK = 100
 
 
 @command("FT.TAGVALS", arity=-1, flags=READING, keys=NAME, group="search")
@@ -155,9 +153,9 @@ def flags_of(spec: FieldSpec) -> list[str]:
 def sizes_of(index: Index) -> list[tuple[Reply, Reply]]:
     """How many and how much."""
     documents = len(index.documents)
-    terms = index.terms.values()
-    positions = sum(posting.offsets_bytes() for posting in terms)
-    postings = sum(posting.memory() for posting in terms) - positions
+    terms = index.terms
+    positions = terms.position_bytes
+    postings = terms.posting_bytes - positions
     tags = sum(field.memory() for field in index.fields.values() if isinstance(field, TagIndex))
     vectors = sum(index.fields[spec.name].memory() for spec in index.specs if spec.kind == VECTOR)
     shapes = sum(index.fields[spec.name].memory() for spec in index.specs if spec.kind == GEOSHAPE)
@@ -167,14 +165,11 @@ def sizes_of(index: Index) -> list[tuple[Reply, Reply]]:
     return [
         ("num_docs", documents),
         ("max_doc_id", index.documents.last_id),
-        ("num_terms", len(index.terms)),
+        ("num_terms", len(terms)),
         ("num_records", records),
         ("inverted_sz_mb", postings / MB),
         ("vector_index_sz_mb", vectors / MB),
-        (
-            "total_inverted_index_blocks",
-            sum(-(-len(posting) // BLOCK) for posting in terms),
-        ),
+        ("total_inverted_index_blocks", terms.blocks),
         ("offset_vectors_sz_mb", positions / MB),
         ("doc_table_size_mb", table / MB),
         ("sortable_values_size_mb", columns / MB),

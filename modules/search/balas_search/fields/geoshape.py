@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,6 +20,7 @@ from balas.api import ReplyError
 from balas_search.evaluation.cursors import Cursor, SetCursor
 from balas_search.fields.base import BadField, Docs, FieldIndex
 from balas_search.fields.spec import FieldSpec
+from balas_search.index.emptying import emptied
 from balas_search.query.tree import Shape
 
 if TYPE_CHECKING:
@@ -106,6 +108,11 @@ class GeoShapeIndex(FieldIndex):
             # Of two points neither is within the other.
             found = found[shapely.get_type_id(self._array[found]) != 0]
         return np.sort(self._docs[found])
+
+    def emptied(self) -> Iterator[None]:
+        """Free what is held, in steps."""
+        self._tree, self._array = None, np.empty(0, object)
+        return emptied(self.shapes)
 
     def memory(self) -> int:
         """Bytes it takes."""

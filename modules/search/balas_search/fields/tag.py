@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from balas_search.evaluation.cursors import Cursor, SetCursor, TermCursor
@@ -9,7 +10,7 @@ from balas_search.evaluation.evaluation import NO_DOCS, affixed, matching
 from balas_search.fields.base import BadField, Docs, FieldIndex
 from balas_search.fields.spec import FieldSpec
 from balas_search.index.vocabulary import Vocabulary
-from balas_search.postings.posting import Posting
+from balas_search.postings.termtable import TermTable
 from balas_search.query.lexer import unescaped
 from balas_search.query.tree import Affix, Branch, Node, Pattern, Tag, Token
 
@@ -28,7 +29,7 @@ class TagIndex(FieldIndex):
 
     def __init__(self, spec: FieldSpec) -> None:
         super().__init__(spec)
-        self.values: dict[bytes, Posting] = {}
+        self.values = TermTable()
         self.vocabulary = Vocabulary()
 
     def prepare(self, values: list[Any]) -> list[bytes]:
@@ -55,11 +56,8 @@ class TagIndex(FieldIndex):
     def add(self, doc: int, prepared: list[bytes]) -> int:
         """Add a document's tags."""
         for value in prepared:
-            posting = self.values.get(value)
-            if posting is None:
-                posting = self.values[value] = Posting(value)
+            if self.values.add_doc(value, doc):
                 self.vocabulary.add(value)
-            posting.append_doc(doc)
         return min(len(prepared), 1)
 
     def sort_value(self, prepared: list[bytes], values: list[Any]) -> bytes | None:
@@ -96,20 +94,34 @@ class TagIndex(FieldIndex):
             text = b" ".join(unescaped(word.text) for word in words if isinstance(word, Token))
             found = [self.normalized(text)]
         total = len(evaluation.index.documents)
-        postings = [self.values[value] for value in found if value in self.values]
+        postings = [self.values.get(value) for value in found]
         return evaluation.any_of(
-            [TermCursor(posting, ANY_FIELD, weight, total) for posting in postings], 1.0
+            [
+                TermCursor(posting, ANY_FIELD, weight, total)
+                for posting in postings
+                if posting is not None
+            ],
+            1.0,
         )
 
     def renumber(self, new_ids: Docs) -> None:
         """Move to new ids; values without documents go."""
-        kept = {value: posting.renumbered(new_ids) for value, posting in self.values.items()}
-        self.values = {value: posting for value, posting in kept.items() if len(posting)}
+        kept = TermTable()
+        for posting in self.values.values():
+            renumbered = posting.renumbered(new_ids)
+            if len(renumbered):
+                kept.add(renumbered)
+        self.values = kept
         self.vocabulary = Vocabulary(self.values)
+
+    def emptied(self) -> Iterator[None]:
+        """Free what is held, in steps."""
+        yield from self.values.emptied()
+        yield from self.vocabulary.emptied()
 
     def memory(self) -> int:
         """Bytes it takes."""
-        return sum([posting.memory() for posting in self.values.values()])
+        return self.values.posting_bytes
 
 
 def folded(value: bytes) -> bytes:

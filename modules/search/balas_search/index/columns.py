@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from balas_search.index.emptying import emptied, shortened
 from balas_search.index.tables import NumberColumn
 
 Docs = NDArray[np.uint32]
@@ -22,6 +23,7 @@ class TextColumn:
         self.codes = NumberColumn()
         self.texts: list[bytes] = []
         self._code_of: dict[bytes, int] = {}
+        self._texts_size = 0
         self._ranks: NDArray[np.int64] | None = None
 
     def set(self, doc: int, value: bytes) -> None:
@@ -30,6 +32,7 @@ class TextColumn:
         if code is None:
             code = self._code_of[value] = len(self.texts)
             self.texts.append(value)
+            self._texts_size += len(value)
             self._ranks = None
         self.codes.set(doc, code)
 
@@ -63,9 +66,14 @@ class TextColumn:
         """Move to new ids."""
         self.codes.renumber(new_ids)
 
+    def emptied(self) -> Iterator[None]:
+        """Free what is held, in steps; nothing else is to be asked."""
+        yield from emptied(self._code_of)
+        yield from shortened(self.texts)
+
     def memory(self) -> int:
         """Bytes it takes."""
-        return self.codes.memory() + sum(map(len, self.texts)) + 110 * len(self.texts)
+        return self.codes.memory() + self._texts_size + 110 * len(self.texts)
 
 
 class ReadColumn:
@@ -101,6 +109,11 @@ class ReadColumn:
             own[place] = code
         self._codes[docs] = own[codes]
 
+    def emptied(self) -> Iterator[None]:
+        """Free what is held, in steps; nothing else is to be asked."""
+        yield from emptied(self._code_of)
+        yield from shortened(self.texts)
+
     def memory(self) -> int:
         """Bytes it takes."""
         return self._codes.nbytes + self._texts_size + 130 * len(self.texts)
@@ -112,6 +125,10 @@ class NumericColumn(NumberColumn):
     def sort_keys(self, docs: Docs) -> NDArray[np.float64]:
         """The numbers of these documents; NaN if there is none."""
         return self.at(docs)
+
+    def emptied(self) -> Iterator[None]:
+        """Nothing is held in pieces."""
+        return iter(())
 
 
 Column = TextColumn | NumericColumn

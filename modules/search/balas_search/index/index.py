@@ -33,6 +33,7 @@ from balas_search.index.synonyms import Synonyms
 from balas_search.index.tables import DocumentTable
 from balas_search.index.vocabulary import Vocabulary
 from balas_search.postings.posting import Posting
+from balas_search.postings.termtable import TermTable
 from balas_search.results.plans import Plans
 from balas_search.schema.definition import Definition
 from balas_search.schema.words import shown
@@ -113,7 +114,7 @@ class Index:
     def clear(self) -> None:
         """Forget all documents."""
         self.documents = DocumentTable()
-        self.terms: dict[bytes, Posting] = {}
+        self.terms = TermTable()
         self.vocabulary = Vocabulary()
         self.records = 0
         # Fields that are not SORTABLE but were asked for, by their names in hashes.
@@ -368,12 +369,12 @@ class Index:
     def _renumber(self) -> None:
         new_ids = self.documents.renumbering()
         self.read_columns.clear()
-        for term, posting in list(self.terms.items()):
+        kept = TermTable()
+        for posting in self.terms.values():
             renumbered = posting.renumbered(new_ids)
             if len(renumbered):
-                self.terms[term] = renumbered
-            else:
-                del self.terms[term]
+                kept.add(renumbered)
+        self.terms = kept
         self.vocabulary = Vocabulary(self.terms)
         for field in self.fields.values():
             field.renumber(new_ids)
@@ -393,7 +394,7 @@ class Index:
         """Bytes it takes."""
         return (
             self.documents.memory()
-            + sum([posting.memory() for posting in self.terms.values()])
+            + self.terms.posting_bytes
             + sum([field.memory() for field in self.fields.values()])
             + sum([column.memory() for column in self.columns.values()])
             + sum([column.memory() for column in self.read_columns.values()])

@@ -7,7 +7,9 @@ needs the order. The list is nearly sorted then, and that is quick.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+
+from balas_search.index.emptying import shortened
 
 
 class Vocabulary:
@@ -34,11 +36,10 @@ class Vocabulary:
             self._new = []
         return self._sorted
 
-    def in_any_order(self) -> list[bytes]:
-        """All terms, as they are kept: to be taken out one by one when they are not needed."""
-        self._sorted += self._new
-        self._new = []
-        return self._sorted
+    def emptied(self) -> Iterator[None]:
+        """Forget all terms in steps, a few of them in each; nothing else is to be asked."""
+        yield from shortened(self._new)
+        yield from shortened(self._sorted)
 
     def with_prefix(self, prefix: bytes, at_most: int) -> list[bytes]:
         """The first terms that begin so."""

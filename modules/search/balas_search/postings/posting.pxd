@@ -2,6 +2,11 @@ cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 
+cdef enum:
+    # Of the original: a block of a posting list holds so many documents.
+    BLOCK_DOCS = 100
+
+
 @cython.final
 cdef class Posting:
     cdef readonly bytes term
@@ -29,6 +34,7 @@ cdef class Posting:
                       bint keep_position) except 0
     cdef uint32_t freq_of(self, Py_ssize_t index) noexcept nogil
     cdef bint in_fields(self, Py_ssize_t index, uint64_t lo, uint64_t hi) noexcept nogil
+    cdef Py_ssize_t held(self) noexcept nogil
     cdef int grow(self) except -1
     cdef int set_freq(self, Py_ssize_t index, uint32_t freq) except -1
     cdef int set_mask(self, Py_ssize_t index, uint64_t lo, uint64_t hi) except -1

@@ -434,6 +434,9 @@ cdef class Posting:
 
     def memory(self) -> int:
         """Bytes it takes."""
+        return self.held()
+
+    cdef Py_ssize_t held(self) noexcept nogil:
         cdef Py_ssize_t total = OBJECT_BYTES + self.capacity * 4 + self.offsets_capacity
         if self.freqs != NULL:
             total += self.capacity * self.freq_width

@@ -1,0 +1,141 @@
+"""Posting lists by their terms: a dict in parts, so that none of them is ever long to enlarge.
+
+A part that has got too many terms is split in two by the next bit of their hashes. The table also
+knows what its postings take, which whoever adds to one of them tells it.
+"""
+
+from collections.abc import Iterator
+
+cimport cython
+
+from balas_search.postings.posting cimport BLOCK_DOCS, Posting
+
+cdef enum:
+    # A little less than a dict of 8192 slots takes before it is made larger.
+    PART_MAX = 5400
+    # No more bits than a hash has here.
+    BITS_MAX = 31
+
+
+@cython.final
+cdef class TermTable:
+    """The postings of an index or a field, by their terms."""
+
+    def __cinit__(self):
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all terms."""
+        self.places = [{}]
+        self.depths = [0]
+        self.bits = 0
+        self.count = self.posting_bytes = self.position_bytes = self.blocks = 0
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __contains__(self, bytes term not None) -> bool:
+        return self.find(term) is not None
+
+    def __getitem__(self, bytes term not None) -> Posting:
+        cdef Posting found = self.find(term)
+        if found is None:
+            raise KeyError(term)
+        return found
+
+    def get(self, bytes term not None) -> Posting | None:
+        """The posting of a term, None if it has none."""
+        return self.find(term)
+
+    def add(self, Posting posting not None) -> None:
+        """Take in the posting of a term that is not there yet, with all it holds."""
+        self.put(posting)
+        self.position_bytes += posting.offsets_size
+        self.blocks += (posting.size + BLOCK_DOCS - 1) // BLOCK_DOCS
+
+    def add_doc(self, bytes term not None, uint32_t doc) -> bool:
+        """Note that a document holds a term, without saying where; tells whether it is new."""
+        cdef Posting posting = self.find(term)
+        cdef bint new = posting is None
+        if new:
+            posting = Posting(term)
+            self.put(posting)
+        self.posting_bytes -= posting.held()
+        self.blocks += posting.size % BLOCK_DOCS == 0
+        posting.add(doc, 1, 0, 0, False)
+        self.posting_bytes += posting.held()
+        return new
+
+    cdef int put(self, Posting posting) except -1:
+        """Take in a posting, of which only the bytes are counted."""
+        cdef Py_ssize_t at = <Py_ssize_t> (bits_of(posting.term) >> (32 - self.bits))
+        cdef dict part = self.places[at]
+        part[posting.term] = posting
+        self.count += 1
+        self.posting_bytes += posting.held()
+        if len(part) > PART_MAX and <int> self.depths[at] < BITS_MAX:
+            self.split(at)
+        return 0
+
+    cdef int split(self, Py_ssize_t at) except -1:
+        """Make two parts of the one in a place."""
+        cdef dict part = self.places[at]
+        cdef int depth = <int> self.depths[at] + 1
+        cdef dict low = {}
+        cdef dict high = {}
+        cdef bytes term
+        cdef Py_ssize_t first, size, i
+        for term, posting in part.items():
+            if bits_of(term) >> (32 - depth) & 1:
+                high[term] = posting
+            else:
+                low[term] = posting
+        if depth > self.bits:
+            self.places = [one for one in self.places for _ in range(2)]
+            self.depths = [one for one in self.depths for _ in range(2)]
+            self.bits += 1
+            at *= 2
+        # The places that the part covers are as many as the bits leave open, side by side.
+        size = <Py_ssize_t> 1 << (self.bits - depth + 1)
+        first = at // size * size
+        for i in range(size):
+            self.places[first + i] = low if i < size // 2 else high
+            self.depths[first + i] = depth
+        return 0
+
+    def values(self) -> Iterator[Posting]:
+        """All postings, in no order. Nothing is to be added meanwhile."""
+        cdef Py_ssize_t at = 0
+        while at < len(self.places):
+            yield from self.places[at].values()
+            at += self.span(at)
+
+    def __iter__(self) -> Iterator[bytes]:
+        for posting in self.values():
+            yield posting.term
+
+    def in_parts(self) -> Iterator[list[Posting]]:
+        """All postings, a part after the other; whatever is added meanwhile may be among them."""
+        cdef double begun = 0
+        cdef Py_ssize_t at
+        while begun < 1:
+            # Splits move places, but not the share of all hashes that is before them.
+            at = <Py_ssize_t> (begun * len(self.places))
+            begun = <double> (at + self.span(at)) / len(self.places)
+            yield list(self.places[at].values())
+
+    def emptied(self) -> Iterator[None]:
+        """Forget all terms in steps, a few of them in each; nothing else is to be asked."""
+        cdef dict part
+        cdef int _
+        while self.places:
+            part = self.places.pop()
+            while part:
+                for _ in range(min(256, len(part))):
+                    part.popitem()
+                yield
+        self.clear()
+
+    cdef Py_ssize_t span(self, Py_ssize_t at):
+        """How many places the part in a place covers."""
+        return <Py_ssize_t> 1 << (self.bits - <int> self.depths[at])
