@@ -72,6 +72,10 @@ SEARCHES = {
     "tags": (("@g:{*11*}", "NOCONTENT", "DIALECT", 2), 4),
     "union": (("|".join(f"w{number}" for number in range(50)), "NOCONTENT"), 50),
     "nearest": (KNN, 3),
+    "sort by several": (("hello", "SORTBY", "n", "DESC", "SORTBY", "s", "NOCONTENT"), 5),
+    "words and their distances": (("hello|x1|x2|x3", "NOCONTENT"), 8),
+    "scores": (("hello x1|x2", "SCORER", "BM25STD", "NOCONTENT"), 5),
+    "optional words": (("hello ~x1", "NOCONTENT"), 5),
 }
 HYBRID = ("SEARCH", "hello", "VSIM", "@v", "$q", "PARAMS", 2, "q", b"\x00\x00\x80\x3f")
 AGGREGATIONS = {
@@ -81,6 +85,26 @@ AGGREGATIONS = {
     "apply": (("*", "APPLY", "upper(@s)", "AS", "u", "LIMIT", 0, COUNT), 4),
     "filter": (("*", "FILTER", "startswith(@s, 's1')", "LIMIT", 0, COUNT), 4),
     "sort": (("*", "SORTBY", 1, "@t"), 7),
+    "sort by several": (("*", "SORTBY", 4, "@n", "DESC", "@s", "ASC"), 6),
+    "sort many": (("*", "SORTBY", 1, "@n", "LIMIT", 1500, 10), 6),
+    "compute": (("*", "LOAD", 1, "@n", "APPLY", "@n * 2", "AS", "m", "SORTBY", 1, "@m"), 6),
+    "two properties": (("*", "GROUPBY", 2, "@s", "@n", "REDUCE", "COUNT", 0), 6),
+    "scores": (("hello", "ADDSCORES", "SORTBY", 1, "@__score"), 5),
+}
+# Reducers, and how often they look at the clock at least, beyond the grouping.
+REDUCERS = {
+    ("SUM", "@n"): 1,
+    ("AVG", "@s"): 2,
+    ("MIN", "@n"): 1,
+    ("MAX", "@n"): 1,
+    ("STDDEV", "@n"): 1,
+    ("QUANTILE", "@n", "0.5"): 2,
+    ("COUNT_DISTINCT", "@s"): 2,
+    ("COUNT_DISTINCTISH", "@s"): 3,
+    ("HLL", "@n"): 3,
+    ("TOLIST", "@s"): 2,
+    ("FIRST_VALUE", "@n", "BY", "@s"): 2,
+    ("RANDOM_SAMPLE", "@n", "10"): 2,
 }
 
 
@@ -159,6 +183,43 @@ def test_an_aggregation_keeps_to_its_time(name: str, server: InProcessServer, cl
     steps, least = AGGREGATIONS[name]
     ask = ("FT.AGGREGATE", "i", *steps, "TIMEOUT", 100)
     check(server, clock, ask, least, warned)
+
+
+@pytest.mark.parametrize("reducer", REDUCERS, ids="-".join)
+def test_a_reducer_keeps_to_its_time(
+    reducer: tuple[str, ...], server: InProcessServer, clock: Clock
+) -> None:
+    group = ("FT.AGGREGATE", "i", "*", "GROUPBY", 0)
+    clock.stop_after(10**6)
+    server.client(resp=3)(*group, "TIMEOUT", 100)
+    few = clock.looks
+    reduce = ("REDUCE", reducer[0], len(reducer) - 1, *reducer[1:], "AS", "r", "TIMEOUT", 100)
+    check(server, clock, (*group, *reduce), few + REDUCERS[reducer], warned)
+
+
+def test_what_there_is_no_time_for_is_done_for_the_first_documents(
+    server: InProcessServer, clock: Clock
+) -> None:
+    client = server.client(resp=3)
+    count = ("REDUCE", "COUNT", 0, "AS", "c")
+    ask = ("FT.AGGREGATE", "i", "*", "GROUPBY", 0, *count, "TIMEOUT", 100)
+    clock.stop_after(10**6)
+    (whole,) = client(*ask)[b"results"]
+    assert whole[b"extra_attributes"] == {b"c": str(COUNT).encode()}
+    clock.stop_after(clock.looks - 1)
+    reply = client(*ask)
+    (part,) = reply[b"results"]
+    assert part[b"extra_attributes"] == {b"c": b"1024"}
+    assert warned(reply)
+    # A sort puts the first of them in order, and totals are those of all that match.
+    ask = ("FT.SEARCH", "i", "*", "SORTBY", "n", "DESC", "LIMIT", 0, 1, "NOCONTENT", "TIMEOUT", 100)
+    clock.stop_after(10**6)
+    assert client(*ask)[b"results"][0][b"id"] == b"d2999"
+    clock.stop_after(2)
+    reply = client(*ask)
+    assert warned(reply)
+    assert reply[b"total_results"] == COUNT
+    assert reply[b"results"][0][b"id"] == b"d1023"
 
 
 def test_a_hybrid_search_keeps_to_its_time(server: InProcessServer, clock: Clock) -> None:

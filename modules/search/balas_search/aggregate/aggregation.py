@@ -94,7 +94,13 @@ class Aggregator:
         for name in (*found.yielded, *([SCORE] if options.add_scores else [])):
             rows.use(name)
         if options.add_scores or options.with_scores:
-            rows.columns[SCORE] = Numbers(found.scores())
+            try:
+                scores = found.scores()
+            except TimeUp:
+                rows.shorten()
+                found.shorten(rows.size)
+                scores = found.scores()
+            rows.columns[SCORE] = Numbers(scores)
         known = [*found.yielded, *([SCORE] if options.add_scores else [])]
         Names(index, known).check(options.steps)
         self.pipeline = Pipeline(rows)

@@ -26,6 +26,13 @@ Doubles = NDArray[np.float64]
 
 # The codes of texts that are not there.
 NO_TEXT, NULL_TEXT = -1, -2
+# So many values are looked at one by one before time is looked at again.
+VALUES_AT_ONCE = 8192
+Check = Callable[[], None]
+
+
+def unlimited() -> None:
+    """There is time for everything."""
 
 
 class Column:
@@ -45,7 +52,7 @@ class Column:
         """Which rows have no value; None if all have one."""
         raise NotImplementedError
 
-    def numbers(self) -> tuple[Doubles, Flags]:
+    def numbers(self, check_time: Check = unlimited) -> tuple[Doubles, Flags]:
         """The numbers that values are or stand for, NaN for others, and which rows have one."""
         raise NotImplementedError
 
@@ -53,8 +60,8 @@ class Column:
         """What values are as conditions."""
         raise NotImplementedError
 
-    def distinct(self) -> tuple[Places, list[Any]]:
-        """For each row the place of its value in a list of distinct values."""
+    def distinct(self, check_time: Check = unlimited) -> tuple[Places, list[Any]]:
+        """For each row the place of its value in a list of distinct values; raises TimeUp."""
         raise NotImplementedError
 
     def replies(self) -> list[Any]:
@@ -88,7 +95,7 @@ class Repeated(Column):
         """All rows or none."""
         return np.ones(self.size, bool) if self.value is ABSENT else None
 
-    def numbers(self) -> tuple[Doubles, Flags]:
+    def numbers(self, check_time: Check = unlimited) -> tuple[Doubles, Flags]:
         """The number everywhere."""
         (number,), (there,) = numbers_of([self.value])
         return np.full(self.size, number), np.full(self.size, there)
@@ -97,7 +104,7 @@ class Repeated(Column):
         """What the value is as a condition."""
         return np.full(self.size, self.value is not ABSENT and truth(self.value))
 
-    def distinct(self) -> tuple[Places, list[Any]]:
+    def distinct(self, check_time: Check = unlimited) -> tuple[Places, list[Any]]:
         """One value."""
         return np.zeros(self.size, np.int64), [self.value]
 
@@ -156,7 +163,7 @@ class Numbers(Column):
                 found &= ~without
         return found
 
-    def numbers(self) -> tuple[Doubles, Flags]:
+    def numbers(self, check_time: Check = unlimited) -> tuple[Doubles, Flags]:
         """The numbers."""
         there = self.there()
         return (self.data if self.plain else np.where(there, self.data, np.nan)), there
@@ -166,11 +173,12 @@ class Numbers(Column):
         found: Flags = (self.data != 0) & self.there()
         return found
 
-    def distinct(self) -> tuple[Places, list[Any]]:
+    def distinct(self, check_time: Check = unlimited) -> tuple[Places, list[Any]]:
         """The numbers that come up; those that differ in sign alone, too, are two."""
         bits = np.ascontiguousarray(self.data).view(np.uint64)
-        codes, firsts = factorize(bits)
+        codes, firsts = factorize(bits, 0, check_time)
         values: list[Any] = self.data[firsts].tolist()
+        check_time()
         for without, value in ((self.nulls, None), (self.absents, ABSENT)):
             if without is not None:
                 codes[without] = len(values)
@@ -213,10 +221,10 @@ class Texts(Column):
         found = self.codes == NO_TEXT
         return found if found.any() else None
 
-    def numbers(self) -> tuple[Doubles, Flags]:
+    def numbers(self, check_time: Check = unlimited) -> tuple[Doubles, Flags]:
         """The numbers that texts stand for."""
-        codes, values = self.distinct()
-        data, there = numbers_of(values)
+        codes, values = self.distinct(check_time)
+        data, there = numbers_in_parts(values, check_time)
         return data[codes], there[codes]
 
     def truth(self) -> Flags:
@@ -226,7 +234,7 @@ class Texts(Column):
             codes
         ]
 
-    def distinct(self) -> tuple[Places, list[Any]]:
+    def distinct(self, check_time: Check = unlimited) -> tuple[Places, list[Any]]:
         """The texts that come up."""
         if len(self.texts) <= self.size:
             # As quick as can be: a table of the codes.
@@ -237,21 +245,25 @@ class Texts(Column):
             codes = place[self.codes]
         else:
             shifted = np.where(self.codes < 0, self.codes + len(self.texts) + 2, self.codes)
-            codes, firsts = factorize(shifted.view(np.uint64))
+            codes, firsts = factorize(shifted.view(np.uint64), 0, check_time)
             known = shifted[firsts]
         texts, total = self.texts, len(self.texts)
         # Negative codes count from the end of the table: the last but one is null.
         other = (None, ABSENT)
-        values = [texts[at] if at < total else other[at - total] for at in known.tolist()]
+        values: list[Any] = []
+        for begin in range(0, len(known), VALUES_AT_ONCE):
+            check_time()
+            part = known[begin : begin + VALUES_AT_ONCE].tolist()
+            values += [texts[at] if at < total else other[at - total] for at in part]
         return codes, values
 
 
 class Arrays(Texts):
     """JSON arrays as texts. As a number, an array counts as its first element."""
 
-    def numbers(self) -> tuple[Doubles, Flags]:
+    def numbers(self, check_time: Check = unlimited) -> tuple[Doubles, Flags]:
         """The numbers that first elements are or stand for."""
-        codes, values = self.distinct()
+        codes, values = self.distinct(check_time)
         data, there = numbers_of([first_element(value) for value in values])
         return data[codes], there[codes]
 
@@ -289,26 +301,40 @@ class Values(Column):
         found = np.array([value is ABSENT for value in self.values], bool)
         return found if found.any() else None
 
-    def numbers(self) -> tuple[Doubles, Flags]:
+    def numbers(self, check_time: Check = unlimited) -> tuple[Doubles, Flags]:
         """The numbers that values are or stand for."""
-        return numbers_of(self.values)
+        return numbers_in_parts(self.values, check_time)
 
     def truth(self) -> Flags:
         """What they are as conditions."""
         return np.array([value is not ABSENT and truth(value) for value in self.values], bool)
 
-    def distinct(self) -> tuple[Places, list[Any]]:
+    def distinct(self, check_time: Check = unlimited) -> tuple[Places, list[Any]]:
         """The values that come up."""
         code_of: dict[Any, int] = {}
         values: list[Any] = []
         codes = np.empty(self.size, np.int64)
         for place, value in enumerate(self.values):
+            if place % VALUES_AT_ONCE == 0:
+                check_time()
             known = hashable(value)
             if known not in code_of:
                 code_of[known] = len(values)
                 values.append(value)
             codes[place] = code_of[known]
         return codes, values
+
+
+def numbers_in_parts(values: list[Any], check_time: Check) -> tuple[Doubles, Flags]:
+    """What `numbers_of` tells, a part after the other; raises TimeUp."""
+    if len(values) <= VALUES_AT_ONCE:
+        return numbers_of(values)
+    parts = []
+    for begin in range(0, len(values), VALUES_AT_ONCE):
+        check_time()
+        parts.append(numbers_of(values[begin : begin + VALUES_AT_ONCE]))
+    data, there = zip(*parts, strict=True)
+    return np.concatenate(data), np.concatenate(there)
 
 
 def hashable(value: Any) -> Any:
@@ -340,15 +366,19 @@ def gathered(values: list[Any], codes: Places) -> Column:
     return column_of(values).take(codes)
 
 
-def in_order(column: Column) -> Doubles:
-    """Numbers in the order of values, NaN for null and for nothing; of lists all alike."""
+def in_order(column: Column, check_time: Check = unlimited) -> Doubles:
+    """Numbers in the order of values, NaN for null and for nothing; of lists all alike.
+
+    Raises TimeUp.
+    """
+    check_time()
     if isinstance(column, Numbers):
         return column.numbers()[0]
     if isinstance(column, Texts) and column.ranks is not None:
         if not len(column.texts):
             return np.full(column.size, np.nan)
         return np.where(column.codes < 0, np.nan, column.ranks()[column.codes])
-    codes, values = column.distinct()
+    codes, values = column.distinct(check_time)
     if not any(isinstance(value, float | list) for value in values):
         rank = {
             text: float(place)

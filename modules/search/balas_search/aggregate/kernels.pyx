@@ -10,6 +10,8 @@ from balas_search.aggregate.values import ABSENT
 # So many rows are read between two looks at the clock.
 cdef enum:
     READ_AT_ONCE = 512
+    # So many rows or values are worked on between two looks; less one, to be used as a mask.
+    CODED_AT_ONCE = 32767
     # Tables of codes begin so small; they are a power of 2.
     HASH_SIZE = 1024
     FIRSTS_SIZE = 256
@@ -18,10 +20,11 @@ cdef enum:
 # --- codes ------------------------------------------------------------------------------------
 
 
-def factorize(const uint64_t[::1] keys not None, uint64_t bound=0) -> tuple:
+def factorize(const uint64_t[::1] keys not None, uint64_t bound=0, check_time=None) -> tuple:
     """For each key a code, numbered as new keys come up, and for each code its first place.
 
-    Both are int64. All keys are below `bound`, unless it is 0.
+    Both are int64. All keys are below `bound`, unless it is 0. `check_time()` is called now and
+    then, and raises TimeUp.
     """
     cdef Py_ssize_t count = keys.shape[0]
     cdef Py_ssize_t size = HASH_SIZE
@@ -37,6 +40,8 @@ def factorize(const uint64_t[::1] keys not None, uint64_t bound=0) -> tuple:
     cdef int64_t[::1] slot = slots
     cdef uint64_t at
     for i in range(count):
+        if i & CODED_AT_ONCE == CODED_AT_ONCE and check_time is not None:
+            check_time()
         at = keys[i] if direct else spot(keys, first, slot, size - 1, keys[i])
         code = slot[at]
         if code < 0:
@@ -50,6 +55,8 @@ def factorize(const uint64_t[::1] keys not None, uint64_t bound=0) -> tuple:
                 size *= 4
                 slot = np.full(size, -1, np.int64)
                 for code in range(made):
+                    if code & CODED_AT_ONCE == CODED_AT_ONCE and check_time is not None:
+                        check_time()
                     at = spot(keys, first, slot, size - 1, keys[first[code]])
                     slot[at] = code
                 code = made - 1
@@ -218,11 +225,14 @@ def best_places(const int64_t[::1] groups not None, const unsigned char[::1] the
     return found
 
 
-def listed(const int64_t[::1] groups not None, list values not None, Py_ssize_t count) -> list:
-    """By group the list of its values; those that are `ABSENT` are left out."""
+def listed(const int64_t[::1] groups not None, list values not None, Py_ssize_t count,
+           check_time=None) -> list:
+    """By group the list of its values; those that are `ABSENT` are left out. Raises TimeUp."""
     cdef list found = [[] for _ in range(count)]
     cdef Py_ssize_t i
     for i in range(len(values)):
+        if i & CODED_AT_ONCE == CODED_AT_ONCE and check_time is not None:
+            check_time()
         value = values[i]
         if value is not ABSENT:
             (<list> found[groups[i]]).append(value)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from balas.api import ReplyError
 from balas_search.aggregate import kernels
 from balas_search.aggregate.columns import (
+    Check,
     Column,
     Numbers,
     Places,
@@ -19,12 +20,16 @@ from balas_search.aggregate.columns import (
     Values,
     column_of,
     in_order,
+    unlimited,
 )
 from balas_search.aggregate.quantiles import Quantiles
 from balas_search.aggregate.values import ABSENT
+from balas_search.results.order import sorted_in_parts
 from balas_search.schema.words import Words, shown
 
 SAMPLE_MAX = 1000
+# So many values are added one by one before time is looked at again.
+VALUES_AT_ONCE = 8192
 
 
 @dataclass(slots=True)
@@ -53,17 +58,19 @@ class Reducer:
 class Groups:
     """Rows by their groups: for each row the number of its group, and how many groups there are.
 
-    `column(name)` gives the values of a property, for the rows.
+    `column(name)` gives the values of a property, for the rows. `check_time()` raises TimeUp once
+    the time is over; whatever goes over many rows asks it.
     """
 
     codes: Places
     count: int
     column: Callable[[bytes], Column]
+    check_time: Check = unlimited
     _flags: dict[bytes, NDArray[np.uint8]] = field(default_factory=dict)
 
     def numbers(self, name: bytes) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
         """A property's numbers and which rows have one."""
-        values, there = self.column(name).numbers()
+        values, there = self.column(name).numbers(self.check_time)
         return np.ascontiguousarray(values), there.view(np.uint8)
 
     def there(self, name: bytes) -> NDArray[np.uint8]:
@@ -75,9 +82,9 @@ class Groups:
 
     def distinct(self, name: bytes) -> tuple[Places, list[Any]]:
         """The groups of distinct values, and those values, a group's each once."""
-        codes, values = self.column(name).distinct()
+        codes, values = self.column(name).distinct(self.check_time)
         pairs = (self.codes * len(values) + codes).view(np.uint64)
-        _, firsts = kernels.factorize(pairs)
+        _, firsts = kernels.factorize(pairs, 0, self.check_time)
         return self.codes[firsts], [values[code] for code in codes[firsts].tolist()]
 
 
@@ -116,21 +123,25 @@ def _stddev(groups: Groups, reducer: Reducer) -> Column:
 
 def _quantile(groups: Groups, reducer: Reducer) -> Column:
     values, there = groups.numbers(reducer.source or b"")
-    order = np.argsort(groups.codes, kind="stable")
+    order = sorted_in_parts(groups.codes, groups.check_time)
     order = order[there[order] != 0]
     ends = np.searchsorted(groups.codes[order], np.arange(groups.count + 1))
     sorted_values = values[order]
     found = []
     for begin, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
         stream = Quantiles(reducer.share, reducer.resolution)
-        stream.add(sorted_values[begin:end])
+        # In whole runs, so that the summary does not depend on where time is looked at.
+        step = max(VALUES_AT_ONCE // reducer.resolution, 1) * reducer.resolution
+        for first in range(begin, end, step):
+            groups.check_time()
+            stream.add(sorted_values[first : min(first + step, end)])
         found.append(stream.find())
     return Numbers(np.array(found))
 
 
 def _tolist(groups: Groups, reducer: Reducer) -> Column:
     codes, values = groups.distinct(reducer.source or b"")
-    return Values(kernels.listed(codes, values, groups.count))
+    return Values(kernels.listed(codes, values, groups.count, groups.check_time))
 
 
 def _count_distinct(groups: Groups, reducer: Reducer) -> Column:
@@ -142,7 +153,9 @@ def _count_distinct(groups: Groups, reducer: Reducer) -> Column:
 def _registers(groups: Groups, reducer: Reducer) -> list[kernels.Registers]:
     codes, values = groups.distinct(reducer.source or b"")
     found = [kernels.Registers() for _ in range(groups.count)]
-    for code, value in zip(codes.tolist(), values, strict=True):
+    for at, (code, value) in enumerate(zip(codes.tolist(), values, strict=True)):
+        if at % VALUES_AT_ONCE == 0:
+            groups.check_time()
         if value is not ABSENT and value is not None:
             found[code].add(value)
     return found
@@ -161,7 +174,9 @@ def _hll(groups: Groups, reducer: Reducer) -> Column:
 def _hll_sum(groups: Groups, reducer: Reducer) -> Column:
     codes, values = groups.distinct(reducer.source or b"")
     found = [kernels.Registers() for _ in range(groups.count)]
-    for code, value in zip(codes.tolist(), values, strict=True):
+    for at, (code, value) in enumerate(zip(codes.tolist(), values, strict=True)):
+        if at % VALUES_AT_ONCE == 0:
+            groups.check_time()
         if isinstance(value, bytes):
             found[code].add_all(value)
     return Numbers(np.array([registers.estimate() for registers in found], float))
@@ -173,7 +188,7 @@ def _first_value(groups: Groups, reducer: Reducer) -> Column:
     if reducer.by is None:
         places = kernels.first_places(groups.codes, there, groups.count)
     else:
-        keys = np.ascontiguousarray(in_order(groups.column(reducer.by)))
+        keys = np.ascontiguousarray(in_order(groups.column(reducer.by), groups.check_time))
         places = kernels.best_places(groups.codes, there, keys, reducer.descending, groups.count)
     found = groups.column(source).take(places).items()
     return column_of(
@@ -185,7 +200,8 @@ def _random_sample(groups: Groups, reducer: Reducer) -> Column:
     source = reducer.source or b""
     there = np.flatnonzero(groups.there(source))
     chance = np.random.default_rng().random(len(there))
-    order = there[np.lexsort((chance, groups.codes[there]))]
+    order = there[sorted_in_parts(chance, groups.check_time)]
+    order = order[sorted_in_parts(groups.codes[order], groups.check_time)]
     codes = groups.codes[order]
     begins = np.searchsorted(codes, np.arange(groups.count))
     taken = order[np.arange(len(order)) - begins[codes] < reducer.count]
@@ -212,7 +228,8 @@ REDUCERS: dict[bytes, Callable[[Groups, Reducer], Column]] = {
 
 
 def reduced(groups: Groups, reducer: Reducer) -> Column:
-    """The values of a reducer, one for each group."""
+    """The values of a reducer, one for each group; raises TimeUp."""
+    groups.check_time()
     return REDUCERS[reducer.name](groups, reducer)
 
 

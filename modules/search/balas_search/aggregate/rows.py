@@ -33,6 +33,7 @@ from balas_search.fields.spec import NUMERIC, FieldSpec
 from balas_search.index.columns import UNREAD, ReadColumn, TextColumn
 from balas_search.index.index import Index
 from balas_search.postings import sets
+from balas_search.results.deadline import TimeUp
 from balas_search.results.loading import Loader
 from balas_search.results.query import Found
 from balas_search.results.terms import terms_of
@@ -44,6 +45,10 @@ SCORE, KEY = b"__score", b"__key"
 KEPT_MIN = 1024
 KEPT_TEXTS_MAX = 100_000
 KEPT_BYTES_MAX = 16 << 20
+# Of so many documents the keys are looked up at once, to be read.
+KEYS_AT_ONCE = 16384
+# Of so many rows there is something to show though the time is over.
+LATE_ROWS = 1024
 
 
 @dataclass(slots=True)
@@ -235,12 +240,16 @@ class Rows:
             unread |= column.codes_at(self.docs) == UNREAD
         places = np.flatnonzero(unread)
         docs = self.docs[places]
-        keys = [key or b"" for key in source.index.documents.keys_of(docs)]
-        done, found = read_fields(source.read, keys, names, source.late)
-        if done < len(places):
-            self._stopped_reading(int(places[done]))
-        for name, column, (codes, texts) in zip(names, kept, found, strict=True):
-            column.put(docs[:done], codes[:done], texts)
+        for begin in range(0, len(docs), KEYS_AT_ONCE):
+            part = docs[begin : begin + KEYS_AT_ONCE]
+            keys = [key or b"" for key in source.index.documents.keys_of(part)]
+            done, found = read_fields(source.read, keys, names, source.late)
+            for column, (codes, texts) in zip(kept, found, strict=True):
+                column.put(part[:done], codes[:done], texts)
+            if done < len(part):
+                self._stopped_reading(int(places[begin + done]))
+                break
+        for name, column in zip(names, kept, strict=True):
             column.used_ms = source.loader.now_ms
             if len(column.texts) <= KEPT_TEXTS_MAX and column.memory() <= KEPT_BYTES_MAX:
                 known[name] = column
@@ -304,10 +313,32 @@ class Rows:
         """Compute what is pending, one expression after another."""
         while self.pending:
             label, root = self.pending.pop(0)
-            frame = Frame(self)
-            self.columns[label] = evaluate(root, frame)
+            frame, self.columns[label] = self.evaluated(root)
             self.loads.pop(label, None)
             self.stop_at(frame)
+
+    def evaluated(self, root: Expression) -> tuple[Frame, Column]:
+        """The values of an expression; once the time is over, of the first rows alone, which are
+        all that is left then.
+        """
+        try:
+            frame = Frame(self)
+            return frame, evaluate(root, frame)
+        except TimeUp:
+            self.shorten()
+            frame = Frame(self)
+            return frame, evaluate(root, frame)
+
+    def shorten(self) -> None:
+        """Keep no more rows than can be worked on though the time is over."""
+        self.trim()
+        self.timed_out = True
+        self.cut(LATE_ROWS)
+
+    def check_time(self) -> None:
+        """Raise TimeUp once the time is over, unless the rows are cut off for it already."""
+        if not self.timed_out and self.late():
+            raise TimeUp
 
     def trim(self) -> None:
         """Leave out the rows that there was no time to read."""
@@ -318,9 +349,6 @@ class Rows:
     def stop_at(self, frame: Frame) -> None:
         """Leave out the first row without a value, and all behind it."""
         self.trim()
-        if frame.late_from is not None and frame.late_from < self.size:
-            self.timed_out = True
-            self.cut(frame.late_from)
         if frame.failure is not None and frame.failure[0] < self.size:
             place, self.failure = frame.failure
             self.cut(place)

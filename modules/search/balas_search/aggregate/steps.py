@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from balas.api import ReplyError
 from balas_search.aggregate.columns import (
+    Check,
     Column,
     Numbers,
     Places,
@@ -17,6 +18,7 @@ from balas_search.aggregate.columns import (
     Values,
     column_of,
     in_order,
+    unlimited,
 )
 from balas_search.aggregate.expressions import Parsed
 from balas_search.aggregate.kernels import factorize
@@ -33,9 +35,9 @@ from balas_search.aggregate.plan import (
 from balas_search.aggregate.reducers import Groups, reduced
 from balas_search.aggregate.rows import SCORE, Rows
 from balas_search.aggregate.values import ABSENT
-from balas_search.aggregate.vectors import Frame, evaluate
 from balas_search.index.index import Index
-from balas_search.results.order import by_keys
+from balas_search.results.deadline import TimeUp
+from balas_search.results.order import KEYS_AT_ONCE, by_keys, lowest, sorted_in_parts
 from balas_search.schema.words import shown
 
 # --- which names there are -----------------------------------------------------------------------
@@ -152,8 +154,8 @@ class Pipeline:
         rows.settle()
         for name in expression.properties:
             rows.use(name)
-        frame = Frame(rows)
-        flags = evaluate(expression.root, frame).truth()
+        frame, values = rows.evaluated(expression.root)
+        flags = values.truth()
         rows.stop_at(frame)
         rows.keep(np.flatnonzero(flags[: rows.size]))
 
@@ -198,11 +200,25 @@ class Pipeline:
         count = step.count
         if count is None:
             count = step.most or SORTED_DEFAULT
-        rows.keep(sorted_places(columns, rows.size, step.offset, count))
+        try:
+            places = sorted_places(columns, rows.size, step.offset, count, rows.check_time)
+        except TimeUp:
+            rows.shorten()
+            columns = [(rows.column(name), descending) for name, descending in step.keys or ()]
+            places = sorted_places(columns, rows.size, step.offset, count)
+        rows.keep(places)
 
     def group(self, step: GroupBy) -> None:
-        """GROUPBY: from now on the rows are groups."""
+        """GROUPBY: from now on the rows are groups; of the first rows alone once time is over."""
         self.complete()
+        try:
+            self.group_all(step)
+        except TimeUp:
+            self.rows.shorten()
+            self.group_all(step)
+
+    def group_all(self, step: GroupBy) -> None:
+        """The groups of all rows; raises TimeUp."""
         rows = self.rows
         named = list(
             dict.fromkeys(
@@ -220,14 +236,17 @@ class Pipeline:
             self.rows.timed_out = rows.timed_out
             return
         columns = {name: rows.column(name) for name in named}
+        rows.check_time()
         places = expanded(columns, step.properties)
         size = rows.size if places is None else len(places)
         if places is not None:
             for name in named:
                 if name not in step.properties:
                     columns[name] = columns[name].take(places)
-        codes, firsts = group_codes([columns[name] for name in step.properties], size)
-        groups = Groups(codes, len(firsts), columns.__getitem__)
+        codes, firsts = group_codes(
+            [columns[name] for name in step.properties], size, rows.check_time
+        )
+        groups = Groups(codes, len(firsts), columns.__getitem__, rows.check_time)
         made = Rows(rows.source, len(firsts))
         made.timed_out = rows.timed_out
         for name in step.properties:
@@ -243,8 +262,14 @@ def labels_of(step: GroupBy) -> list[bytes]:
     return [*step.properties, *(reducer.label for reducer in step.reducers)]
 
 
-def sorted_places(columns: list[tuple[Column, bool]], size: int, offset: int, count: int) -> Places:
-    """The places of the wanted rows.
+def sorted_places(
+    columns: list[tuple[Column, bool]],
+    size: int,
+    offset: int,
+    count: int,
+    check_time: Check = unlimited,
+) -> Places:
+    """The places of the wanted rows; raises TimeUp.
 
     Rows that have no value come last, in either direction; null is less than all. Rows that are
     equal stand as they stood, or the other way round if the last key is in descending order.
@@ -254,28 +279,43 @@ def sorted_places(columns: list[tuple[Column, bool]], size: int, offset: int, co
         if (isinstance(column, Numbers) and column.nulls is None) or (
             isinstance(column, Texts) and column.ranks is not None
         ):
-            return by_keys(in_order(column), descending, offset, count)
+            return by_keys(in_order(column, check_time), descending, offset, count, check_time)
     wanted = offset + count
-    places = candidates(columns[0][0], columns[0][1], wanted) if columns else np.arange(size)
+    places = np.arange(size)
+    if columns:
+        places = candidates(columns[0][0], columns[0][1], wanted, check_time)
     keys: list[NDArray[Any]] = [-places if columns and columns[-1][1] else places]
     for column, descending in reversed(columns):
         column = column.take(places)
-        values = in_order(column)
+        values = in_order(column, check_time)
         keys.append(-values if descending else values)
         kinds = np.where(np.isnan(values), 1 if descending else -1, 0)
         absent = column.absent()
         if absent is not None:
             kinds[absent] = 2
         keys.append(kinds)
-    found: Places = places[np.lexsort(keys)]
+    found: Places = places[in_order_of(keys, check_time)]
     return found[offset:wanted]
 
 
-def candidates(column: Column, descending: bool, wanted: int) -> Places:
-    """The places of rows that may be among the first, by their first key alone."""
+def in_order_of(keys: list[NDArray[Any]], check_time: Check) -> Places:
+    """The places in the order of the last key, then of those before it; raises TimeUp."""
+    if len(keys[0]) <= KEYS_AT_ONCE:
+        return np.lexsort(keys)
+    order = sorted_in_parts(keys[0], check_time)
+    for key in keys[1:]:
+        check_time()
+        values = key[order]
+        if (values[1:] != values[:-1]).any():
+            order = order[sorted_in_parts(values, check_time)]
+    return order
+
+
+def candidates(column: Column, descending: bool, wanted: int, check_time: Check) -> Places:
+    """The places of rows that may be among the first, by their first key alone; raises TimeUp."""
     if wanted >= column.size // 2:
         return np.arange(column.size)
-    values = in_order(column)
+    values = in_order(column, check_time)
     values = -values if descending else values.copy()
     unknown = np.isnan(values)
     if unknown.any():
@@ -283,7 +323,7 @@ def candidates(column: Column, descending: bool, wanted: int) -> Places:
         values[unknown] = np.inf if descending else -np.inf
         if absent is not None:
             values[absent] = np.inf
-    bound = np.partition(values, max(wanted - 1, 0))[max(wanted - 1, 0)]
+    bound = lowest(values, max(wanted, 1), check_time)
     return np.flatnonzero(values <= bound)
 
 
@@ -313,26 +353,30 @@ def expanded(columns: dict[bytes, Column], names: list[bytes]) -> Places | None:
     return places
 
 
-def group_codes(columns: list[Column], size: int) -> tuple[Places, Places]:
-    """For each row the number of its group, and for each group its first row."""
+def group_codes(columns: list[Column], size: int, check_time: Check) -> tuple[Places, Places]:
+    """For each row the number of its group, and for each group its first row; raises TimeUp."""
     if not columns:
         return np.zeros(size, np.int64), np.zeros(1, np.int64)
-    codes, bound = key_codes(columns[0])
-    codes, firsts = factorize(codes.view(np.uint64), bound)
+    codes, bound = key_codes(columns[0], check_time)
+    codes, firsts = factorize(codes.view(np.uint64), bound, check_time)
     for column in columns[1:]:
-        own, bound = key_codes(column)
+        own, bound = key_codes(column, check_time)
         known = len(firsts)
-        codes, firsts = factorize((codes * bound + own).view(np.uint64), known * bound)
+        pairs = (codes * bound + own).view(np.uint64)
+        codes, firsts = factorize(pairs, known * bound, check_time)
     return codes, firsts
 
 
-def key_codes(column: Column) -> tuple[Places, int]:
-    """Codes of values, null and nothing being the same; and more than the highest of them."""
+def key_codes(column: Column, check_time: Check) -> tuple[Places, int]:
+    """Codes of values, null and nothing being the same; and more than the highest of them.
+
+    Raises TimeUp.
+    """
     if isinstance(column, Texts):
         codes = np.maximum(column.codes, -1)
         codes += 1
         return codes, len(column.texts) + 1
-    codes, values = column.distinct()
+    codes, values = column.distinct(check_time)
     nothing = [at for at, value in enumerate(values) if value is None or value is ABSENT]
     if len(nothing) > 1:
         codes = np.where(codes == nothing[1], nothing[0], codes)

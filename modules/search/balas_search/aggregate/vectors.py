@@ -59,8 +59,8 @@ class Rows(Protocol):
     def matched_terms(self, most: int) -> Column:
         """The terms of the query that each row has."""
 
-    def late(self) -> bool:
-        """Whether the time is over."""
+    def check_time(self) -> None:
+        """Raise TimeUp once the time is over."""
 
 
 class Frame:
@@ -76,8 +76,6 @@ class Frame:
         self.size = rows.size if places is None else len(places)
         self.root = self if root is None else root
         self.failure: tuple[int, str] | None = None
-        # The place of the first row that there was no time for.
-        self.late_from: int | None = None
 
     def column(self, name: bytes) -> Column:
         """The values of a property."""
@@ -88,13 +86,6 @@ class Frame:
         """Only those of the rows."""
         places = np.flatnonzero(flags)
         return Frame(self.rows, places if self.places is None else self.places[places], self.root)
-
-    def leave_out(self, flags: Flags) -> None:
-        """Note that there was no time for these rows."""
-        place = int(np.argmax(flags))
-        at = place if self.places is None else int(self.places[place])
-        root = self.root
-        root.late_from = at if root.late_from is None else min(at, root.late_from)
 
     def fail(self, flags: Flags, error: str) -> None:
         """Note the first of these rows as one without a value."""
@@ -107,7 +98,8 @@ class Frame:
 
 
 def evaluate(root: Expression, frame: Frame) -> Column:
-    """The values of an expression."""
+    """The values of an expression; raises TimeUp."""
+    frame.rows.check_time()
     if isinstance(root, Literal):
         return Repeated(root.value, frame.size)
     if isinstance(root, Property):
@@ -154,8 +146,9 @@ def computed(operator: bytes, left: Column, right: Column, frame: Frame) -> Colu
     """Arithmetic."""
     if isinstance(left, Repeated) and isinstance(right, Repeated):
         return mapped(lambda one, other: arithmetic(operator, one, other), [left, right], frame)
-    one, there = left.numbers()
-    other, there_too = right.numbers()
+    check_time = frame.rows.check_time
+    one, there = left.numbers(check_time)
+    other, there_too = right.numbers(check_time)
     both = there & there_too
     if not both.all():
         frame.fail(~both, NOT_A_NUMBER)
@@ -275,14 +268,12 @@ def _case(root: Call, frame: Frame) -> Column:
 
 def mapped(call: Callable[..., Any], columns: list[Column], frame: Frame) -> Column:
     """A function of single values, computed for each combination of values that comes up."""
-    codes, combinations = combined(columns, frame.size)
+    codes, combinations = combined(columns, frame)
     found: list[Any] = []
     wrong: list[tuple[int, str]] = []
     for at, values in enumerate(combinations):
-        if at % VALUES_AT_ONCE == VALUES_AT_ONCE - 1 and frame.rows.late():
-            found += [None] * (len(combinations) - at)
-            frame.leave_out(codes >= at)
-            break
+        if at % VALUES_AT_ONCE == VALUES_AT_ONCE - 1:
+            frame.rows.check_time()
         made: Any = None
         if ABSENT not in values:
             try:
@@ -298,10 +289,11 @@ def mapped(call: Callable[..., Any], columns: list[Column], frame: Frame) -> Col
     return gathered(found, codes)
 
 
-def combined(columns: list[Column], size: int) -> tuple[Places, list[list[Any]]]:
+def combined(columns: list[Column], frame: Frame) -> tuple[Places, list[list[Any]]]:
     """For each row the place of its values, taken together, in a list of distinct ones."""
+    size, check_time = frame.size, frame.rows.check_time
     parts = {
-        at: column.distinct()
+        at: column.distinct(check_time)
         for at, column in enumerate(columns)
         if not isinstance(column, Repeated)
     }
@@ -311,11 +303,15 @@ def combined(columns: list[Column], size: int) -> tuple[Places, list[list[Any]]]
     codes, firsts = np.zeros(size, np.int64), np.zeros(0, np.int64)
     if len(parts) == 1:
         ((at, (codes, values)),) = parts.items()
-        return codes, [[*fixed[:at], value, *fixed[at + 1 :]] for value in values]
+        before, behind = fixed[:at], fixed[at + 1 :]
+        check_time()
+        return codes, [[*before, value, *behind] for value in values]
     for more, values in parts.values():
-        codes, firsts = factorize((codes * len(values) + more).view(np.uint64))
+        codes, firsts = factorize((codes * len(values) + more).view(np.uint64), 0, check_time)
+    check_time()
     rows = [list(fixed) for _ in firsts]
     for at, (own, values) in parts.items():
+        check_time()
         for row, code in zip(rows, own[firsts].tolist(), strict=True):
             row[at] = values[code]
     return codes, rows

@@ -99,7 +99,7 @@ def ft_hybrid(ctx: Context, *arguments: bytes) -> Reply:
     limit_ms = timing.timeout_ms if options.timeout_ms is None else options.timeout_ms
     late = late_check(limit_ms)
     try:
-        found, scores = both(index, query, options, module.limits(), raising(late))
+        found, scores = both(index, query, options, module.limits(), late)
     except TimeUp:
         if timing.fails:
             raise ReplyError(TIME_IS_UP) from None
@@ -169,11 +169,13 @@ def arrange(rows: Rows, options: AggregateOptions, found: Found, name: bytes, so
 
 
 def both(
-    index: Index, query: HybridQuery, options: AggregateOptions, limits: Any, check_time: Any
+    index: Index, query: HybridQuery, options: AggregateOptions, limits: Any, late: Any
 ) -> tuple[Found, Scores]:
-    """The documents of both searches, sorted by id, and their combined scores."""
+    """The documents of both searches, sorted by id, and their combined scores; raises TimeUp."""
+    check_time = raising(late)
     options.scorer = query.scorer
     text = run(index, query.text, options, limits, check_time)
+    text.late = late
     text_scores = text.scores()
     tree = vector_tree(index, query, options)
     check_time()

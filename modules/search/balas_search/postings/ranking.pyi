@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +24,7 @@ class Ranking:
         scores: NDArray[np.float32],
         frequencies: Docs,
         wanted: int,
+        check_time: Callable[[], None] | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None: ...
 
 def best_keys(

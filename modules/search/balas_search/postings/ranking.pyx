@@ -16,6 +16,8 @@ from balas_search.index.tables cimport DocumentTable
 from balas_search.postings.posting cimport Posting
 
 cdef enum:
+    # So many scores are measured between two looks at the clock; less one, to be used as a mask.
+    MEASURED_AT_ONCE = 1023
     BUCKETS = 1024         # of bounds
     GROUP_MIN = 48         # so many documents are measured at once at least; then more each time
     GROUP_GROWTH = 4
@@ -200,8 +202,11 @@ cdef class Ranking:
         free(self.positions)
 
     def best(self, const uint32_t[::1] docs not None, const float[::1] scores not None,
-             const uint32_t[::1] frequencies not None, Py_ssize_t wanted) -> tuple | None:
+             const uint32_t[::1] frequencies not None, Py_ssize_t wanted,
+             check_time=None) -> tuple | None:
         """The places of the `wanted` best of `docs` (sorted, not empty), and their scores.
+
+        `check_time()` is called now and then, and raises TimeUp.
 
         None if there is something about them that makes bounds useless: a document without
         words, or one with a negative score.
@@ -213,6 +218,8 @@ cdef class Ranking:
         cdef double[::1] bounds = np.zeros(n)
         cdef Scratch scratch = Scratch()
         for part in self.parts:
+            if check_time is not None:
+                check_time()
             part.add(docs, bounds, scratch)
         for i in range(n):
             if not frequencies[docs[i]] or not scores[docs[i]] >= 0:
@@ -220,10 +227,10 @@ cdef class Ranking:
             bounds[i] = bounds[i] * scores[docs[i]] / frequencies[docs[i]]
             if bounds[i] > highest:
                 highest = bounds[i]
-        return self.chosen(docs, bounds, highest, min(wanted, n))
+        return self.chosen(docs, bounds, highest, min(wanted, n), check_time)
 
     cdef tuple chosen(self, const uint32_t[::1] docs, const double[::1] bounds, double highest,
-                      Py_ssize_t wanted):
+                      Py_ssize_t wanted, check_time):
         """Go through the documents by their bounds, in groups, until no other can be among the
         best: a score is no higher than its bound.
         """
@@ -237,6 +244,7 @@ cdef class Ranking:
         cdef Py_ssize_t found = 0
         cdef Py_ssize_t group = max(GROUP_MIN, 2 * wanted)
         cdef Py_ssize_t taken
+        cdef Py_ssize_t measured = 0
         cdef double score
         places = np.empty(wanted, np.int64)
         values = np.empty(wanted, np.float64)
@@ -253,6 +261,8 @@ cdef class Ranking:
                 low -= 1
                 taken += counts[low]
             group *= GROUP_GROWTH
+            if check_time is not None:
+                check_time()
             for i in range(n):
                 bucket = <Py_ssize_t> (bounds[i] * scale)
                 if bucket < low or bucket >= high:
@@ -261,6 +271,9 @@ cdef class Ranking:
                     bounds[i] < top[wanted - 1] or i > out[wanted - 1]
                 ):
                     continue
+                measured += 1
+                if measured & MEASURED_AT_ONCE == 0 and check_time is not None:
+                    check_time()
                 score = bounds[i] / self.distance(docs[i]) if self.measured else bounds[i]
                 found = placed(out, top, found, i, score)
         return places, values

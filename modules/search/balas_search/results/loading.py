@@ -19,6 +19,8 @@ from balas_search.results.order import number_text
 Peek = Callable[[bytes], object]
 # What RETURN calls the key of a document.
 KEY_NAME = b"__key"
+# So many documents are read before time is looked at again.
+DOCUMENTS_AT_ONCE = 256
 ReadFields = Callable[[bytes, tuple[bytes, ...]], list[bytes | None] | None]
 
 
@@ -176,11 +178,16 @@ class Loader:
             return column.at(docs)[0]
         return None
 
-    def column(self, docs: Docs, spec: FieldSpec) -> list[Any]:
-        """A field of many documents: numbers of a NUMERIC field, else bytes; None for none."""
+    def column(self, docs: Docs, spec: FieldSpec, check_time: Callable[[], None]) -> list[Any]:
+        """A field of many documents: numbers of a NUMERIC field, else bytes; None for none.
+
+        Raises TimeUp, as `check_time` does.
+        """
         names = (spec.identifier,)
         found: list[Any] = []
-        for key in self.index.documents.keys_of(docs):
+        for place, key in enumerate(self.index.documents.keys_of(docs)):
+            if place % DOCUMENTS_AT_ONCE == DOCUMENTS_AT_ONCE - 1:
+                check_time()
             value = self.value(key or b"")
             read = None if value is None else self.reader.fields(value, names, self.now_ms)[0]
             found.append(self._converted(read[0], spec) if read else None)

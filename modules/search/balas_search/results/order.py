@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from balas_search.aggregate.columns import Numbers, Texts
+from balas_search.aggregate.columns import Check, Numbers, Texts, unlimited
 from balas_search.evaluation.cursors import Docs
 from balas_search.fields.spec import NUMERIC, FieldSpec
 from balas_search.index.columns import NumericColumn, TextColumn
@@ -19,43 +19,104 @@ from balas_search.index.index import Index
 Loaded = Numbers | Texts | list[Any]
 # So few are sorted rather than parted first.
 SORTED_AT_ONCE = 500
+# So many keys are parted or sorted before time is looked at again.
+KEYS_AT_ONCE = 32768
 
 
-def first_places(keys: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+def first_places(
+    keys: NDArray[np.float64], count: int, check_time: Check = unlimited
+) -> NDArray[np.int64]:
     """The places of the `count` lowest keys, in order; equal ones in the order they stand in.
 
-    NaN comes last.
+    NaN comes last. Raises TimeUp, as `check_time` does.
     """
     total = len(keys)
     if count <= 0:
         return np.empty(0, np.int64)
     if count >= total // 2 or total <= SORTED_AT_ONCE:
-        return np.argsort(keys, kind="stable")[:count]
-    bound = np.partition(keys, count - 1)[count - 1]
+        return sorted_in_parts(keys, check_time)[:count]
+    bound = lowest(keys, count, check_time)
     if np.isnan(bound):
-        return np.argsort(keys, kind="stable")[:count]
+        return sorted_in_parts(keys, check_time)[:count]
     below = np.flatnonzero(keys < bound)
     equal = np.flatnonzero(keys == bound)[: count - len(below)]
     places = np.sort(np.concatenate([below, equal]))
     return places[np.argsort(keys[places], kind="stable")]
 
 
-def by_score(scores: NDArray[np.float64], offset: int, count: int) -> NDArray[np.int64]:
-    """Places by score, the highest first, then by id; what is no number counts as nothing."""
+def lowest(keys: NDArray[np.float64], count: int, check_time: Check) -> float:
+    """The last of the `count` lowest keys, of which there are as many; raises TimeUp."""
+    size = max(KEYS_AT_ONCE, 4 * count)
+    found = keys[:size]
+    if len(keys) > size:
+        parts = []
+        for begin in range(0, len(keys), size):
+            check_time()
+            part = keys[begin : begin + size]
+            parts.append(part if len(part) <= count else np.partition(part, count - 1)[:count])
+        found = np.concatenate(parts)
+    return float(np.partition(found, count - 1)[count - 1])
+
+
+def sorted_in_parts(keys: NDArray[Any], check_time: Check) -> NDArray[np.int64]:
+    """The places of all keys in order, as a stable sort has them; raises TimeUp.
+
+    Many keys are dealt out first, by bounds that a sample of them gives, and then sorted a heap
+    after the other. Equal keys lie in one heap, which is quick to sort if it holds nothing else.
+    """
+    total = len(keys)
+    if total <= 2 * KEYS_AT_ONCE:
+        check_time()
+        return np.argsort(keys, kind="stable")
+    heaps = min(total // KEYS_AT_ONCE + 1, 256)
+    sample = np.sort(keys[:: total // (heaps * 32)])
+    bounds = sample[32 : len(sample) : 32]
+    heap_of = np.empty(total, np.uint16)
+    for begin in range(0, total, KEYS_AT_ONCE):
+        check_time()
+        part = keys[begin : begin + KEYS_AT_ONCE]
+        heap_of[begin : begin + KEYS_AT_ONCE] = np.searchsorted(bounds, part, side="right")
+    found = []
+    for heap in range(len(bounds) + 1):
+        check_time()
+        places = np.flatnonzero(heap_of == heap)
+        values = keys[places]
+        if len(places) > KEYS_AT_ONCE and (values == values[0]).all():
+            found.append(places)
+        else:
+            found.append(places[np.argsort(values, kind="stable")])
+    return np.concatenate(found)
+
+
+def by_score(
+    scores: NDArray[np.float64], offset: int, count: int, check_time: Check = unlimited
+) -> NDArray[np.int64]:
+    """Places by score, the highest first, then by id; what is no number counts as nothing.
+
+    Raises TimeUp.
+    """
     keys = -scores
     unknown = np.isnan(keys)
     if unknown.any():
         keys[unknown] = 0.0
-    return first_places(keys, offset + count)[offset:]
+    return first_places(keys, offset + count, check_time)[offset:]
 
 
 def by_keys(
-    keys: NDArray[np.float64], descending: bool, offset: int, count: int
+    keys: NDArray[np.float64],
+    descending: bool,
+    offset: int,
+    count: int,
+    check_time: Check = unlimited,
 ) -> NDArray[np.int64]:
-    """Places by sort key, then by id, both in the same direction; those without come last."""
+    """Places by sort key, then by id, both in the same direction; those without come last.
+
+    Raises TimeUp.
+    """
+    check_time()
     if not descending:
-        return first_places(keys, offset + count)[offset:]
-    return len(keys) - 1 - first_places(-keys[::-1], offset + count)[offset:]
+        return first_places(keys, offset + count, check_time)[offset:]
+    return len(keys) - 1 - first_places(-keys[::-1], offset + count, check_time)[offset:]
 
 
 class SortColumn:

@@ -8,3 +8,4 @@ cdef class Found:
     cdef readonly dict yielded
     cdef readonly int tanh_factor
     cdef public object late
+    cdef public bint shortened

@@ -36,6 +36,7 @@ from balas_search.query.tree import (
     Token,
     VectorRange,
 )
+from balas_search.results.deadline import TimeUp
 from balas_search.results.options import QueryOptions
 from balas_search.results.order import by_score
 from balas_search.schema.words import shown
@@ -48,6 +49,10 @@ NO_EMPTY = "Use `INDEXEMPTY` in field creation in order to index and query for e
 DISTANCES_BATCH = 512
 # As many of the best the compiled ranking is asked for.
 RANKED_MAX = 256
+# So many documents are scored before time is looked at again.
+SCORED_AT_ONCE = 16384
+# Of so many documents there is something to show though the time is over.
+LATE_DOCS = 1024
 
 
 class Found:
@@ -76,13 +81,29 @@ class Found:
         self.yielded = yielded
         self.tanh_factor = tanh_factor
         self.late: Callable[[], bool] = lambda: False
+        # Whether documents were left out because the time is over.
+        self.shortened = False
+
+    def shorten(self, count: int = LATE_DOCS) -> None:
+        """Keep the first documents alone: there is no time for more."""
+        if count < len(self.docs):
+            self.docs = self.docs[:count]
+        self.shortened = True
+
+    def check_time(self) -> None:
+        """Raise TimeUp once the time is over, unless documents were left out for it."""
+        if not self.shortened and self.late():
+            raise TimeUp
 
     def scores(self, docs: Docs | None = None) -> NDArray[np.float64]:
-        """The scores of all documents found, or of some of them."""
+        """The scores of all documents found, or of some of them; raises TimeUp for all."""
         wanted = self.docs if docs is None else docs
         if isinstance(self.cursor, VectorCursor):
             return np.zeros(len(wanted))
-        scores = self.scorer(self.index, self.cursor, wanted, self.payload)
+        if docs is None:
+            scores = self.raw_scores(self.scorer, wanted)
+        else:
+            scores = self.scorer(self.index, self.cursor, wanted, self.payload)
         if self.scorer.curved:
             return np.tanh(scores / self.tanh_factor)
         if self.scorer.by_best and len(wanted):
@@ -91,12 +112,25 @@ class Found:
             return scores / (float(others.max()) or 1.0)
         return scores
 
+    def raw_scores(
+        self, score: Callable[[Index, Cursor, Docs, bytes], NDArray[np.float64]], docs: Docs
+    ) -> NDArray[np.float64]:
+        """Scores of many documents, some of them at a time; raises TimeUp."""
+        if len(docs) <= SCORED_AT_ONCE:
+            return score(self.index, self.cursor, docs, self.payload)
+        parts = []
+        for begin in range(0, len(docs), SCORED_AT_ONCE):
+            self.check_time()
+            part = docs[begin : begin + SCORED_AT_ONCE]
+            parts.append(score(self.index, self.cursor, part, self.payload))
+        return np.concatenate(parts)
+
     def best(self, offset: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The places of the best documents, in order, and their scores.
 
         A score is divided by the distance of the words, which takes time. So the undivided scores,
         which are no lower, tell whose distances are worth measuring: those above the last of the
-        best found so far.
+        best found so far. Raises TimeUp.
         """
         wanted = offset + count
         if self.scorer is SCORERS[b"TFIDF"] and 0 < wanted <= RANKED_MAX and len(self.docs):
@@ -108,16 +142,18 @@ class Found:
             ranking = ranking_of(self.cursor)
             if ranking is not None:
                 own, highest = documents.scores, documents.frequencies
-                ranked = ranking.best(self.docs, own, highest, wanted)
+                ranked = ranking.best(self.docs, own, highest, wanted, self.check_time)
                 if ranked is not None:
                     return ranked[0][offset:], ranked[1][offset:]
         if not (self.scorer.by_distance and has_distances(self.cursor)):
             scores = self.scores()
-            places = by_score(scores, offset, count)
+            places = by_score(scores, offset, count, self.check_time)
             return places, scores[places]
-        bounds = self.scorer.raw(self.index, self.cursor, self.docs, self.payload)
+        bounds = self.raw_scores(self.scorer.raw, self.docs)
         scores = np.full(len(bounds), -np.inf)
-        order = by_score(bounds, 0, len(bounds)) if wanted * 4 > len(bounds) else None
+        order = None
+        if wanted * 4 > len(bounds):
+            order = by_score(bounds, 0, len(bounds), self.check_time)
         batch = max(DISTANCES_BATCH, 2 * wanted)
         measured = 0
         while measured < len(bounds):

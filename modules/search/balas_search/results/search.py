@@ -157,9 +157,7 @@ class Searcher:
         if options.count == 0 or options.offset >= total:
             return total, []
         self._known = {name: place for place, name in enumerate(dict.fromkeys(self.ahead()))}
-        places, column = self.places(found)
-        if self.late():
-            self.time_is_up()
+        places, column = self.places_in_time(found)
         scores = self.scores(found, places) if options.with_scores else [None] * len(places)
         docs = found.docs[places]
         keys = self.index.documents.keys_of(docs)
@@ -224,9 +222,7 @@ class Searcher:
             best = [len(found.docs)]
             if options.count and options.offset < len(found.docs):
                 self._known = {name: at for at, name in enumerate(dict.fromkeys(self.ahead()))}
-                places, _ = self.places(found)
-                if self.late():
-                    self.time_is_up()
+                places, _ = self.places_in_time(found)
                 best += self.index.documents.keys_of(found.docs[places])
         made: list[Reply] = [best[0]]
         page = self.page()
@@ -284,9 +280,7 @@ class Searcher:
             return [0]
         made: list[Reply] = [len(found.docs)]
         if options.count and options.offset < len(found.docs):
-            places, _ = self.places(found)
-            if self.late():
-                self.time_is_up()
+            places, _ = self.places_in_time(found)
             made += self.index.documents.keys_of(found.docs[places])
         return made
 
@@ -344,8 +338,25 @@ class Searcher:
             if self.index.spec_of(name) is None:
                 raise ReplyError(f"No such property `{shown(name)}`")
 
+    def places_in_time(self, found: Found) -> tuple[Any, SortColumn | None]:
+        """The same as `places`; once the time is over, of the first documents found alone."""
+        try:
+            chosen = self.places(found)
+            if self.late():
+                self.time_is_up()
+        except TimeUp:
+            self.time_is_up()
+            found.shorten()
+            chosen = self.places(found)
+        return chosen
+
+    def check_time(self) -> None:
+        """Raise TimeUp once the time is over, unless that is noted already."""
+        if TIME_IS_UP not in self.warnings and self.late():
+            raise TimeUp
+
     def places(self, found: Found) -> tuple[Any, SortColumn | None]:
-        """The places of the wanted rows among the documents found."""
+        """The places of the wanted rows among the documents found; raises TimeUp."""
         options = self.options
         name = options.sort_by
         if name is None:
@@ -355,25 +366,35 @@ class Searcher:
             return self.places_by_several(found), None
         if name in found.yielded:
             keys = self.distances(found, name)
-            return by_keys(keys, options.descending, options.offset, options.count), None
+            found_places = by_keys(
+                keys, options.descending, options.offset, options.count, self.check_time
+            )
+            return found_places, None
         spec = self.index.spec_of(name)
         assert spec is not None
         loaded = None if spec.sortable else self.loaded(found, spec)
         column = SortColumn(self.index, spec, found.docs, loaded)
-        places = by_keys(column.keys, options.descending, options.offset, options.count)
+        places = by_keys(
+            column.keys, options.descending, options.offset, options.count, self.check_time
+        )
         return places, column
 
     def loaded(self, found: Found, spec: FieldSpec) -> Loaded:
         """A field that is not SORTABLE, of all documents found."""
         if not self.loader.reader.on_json:
-            column = self.rows(found).column(spec.name)
+            rows = self.rows(found)
+            column = rows.column(spec.name)
+            if rows.read_until is not None:
+                found.shorten(rows.read_until)
+                self.time_is_up()
+                column = column.take(np.arange(len(found.docs)))
             if isinstance(column, Numbers if spec.kind == NUMERIC else Texts):
                 return column
-        return self.loader.column(found.docs, spec)
+        return self.loader.column(found.docs, spec, self.check_time)
 
     def rows(self, found: Found) -> Rows:
         """The documents found, as rows whose fields are read when they are asked for."""
-        source = Source(self.index, self.loader, self.ctx.read_fields)
+        source = Source(self.index, self.loader, self.ctx.read_fields, self.late)
         return Rows(source, len(found.docs), found.docs, found=found)
 
     def places_by_several(self, found: Found) -> Any:
@@ -381,8 +402,14 @@ class Searcher:
         options = self.options
         rows = self.rows(found)
         keys = [(options.sort_by or b"", options.descending), *options.then_by]
+        for name, _ in keys:
+            rows.column(name)
+        if rows.read_until is not None:
+            found.shorten(rows.read_until)
+            rows.trim()
+            self.time_is_up()
         columns = [(rows.column(name), descending) for name, descending in keys]
-        return sorted_places(columns, rows.size, options.offset, options.count)
+        return sorted_places(columns, rows.size, options.offset, options.count, self.check_time)
 
     def distances(self, found: Found, name: bytes) -> Any:
         """The distances under a name, for the documents found; NaN where there is none."""
