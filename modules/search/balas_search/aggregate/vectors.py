@@ -9,7 +9,7 @@ since neither it nor any row behind it is returned.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -289,8 +289,8 @@ def mapped(call: Callable[..., Any], columns: list[Column], frame: Frame) -> Col
     return gathered(found, codes)
 
 
-def combined(columns: list[Column], frame: Frame) -> tuple[Places, list[list[Any]]]:
-    """For each row the place of its values, taken together, in a list of distinct ones."""
+def combined(columns: list[Column], frame: Frame) -> tuple[Places, Iterable[list[Any]]]:
+    """For each row the place of its values, taken together, among distinct ones; and those."""
     size, check_time = frame.size, frame.rows.check_time
     parts = {
         at: column.distinct(check_time)
@@ -304,17 +304,23 @@ def combined(columns: list[Column], frame: Frame) -> tuple[Places, list[list[Any
     if len(parts) == 1:
         ((at, (codes, values)),) = parts.items()
         before, behind = fixed[:at], fixed[at + 1 :]
-        check_time()
-        return codes, [[*before, value, *behind] for value in values]
+        return codes, ([*before, value, *behind] for value in values)
     for more, values in parts.values():
         codes, firsts = factorize((codes * len(values) + more).view(np.uint64), 0, check_time)
     check_time()
-    rows = [list(fixed) for _ in firsts]
-    for at, (own, values) in parts.items():
-        check_time()
-        for row, code in zip(rows, own[firsts].tolist(), strict=True):
-            row[at] = values[code]
-    return codes, rows
+    picked = [(at, own[firsts].tolist(), values) for at, (own, values) in parts.items()]
+    return codes, combinations_of(fixed, picked, len(firsts))
+
+
+def combinations_of(
+    fixed: list[Any], picked: list[tuple[int, list[int], list[Any]]], count: int
+) -> Iterator[list[Any]]:
+    """So many combinations: the fixed values, and in each place the values of its codes."""
+    for number in range(count):
+        row = list(fixed)
+        for at, codes, values in picked:
+            row[at] = values[codes[number]]
+        yield row
 
 
 # --- functions of columns ------------------------------------------------------------------------

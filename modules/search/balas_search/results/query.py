@@ -47,10 +47,12 @@ NO_EMPTY = "Use `INDEXEMPTY` in field creation in order to index and query for e
 
 # So many documents have their distances measured at once, while the best are looked for.
 DISTANCES_BATCH = 512
+# Of so many documents the distances are measured before time is looked at again.
+DISTANCES_AT_ONCE = 8192
 # As many of the best the compiled ranking is asked for.
 RANKED_MAX = 256
 # So many documents are scored before time is looked at again.
-SCORED_AT_ONCE = 16384
+SCORED_AT_ONCE = 65536
 # Of so many documents there is something to show though the time is over.
 LATE_DOCS = 1024
 
@@ -163,8 +165,15 @@ class Found:
             else:
                 chosen = order[measured : measured + batch]
             places = np.sort(chosen)
-            apart = distances(self.cursor, self.docs[places])
-            scores[places] = bounds[places] / apart
+            late = False
+            for begin in range(0, len(places), DISTANCES_AT_ONCE):
+                late = begin > 0 and self.late()
+                if late:
+                    break
+                part = places[begin : begin + DISTANCES_AT_ONCE]
+                scores[part] = bounds[part] / distances(self.cursor, self.docs[part])
+            if late:
+                break
             measured += batch
             # The best of the rest is no better than the last that was looked at.
             limit = bounds[chosen[len(chosen) - 1]]
