@@ -106,13 +106,7 @@ class TagIndex(FieldIndex):
 
     def renumber(self, new_ids: Docs) -> None:
         """Move to new ids; values without documents go."""
-        kept = TermTable()
-        for posting in self.values.values():
-            renumbered = posting.renumbered(new_ids)
-            if len(renumbered):
-                kept.add(renumbered)
-        self.values = kept
-        self.vocabulary = Vocabulary(self.values)
+        self.vocabulary.forget(self.values.renumber(new_ids))
 
     def emptied(self) -> Iterator[None]:
         """Free what is held, in steps."""

@@ -60,6 +60,8 @@ def field_index(kind: str) -> type[FieldIndex] | None:
 
 # So many ids must be unused, and as many as are used, before it is worth renumbering.
 COLLECT_MIN = 1024
+# So many documents of postings are looked at in one step of a purge.
+PURGED_AT_ONCE = 4096
 # What a JSON path has that may select several values.
 SEVERAL = re.compile(rb"\.\.|\*|\[[^\]'\"]*[:,?]")
 # Between the values of a text field with several no phrase reaches across.
@@ -357,6 +359,21 @@ class Index:
             return []
         return [steps for field in self.fields.values() if (steps := field.upkeep()) is not None]
 
+    def purged(self) -> Iterator[None]:
+        """Leave documents that are gone out of the postings, in many steps.
+
+        It may be done at any time, and is not needed: but after it `collect` does not take long.
+        Whoever collects or clears the index before that ends it.
+        """
+        documents, collections = self.documents, self.collections
+        tables = [self.terms]
+        tables += [field.values for field in self.fields.values() if isinstance(field, TagIndex)]
+        for table in tables:
+            for _ in table.purged(lambda: documents.alive, PURGED_AT_ONCE):
+                yield
+                if self.documents is not documents or self.collections != collections:
+                    return
+
     def collect(self) -> None:
         """Give the documents new ids without gaps, and drop what belonged to others."""
         started, before = time.perf_counter(), self.memory()
@@ -369,26 +386,14 @@ class Index:
     def _renumber(self) -> None:
         new_ids = self.documents.renumbering()
         self.read_columns.clear()
-        kept = TermTable()
-        for posting in self.terms.values():
-            renumbered = posting.renumbered(new_ids)
-            if len(renumbered):
-                kept.add(renumbered)
-        self.terms = kept
-        self.vocabulary = Vocabulary(self.terms)
+        self.vocabulary.forget(self.terms.renumber(new_ids))
         for field in self.fields.values():
             field.renumber(new_ids)
         for column in self.columns.values():
             column.renumber(new_ids)
         self.missing = {name: posting.renumbered(new_ids) for name, posting in self.missing.items()}
         self.documents.renumber(new_ids)
-        self.records = sum(map(len, self.terms.values()))
-        self.writer = TextWriter(
-            self.terms,
-            set(self.definition.stop_words),
-            self.vocabulary.add,
-            not self.definition.no_offsets,
-        )
+        self.records = self.terms.entries
 
     def memory(self) -> int:
         """Bytes it takes."""

@@ -28,6 +28,8 @@ SCAN_PAUSE_MS = 1
 # What a dropped index held is freed in slices of this length, and graphs are built anew.
 STEPS_SLICE_S = 0.0005
 STEPS_PAUSE_MS = 1
+# An index with fewer records is renumbered at once.
+COLLECTED_AT_ONCE = 10_000
 # How long fields that were read are kept after their last use.
 READ_KEPT_MS = 60_000
 
@@ -42,6 +44,8 @@ class Indexes:
         self._following: Following | None = None
         self._hashes: list[tuple[tuple[bytes, ...], Index]] = []
         self.changed_since = True
+        # The names of those that are being made ready to be renumbered.
+        self._collecting: set[bytes] = set()
 
     def attach(self, server: Attachment) -> None:
         """Begin to follow the keys of a server."""
@@ -223,6 +227,25 @@ class Indexes:
                 return
         self.changed_since = True
 
+    def _collect(self, index: Index) -> None:
+        """Renumber an index: a small one at once, else when its postings hold nothing else."""
+        if index.records < COLLECTED_AT_ONCE:
+            index.collect()
+        elif index.name not in self._collecting:
+            self._collecting.add(index.name)
+            self._in_slices(self._collected(index))
+
+    def _collected(self, index: Index) -> Iterator[None]:
+        try:
+            for _ in index.purged():
+                yield
+                if self.by_name.get(index.name) is not index:
+                    return
+            if index.wants_collection():
+                index.collect()
+        finally:
+            self._collecting.discard(index.name)
+
     # --- housekeeping ----------------------------------------------------------------------------
 
     def tidy(self) -> None:
@@ -234,7 +257,7 @@ class Indexes:
         self.changed_since = False
         for index in self.by_name.values():
             if index.wants_collection():
-                index.collect()
+                self._collect(index)
             for steps in index.upkeep():
                 self._in_slices(steps)
         self.server.count_memory(sum(index.memory() for index in self.by_name.values()))

@@ -7,7 +7,7 @@ needs the order. The list is nearly sorted then, and that is quick.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from balas_search.index.emptying import shortened
 
@@ -25,6 +25,13 @@ class Vocabulary:
     def add(self, term: bytes) -> None:
         """Add a term that is not there yet."""
         self._new.append(term)
+
+    def forget(self, terms: Collection[bytes]) -> None:
+        """Forget some terms."""
+        if terms:
+            gone = set(terms)
+            self._sorted = [term for term in self._sorted if term not in gone]
+            self._new = [term for term in self._new if term not in gone]
 
     def in_order(self) -> list[bytes]:
         """All terms in order; not to be changed."""

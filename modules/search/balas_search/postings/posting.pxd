@@ -34,6 +34,9 @@ cdef class Posting:
                       bint keep_position) except 0
     cdef uint32_t freq_of(self, Py_ssize_t index) noexcept nogil
     cdef bint in_fields(self, Py_ssize_t index, uint64_t lo, uint64_t hi) noexcept nogil
+    cdef int renumber(self, const uint32_t[::1] new_ids) except -1
+    cdef void take_over(self, Posting other) noexcept
+    cdef bint all_in(self, const uint8_t[::1] alive) noexcept
     cdef Py_ssize_t held(self) noexcept nogil
     cdef int grow(self) except -1
     cdef int set_freq(self, Py_ssize_t index, uint32_t freq) except -1

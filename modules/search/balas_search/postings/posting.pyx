@@ -13,6 +13,8 @@ The arrays that are handed out are views of memory that moves when the list grow
 before anything is added.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from cpython.buffer cimport PyBUF_READ
@@ -471,6 +473,68 @@ cdef class Posting:
                 self.copy_to(made, i, new_id, place, next_place)
             place = next_place
         return made
+
+    cdef int renumber(self, const uint32_t[::1] new_ids) except -1:
+        """Do the same in place, which is quick where none is left out."""
+        cdef Py_ssize_t i
+        for i in range(self.size):
+            if self.docs[i] >= new_ids.shape[0] or new_ids[self.docs[i]] == 0xFFFFFFFF:
+                self.take_over(self.renumbered(new_ids))
+                return 0
+        for i in range(self.size):
+            self.docs[i] = new_ids[self.docs[i]]
+        return 0
+
+    def purged(self, alive_now, Py_ssize_t at_once) -> Iterator[None]:
+        """Leave out documents that are gone, in steps that look at `at_once` of them each.
+
+        `alive_now()` gives a flag for each id (uint8). Documents may come between two steps.
+        """
+        cdef Posting made = Posting(self.term)
+        cdef Py_ssize_t i = 0
+        cdef Py_ssize_t place = 0
+        cdef Py_ssize_t next_place, end
+        cdef const uint8_t[::1] alive = alive_now()
+        made.mask_lo = self.mask_lo
+        made.mask_hi = self.mask_hi
+        while True:
+            end = min(i + at_once, self.size)
+            while i < end:
+                next_place = place
+                if self.offsets_size:
+                    next_place = self.place_of(i + 1, place, i) if i + 1 < self.size else (
+                        self.offsets_size)
+                if self.docs[i] < alive.shape[0] and alive[self.docs[i]]:
+                    self.copy_to(made, i, self.docs[i], place, next_place)
+                place = next_place
+                i += 1
+            if i == self.size:
+                break
+            yield
+            alive = alive_now()
+        self.take_over(made)
+
+    cdef bint all_in(self, const uint8_t[::1] alive) noexcept:
+        """Whether no document is gone."""
+        cdef Py_ssize_t i
+        for i in range(self.size):
+            if self.docs[i] >= alive.shape[0] or not alive[self.docs[i]]:
+                return False
+        return True
+
+    cdef void take_over(self, Posting other) noexcept:
+        """Exchange all columns with those of another list."""
+        self.docs, other.docs = other.docs, self.docs
+        self.freqs, other.freqs = other.freqs, self.freqs
+        self.masks, other.masks = other.masks, self.masks
+        self.offsets, other.offsets = other.offsets, self.offsets
+        self.skips, other.skips = other.skips, self.skips
+        self.size, self.capacity = other.size, other.capacity
+        self.freq_width, self.mask_width = other.freq_width, other.mask_width
+        self.mask_lo, self.mask_hi = other.mask_lo, other.mask_hi
+        self.offsets_size, self.offsets_capacity = other.offsets_size, other.offsets_capacity
+        self.skips_size, self.skips_capacity = other.skips_size, other.skips_capacity
+        self.last_position = 0
 
     cdef int copy_to(self, Posting made, Py_ssize_t i, uint32_t new_id, Py_ssize_t place,
                      Py_ssize_t end) except -1:

@@ -2,7 +2,7 @@ cimport cython
 from cpython.list cimport PyList_GET_ITEM
 from cpython.dict cimport PyDict_GetItem
 from cpython.ref cimport PyObject
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from balas_search.postings.posting cimport Posting
 
@@ -22,6 +22,7 @@ cdef class TermTable:
     cdef public Py_ssize_t posting_bytes
     cdef public Py_ssize_t position_bytes
     cdef public Py_ssize_t blocks
+    cdef readonly Py_ssize_t entries     # documents in all postings, as of `renumber`
 
     cdef inline Posting find(self, bytes term):
         """The posting of a term, None if it has none."""
@@ -32,5 +33,6 @@ cdef class TermTable:
         return None if known == NULL else <Posting> known
 
     cdef int put(self, Posting posting) except -1
+    cdef void count_in(self, Posting posting, int sign) noexcept
     cdef int split(self, Py_ssize_t at) except -1
     cdef Py_ssize_t span(self, Py_ssize_t at)

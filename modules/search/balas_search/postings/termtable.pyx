@@ -13,6 +13,8 @@ from balas_search.postings.posting cimport BLOCK_DOCS, Posting
 cdef enum:
     # A little less than a dict of 8192 slots takes before it is made larger.
     PART_MAX = 5400
+    # Looking at a posting costs as much as at so many of its documents.
+    POSTING_COST = 16
     # No more bits than a hash has here.
     BITS_MAX = 31
 
@@ -50,8 +52,13 @@ cdef class TermTable:
     def add(self, Posting posting not None) -> None:
         """Take in the posting of a term that is not there yet, with all it holds."""
         self.put(posting)
-        self.position_bytes += posting.offsets_size
-        self.blocks += (posting.size + BLOCK_DOCS - 1) // BLOCK_DOCS
+        self.posting_bytes -= posting.held()
+        self.count_in(posting, 1)
+
+    cdef void count_in(self, Posting posting, int sign) noexcept:
+        self.posting_bytes += sign * posting.held()
+        self.position_bytes += sign * posting.offsets_size
+        self.blocks += sign * ((posting.size + BLOCK_DOCS - 1) // BLOCK_DOCS)
 
     def add_doc(self, bytes term not None, uint32_t doc) -> bool:
         """Note that a document holds a term, without saying where; tells whether it is new."""
@@ -123,6 +130,62 @@ cdef class TermTable:
             at = <Py_ssize_t> (begun * len(self.places))
             begun = <double> (at + self.span(at)) / len(self.places)
             yield list(self.places[at].values())
+
+    def renumber(self, const uint32_t[::1] new_ids not None) -> list[bytes]:
+        """Move all postings to new ids in place; returns the terms that are left without documents,
+        which are forgotten.
+        """
+        cdef dict part
+        cdef Posting posting
+        cdef list left = []
+        cdef Py_ssize_t at = 0
+        cdef Py_ssize_t before
+        self.posting_bytes = self.position_bytes = self.blocks = self.entries = 0
+        while at < len(self.places):
+            part = self.places[at]
+            at += self.span(at)
+            before = len(left)
+            for posting in part.values():
+                posting.renumber(new_ids)
+                if posting.size:
+                    self.entries += posting.size
+                    self.count_in(posting, 1)
+                else:
+                    left.append(posting.term)
+            for term in left[before:]:
+                del part[term]
+        self.count -= len(left)
+        if left:
+            # A stem that was noted may be one of them.
+            for posting in self.values():
+                posting.stem = posting.stem_language = None
+        return left
+
+    def purged(self, alive_now, Py_ssize_t at_once) -> Iterator[None]:
+        """Leave out documents that are gone, in steps that look at about `at_once` of them.
+
+        `alive_now()` gives a flag for each id (uint8). Documents may come between two steps.
+        """
+        cdef Posting posting
+        cdef Py_ssize_t seen = 0
+        cdef list part
+        cdef const uint8_t[::1] alive = alive_now()
+        for part in self.in_parts():
+            for posting in part:
+                seen += posting.size + POSTING_COST
+                if not posting.all_in(alive):
+                    self.count_in(posting, -1)
+                    for _ in posting.purged(alive_now, at_once):
+                        self.count_in(posting, 1)
+                        yield
+                        self.count_in(posting, -1)
+                        seen = 0
+                    self.count_in(posting, 1)
+                    alive = alive_now()
+                if seen >= at_once:
+                    yield
+                    alive = alive_now()
+                    seen = 0
 
     def emptied(self) -> Iterator[None]:
         """Forget all terms in steps, a few of them in each; nothing else is to be asked."""
