@@ -19,8 +19,9 @@ from balas_search.index.index import Index
 Loaded = Numbers | Texts | list[Any]
 # So few are sorted rather than parted first.
 SORTED_AT_ONCE = 500
-# So many keys are parted or sorted before time is looked at again.
+# So many keys are sorted, or parted, before time is looked at again.
 KEYS_AT_ONCE = 32768
+PARTED_AT_ONCE = 262144
 
 
 def first_places(
@@ -46,7 +47,7 @@ def first_places(
 
 def lowest(keys: NDArray[np.float64], count: int, check_time: Check) -> float:
     """The last of the `count` lowest keys, of which there are as many; raises TimeUp."""
-    size = max(KEYS_AT_ONCE, 4 * count)
+    size = max(PARTED_AT_ONCE, 4 * count)
     found = keys[:size]
     if len(keys) > size:
         parts = []
