@@ -21,6 +21,18 @@ from balas_search.evaluation.cursors import (
     UnionCursor,
     VectorCursor,
 )
+from balas_search.query.tree import (
+    Affix,
+    Fuzzy,
+    Geo,
+    Keys,
+    Missing,
+    Node,
+    Numeric,
+    Pattern,
+    Shape,
+    Tag,
+)
 from balas_search.results.options import parse_search
 from balas_search.results.plans import AggregatePlan, Plan
 from balas_search.results.query import Found
@@ -30,6 +42,9 @@ from balas_search.schema.words import shown
 
 if TYPE_CHECKING:
     from balas_search.module import SearchBase
+
+# What sets of documents are called by what was asked for, unless they have terms.
+SET_KINDS: dict[type, str] = {Keys: "ID-LIST", Shape: "GEOSHAPE", Missing: "MISSING"}
 
 
 @dataclass(slots=True)
@@ -185,41 +200,65 @@ def describe(cursor: Cursor, limited: bool, resp: int) -> Reply:
     counted: list[tuple[Reply, Reply]] = [(Status("Time"), 0.0), (Status("Counter"), count)]
     if isinstance(cursor, TermCursor):
         kind = "TAG" if not cursor.posting.offsets_bytes() else "TEXT"
-        head: list[tuple[Reply, Reply]] = [
-            (Status("Type"), Status(kind)),
-            (Status("Term"), Status(shown(cursor.posting.term))),
-        ]
-        return Pairs([*head, *counted, (Status("Size"), len(cursor.posting))])
+        return Pairs(
+            [
+                *head_of(kind, shown(cursor.posting.term)),
+                *counted,
+                (Status("Size"), len(cursor.posting)),
+            ]
+        )
     if isinstance(cursor, UnionCursor):
         if not cursor.children:
-            return Pairs([(Status("Type"), Status("EMPTY")), *counted])
-        head = [(Status("Type"), Status("UNION")), (Status("Query type"), Status("UNION"))]
-        if limited and cursor.first_only:
+            return Pairs([*head_of("EMPTY"), *counted])
+        head = [*head_of("UNION"), (Status("Query type"), Status(origin(cursor.node)))]
+        if limited and cursor.node is not None:
             text = f"The number of iterators in the union is {len(cursor.children)}"
             return Pairs([*head, *counted, (Status("Child iterators"), Status(text))])
         return _with_children([*head, *counted], list(cursor.children), limited, resp)
     if isinstance(cursor, IntersectionCursor):
-        return _with_children(
-            [(Status("Type"), Status("INTERSECT")), *counted], list(cursor.children), limited, resp
-        )
-    if isinstance(cursor, OptionalCursor):
+        head = [*head_of("INTERSECT"), *counted]
+        return _with_children(head, list(cursor.children), limited, resp)
+    if isinstance(cursor, OptionalCursor | NotCursor):
+        kind = "OPTIONAL" if isinstance(cursor, OptionalCursor) else "NOT"
         child = describe(cursor.child, limited, resp)
-        return Pairs(
-            [(Status("Type"), Status("OPTIONAL")), *counted, (Status("Child iterator"), child)]
-        )
-    if isinstance(cursor, NotCursor):
-        return Pairs([(Status("Type"), Status("NOT")), *counted])
+        return Pairs([*head_of(kind), *counted, (Status("Child iterator"), child)])
     if isinstance(cursor, VectorCursor):
         kind = "METRIC - VECTOR DISTANCE" if cursor.is_range else "VECTOR"
-        head = [(Status("Type"), Status(kind)), *counted]
+        head = [*head_of(kind), *counted]
         if cursor.batches:
             head.append((Status("Batches number"), cursor.batches))
         if cursor.child is not None:
             head.append((Status("Child iterator"), describe(cursor.child, limited, resp)))
         return Pairs(head)
     assert isinstance(cursor, SetCursor)
-    kind = "NUMERIC" if cursor.numeric else "WILDCARD" if count else "EMPTY"
-    return Pairs([(Status("Type"), Status(kind)), *counted])
+    if not count:
+        return Pairs([*head_of("EMPTY"), *counted])
+    node = cursor.node
+    if isinstance(node, Numeric):
+        term = f"{node.low:g} - {node.high:g}"
+        return Pairs([*head_of("NUMERIC", term), *counted, (Status("Size"), count)])
+    if isinstance(node, Geo):
+        place = f"{node.longitude:g},{node.latitude:g}"
+        term = f"{place} - {node.radius:g} {shown(node.unit)}"
+        return Pairs([*head_of("GEO", term), *counted, (Status("Size"), count)])
+    return Pairs([*head_of(SET_KINDS.get(type(node), "WILDCARD")), *counted])
+
+
+def head_of(kind: str, term: str | None = None) -> list[tuple[Reply, Reply]]:
+    """What the description of a cursor begins with."""
+    head: list[tuple[Reply, Reply]] = [(Status("Type"), Status(kind))]
+    return head if term is None else [*head, (Status("Term"), Status(term))]
+
+
+def origin(node: Node | None) -> str:
+    """What a union stands for."""
+    if isinstance(node, Affix):
+        return f"PREFIX - {shown(node.text)}"
+    if isinstance(node, Pattern):
+        return f"WILDCARD - {shown(node.text)}"
+    if isinstance(node, Fuzzy):
+        return f"FUZZY - {shown(node.text)}"
+    return "TAG" if isinstance(node, Tag) else "UNION"
 
 
 def _with_children(

@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 from balas_search.postings import sets, spans
 from balas_search.postings.posting import Posting
 
+if TYPE_CHECKING:
+    from balas_search.query.tree import Node
+
 Docs = NDArray[np.uint32]
 Numbers = NDArray[np.float64]
 Flags = NDArray[Any]
@@ -94,18 +97,24 @@ class SetCursor(Cursor):
     """Documents that match for a reason that has no terms: a range, a place, a key, `*`.
 
     `spread` tells that the original finds them in several places, which shows in distances: such a
-    part counts there, though it stands nowhere in the text.
+    part counts there, though it stands nowhere in the text. `node` is what was asked for.
     """
 
-    __slots__ = ("docs", "numeric", "skippable", "weight")
+    __slots__ = ("docs", "node", "numeric", "skippable", "weight")
 
     def __init__(
-        self, docs: Docs, weight: float = 1.0, numeric: bool = False, spread: bool = False
+        self,
+        docs: Docs,
+        weight: float = 1.0,
+        numeric: bool = False,
+        spread: bool = False,
+        node: Node | None = None,
     ) -> None:
         self.docs = docs
         self.weight = weight
         self.numeric = numeric
         self.skippable = not spread
+        self.node = node
 
     def positions(self, docs: Docs) -> Positions | None:
         """None; or, if it is spread, nowhere."""
@@ -140,16 +149,17 @@ def nowhere(docs: Docs) -> Positions:
 
 
 class NotCursor(SetCursor):
-    """All documents but some: it matches without adding to the score.
+    """All documents but those of a child: it matches without adding to the score.
 
     `estimated` is how many the original takes it to have.
     """
 
-    __slots__ = ("estimated",)
+    __slots__ = ("child", "estimated")
 
-    def __init__(self, docs: Docs, estimated: int) -> None:
+    def __init__(self, docs: Docs, estimated: int, child: Cursor) -> None:
         super().__init__(docs, 0.0)
         self.estimated = estimated
+        self.child = child
 
     def score(self, docs: Docs, scorer: TermScorer) -> Numbers:
         """Nothing."""
@@ -276,16 +286,22 @@ class UnionCursor(GroupCursor):
 
     `first_only` is for expansions to many terms: the first child that matches a document decides.
     `alone` are documents for which this holds, too, because of how the original comes upon them
-    (see `sets.zigzag`); sorted, or None.
+    (see `sets.zigzag`); sorted, or None. `node` is what was asked for, if it stands for them all.
     """
 
-    __slots__ = ("alone", "first_only")
+    __slots__ = ("alone", "first_only", "node")
 
     def __init__(
-        self, children: Sequence[Cursor], docs: Docs, weight: float, first_only: bool = False
+        self,
+        children: Sequence[Cursor],
+        docs: Docs,
+        weight: float,
+        first_only: bool = False,
+        node: Node | None = None,
     ) -> None:
         super().__init__(children, docs, weight)
         self.first_only = first_only
+        self.node = node
         self.alone: Docs | None = None
 
     def skipped_to(self, targets: Docs, wanted: Docs) -> None:

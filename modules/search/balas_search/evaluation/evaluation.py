@@ -179,7 +179,7 @@ class Evaluation:
             if len(made.docs):
                 children.append(made)
         docs = sets.union([child.docs for child in children])
-        return UnionCursor(children, docs, node.weight, first_only=True)
+        return UnionCursor(children, docs, node.weight, first_only=True, node=node)
 
     # --- groups ----------------------------------------------------------------------------------
 
@@ -187,12 +187,13 @@ class Evaluation:
         """Any of the children."""
         return self.any_of([self.cursor(child) for child in node.children], node.weight)
 
-    def any_of(self, found: Sequence[Cursor], weight: float) -> Cursor:
-        """Any of some cursors; one alone stands for itself."""
+    def any_of(self, found: Sequence[Cursor], weight: float, node: Node | None = None) -> Cursor:
+        """Any of some cursors, which a node stands for perhaps; one alone stands for itself."""
         children = [child for child in found if len(child.docs)]
         if len(children) == 1:
             return children[0]
-        return UnionCursor(children, sets.union([child.docs for child in children]), weight)
+        docs = sets.union([child.docs for child in children])
+        return UnionCursor(children, docs, weight, node=node)
 
     def phrase(self, node: Phrase) -> Cursor:
         """All children, near to each other perhaps."""
@@ -267,7 +268,7 @@ class Evaluation:
         """All but the child's."""
         child = self.cursor(node.children[0])
         left = sets.without(self.everything, child.docs)
-        return NotCursor(left, self.index.documents.last_id)
+        return NotCursor(left, self.index.documents.last_id, child)
 
     def optional(self, node: Optional) -> Cursor:
         """All, those of the child before others."""
@@ -284,17 +285,17 @@ class Evaluation:
 
     def missing(self, node: Missing) -> Cursor:
         """Documents without a field."""
-        return SetCursor(self.index.missing[node.field_name].docs_view(), weight=0.0)
+        return SetCursor(self.index.missing[node.field_name].docs_view(), weight=0.0, node=node)
 
     def keys(self, node: Keys) -> Cursor:
         """Documents by their keys, which are worth nothing."""
         ids = set(map(self.index.documents.id_of, node.keys))
         found = sorted(ids - {0})
-        return SetCursor(np.array(found, np.uint32), weight=0.0)
+        return SetCursor(np.array(found, np.uint32), weight=0.0, node=node)
 
     def all_documents(self, node: Everything) -> Cursor:
         """All documents."""
-        return SetCursor(self.everything)
+        return SetCursor(self.everything, node=node)
 
     def no_documents(self, node: Nothing) -> Cursor:
         """No document."""

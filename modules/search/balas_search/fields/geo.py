@@ -57,7 +57,7 @@ class GeoIndex(FieldIndex):
         radius_m = node.radius * UNIT_M[node.unit]
         found = self.near(node.longitude, node.latitude, radius_m)
         spread = len(self.longitudes) >= SPREAD_MIN
-        return SetCursor(found, numeric=True, spread=spread)
+        return SetCursor(found, numeric=True, spread=spread, node=node)
 
     def near(self, longitude: float, latitude: float, radius_m: float) -> Docs:
         """The documents with a place no farther away than that."""

@@ -89,7 +89,7 @@ class GeoShapeIndex(FieldIndex):
             shape = shape_of(node.text, self.spec.spherical)
         except ValueError as error:
             raise ReplyError(f"Error querying geoshape index: {error}") from None
-        return SetCursor(self.related(node.relation, shape), weight=0.0)
+        return SetCursor(self.related(node.relation, shape), weight=0.0, node=node)
 
     def related(self, relation: bytes, shape: Any) -> Docs:
         """The documents whose shapes are WITHIN, CONTAINS, INTERSECTS or DISJOINT, sorted."""

@@ -71,7 +71,7 @@ class NumericIndex(FieldIndex):
         found = self.between(node.low, node.high, node.with_low, node.with_high)
         total = len(self.pairs)
         spread = total >= SPREAD_MIN and len(found) * SPREAD_SHARE > total
-        return SetCursor(found, numeric=True, spread=spread)
+        return SetCursor(found, numeric=True, spread=spread, node=node)
 
     def between(self, low: float, high: float, with_low: bool, with_high: bool) -> Docs:
         """The documents with a number in the range."""

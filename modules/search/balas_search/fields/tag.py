@@ -76,7 +76,7 @@ class TagIndex(FieldIndex):
         if not isinstance(node, Tag):
             return super().cursor(node, evaluation)
         found = [self._value(child, node.weight, evaluation) for child in node.children]
-        return evaluation.any_of(found, node.weight)
+        return evaluation.any_of(found, node.weight, node)
 
     def _value(self, node: Node, weight: float, evaluation: Evaluation) -> Cursor:
         at_most = evaluation.limits.expansions_max
@@ -94,6 +94,7 @@ class TagIndex(FieldIndex):
             text = b" ".join(unescaped(word.text) for word in words if isinstance(word, Token))
             found = [self.normalized(text)]
         total = len(evaluation.index.documents)
+        several = node if isinstance(node, Affix | Pattern) else None
         postings = [self.values.get(value) for value in found]
         return evaluation.any_of(
             [
@@ -102,6 +103,7 @@ class TagIndex(FieldIndex):
                 if posting is not None
             ],
             1.0,
+            several,
         )
 
     def renumber(self, new_ids: Docs) -> None:
