@@ -27,9 +27,9 @@ from balas.engine.dispatch import Engine
 from balas.services.log import Log
 
 # New containers, less those freed, before the young are looked at; young collections before the
-# middle-aged are; and collections of those before a full one. A full collection sees 7,000 objects
-# at the most, which takes about a millisecond.
-THRESHOLDS = (700, 4, 1)
+# middle-aged are; and collections of those before a full one. A full collection sees 4,000 objects
+# at the most, which takes about a millisecond, and two where their memory is far away.
+THRESHOLDS = (400, 4, 1)
 
 LOOK_EVERY_MS = 1000
 # Everything is looked at once in so long, if it was quiet between two looks.

@@ -7,7 +7,10 @@ cdef enum:
     BLOCK_DOCS = 100
 
 
+# A stem has no stem, so there are no cycles; and a dict of objects that the garbage collector does not
+# know is unknown to it, too.
 @cython.final
+@cython.no_gc
 cdef class Posting:
     cdef readonly bytes term
     # The stem of the term in the language `stem_language`: its posting, or None if there is none.
