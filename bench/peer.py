@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from balas.testing import ServerProcess
-from bench import report
+from bench import report, throughput
 from bench.contenders import Contender, Cores
-from bench.throughput import WORKLOADS, Load, rows, run_one
+from bench.throughput import WORKLOADS, Load
 
 NAMES = ("PING", "SET", "GET", "INCR", "LPUSH", "LPOP", "SADD", "HSET")
 SERVE = """
@@ -32,16 +32,10 @@ class FakeRedis(ServerProcess):
 
 def measure(contenders: Sequence[Contender], cores: Cores, requests: int, rounds: int) -> str:
     """The section of the report."""
-    samples = []
     workloads = [replace(w, pipelines=(1,)) for w in WORKLOADS if w.name in NAMES]
     load = Load(keys=10_000, rounds=rounds, requests={1: requests})
     everybody = (*contenders, Contender("fakeredis", FakeRedis))
-    for one in everybody:
-        with one.running(cores) as server:
-            for _ in range(rounds):
-                print(f"  {one.name}", flush=True)
-                for workload in workloads:
-                    samples.append(run_one(one.name, server, workload, 1, load))
+    measured = throughput.measure(everybody, cores, load, workloads)
     return f"""
 ## Beside fakeredis
 
@@ -49,4 +43,4 @@ fakeredis's TCP server is the other server of Redis's protocol in Python; it is 
 redis-benchmark, 50 clients, {load.keys:,} keys, {rounds} rounds; the ratio is that of Balas and
 Redis.
 
-{report.requests(list(rows(samples, workloads)))}"""
+{report.requests(measured)}"""

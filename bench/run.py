@@ -169,7 +169,7 @@ def latency_part(contenders: Sequence[Contender], cores: Cores, options: argpars
 
 
 def peer_part(contenders: Sequence[Contender], cores: Cores, options: argparse.Namespace) -> str:
-    requests, rounds = (1_000, 1) if options.quick else (20_000, options.rounds or 3)
+    requests, rounds = (1_000, 1) if options.quick else (60_000, options.rounds or 3)
     return peer.measure(contenders, cores, requests, rounds)
 
 
