@@ -7,8 +7,8 @@ cdef enum:
     BLOCK_DOCS = 100
 
 
-# A stem has no stem, so there are no cycles; and a dict of objects that the garbage collector does not
-# know is unknown to it, too.
+# A stem has no stem, so there are no cycles; and a dict of objects that the garbage collector does
+# not know is unknown to it, too.
 @cython.final
 @cython.no_gc
 cdef class Posting:
