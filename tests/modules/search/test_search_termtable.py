@@ -1,5 +1,6 @@
 """The table of terms: it holds what a dict would, in parts that stay short, and knows its bytes."""
 
+import gc
 import sys
 from itertools import chain
 
@@ -107,3 +108,12 @@ def test_what_is_held_is_freed_a_little_at_a_time() -> None:
             before = left
         assert size() == 0
     assert (len(table), table.posting_bytes) == (0, 0)
+
+
+def test_terms_are_no_work_for_the_garbage_collector() -> None:
+    table = TermTable()
+    for number in range(20_000):
+        table.add_doc(b"%d" % number, 1)
+    parts = [one for one in gc.get_objects() if type(one) is dict and b"17" in one]
+    assert not parts
+    assert not gc.is_tracked(table[b"17"])

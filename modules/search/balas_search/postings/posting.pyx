@@ -17,6 +17,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+cimport cython
 from cpython.buffer cimport PyBUF_READ
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -53,6 +54,7 @@ cdef uint64_t read_varint(const uint8_t* data, Py_ssize_t* place) noexcept nogil
         shift += 7
 
 
+@cython.no_gc  # see posting.pxd
 cdef class Posting:
     """The documents that hold a term."""
 
