@@ -76,6 +76,8 @@ SEARCHES = {
     "words and their distances": (("hello|x1|x2|x3", "NOCONTENT"), 8),
     "scores": (("hello x1|x2", "SCORER", "BM25STD", "NOCONTENT"), 5),
     "optional words": (("hello ~x1", "NOCONTENT"), 5),
+    "phrase": (('"hello x1"', "NOCONTENT"), 6),
+    "words near to each other": (("hello x1", "SLOP", 3, "NOCONTENT"), 7),
 }
 HYBRID = ("SEARCH", "hello", "VSIM", "@v", "$q", "PARAMS", 2, "q", b"\x00\x00\x80\x3f")
 AGGREGATIONS = {

@@ -99,7 +99,7 @@ def test_two_words_follow_each_other(
             made.append(doc, position=position)
         postings.append(made)
     wanted = {doc for doc, place in one if {(doc, place), (doc, place + 1)} & other}
-    assert phrases.following(*postings).tolist() == sorted(wanted)
+    assert phrases.following(*postings, lambda: None).tolist() == sorted(wanted)
 
 
 def naive_landings(docs: list[int], targets: list[int], wanted: list[int]) -> list[int]:

@@ -63,6 +63,8 @@ MARKS = b"+~<"
 # So many terms are compared with a pattern, or expanded to, before time is looked at again.
 TERMS_AT_ONCE = 8192
 EXPANSIONS_AT_ONCE = 64
+# Of so many documents the places of words are compared at once.
+PLACED_AT_ONCE = 16384
 # As many lists `sets.zigzag` can walk.
 ZIGZAG_MAX = 64
 
@@ -230,15 +232,24 @@ class Evaluation:
             children = sorted(children, key=estimate)
         pair = frequent_pair(children) if slop == 0 and in_order else None
         if pair is not None:
-            return IntersectionCursor(children, phrases.following(*pair), weight)
+            return IntersectionCursor(children, phrases.following(*pair, self.check_time), weight)
         docs = self.common(children)
         if slop >= 0 and len(docs):
             # What stands nowhere in the text, as a range of numbers, is near to everything.
             texts = [child for child in children if not isinstance(child, SetCursor)]
             if len(texts) > 1:
-                placed = IntersectionCursor(texts, docs, weight).placed(docs)
-                docs = docs[spans.near(*placed, len(docs), slop, in_order)]
+                docs = self.near(texts, docs, slop, in_order)
         return IntersectionCursor(children, docs, weight)
+
+    def near(self, texts: list[Cursor], docs: Docs, slop: int, in_order: bool) -> Docs:
+        """Those documents in which the places of some cursors are near to each other."""
+        found: list[Docs] = []
+        for begin in range(0, len(docs), PLACED_AT_ONCE):
+            self.check_time()
+            part = docs[begin : begin + PLACED_AT_ONCE]
+            placed = IntersectionCursor(texts, part, 1.0).placed(part)
+            found.append(part[spans.near(*placed, len(part), slop, in_order)])
+        return np.concatenate(found)
 
     def common(self, children: list[Cursor]) -> Docs:
         """The documents that all of some cursors have."""

@@ -8,6 +8,11 @@ from libc.stdlib cimport free, malloc
 from balas_search.postings.posting cimport Posting
 
 
+cdef enum:
+    # So many places are compared between two looks at the time; less one, to be used as a mask.
+    PLACES_AT_ONCE = (1 << 20) - 1
+
+
 cdef uint64_t* places_of(Posting posting, Py_ssize_t* count) except NULL:
     """All places where a term stands: document * 2**32 + position, increasing."""
     # Each takes a byte at least.
@@ -44,10 +49,10 @@ cdef uint64_t* places_of(Posting posting, Py_ssize_t* count) except NULL:
     return found
 
 
-def following(Posting one not None, Posting other not None) -> np.ndarray:
+def following(Posting one not None, Posting other not None, check_time) -> np.ndarray:
     """The documents in which `other` stands right behind `one`, or in the same place.
 
-    Both must have positions.
+    Both must have positions. `check_time()` is called now and then; what it raises ends this.
     """
     cdef Py_ssize_t sizes[2]
     cdef uint64_t* first = places_of(one, &sizes[0])
@@ -61,10 +66,13 @@ def following(Posting one not None, Posting other not None) -> np.ndarray:
     cdef bint met
     cdef uint32_t[::1] out
     try:
+        check_time()
         second = places_of(other, &sizes[1])
         found = np.empty(min(one.size, other.size) + 1, np.uint32)
         out = found
         while i < sizes[0] and j < sizes[1]:
+            if (i + j) & PLACES_AT_ONCE == 0:
+                check_time()
             apart = <int64_t> (second[j] - first[i])
             doc = <uint32_t> (first[i] >> 32)
             met = ((apart == 0) | (apart == 1)) & (doc != last)
