@@ -3,9 +3,12 @@
 import random
 
 import numpy as np
+import pytest
 
 from balas.testing import InProcessServer
 from balas_search.commands.common import module_class
+from balas_search.index.columns import TextColumn
+from balas_search.index.emptying import STEP
 from balas_search.index.index import Index
 from balas_search.postings.posting import Posting
 from balas_search.postings.termtable import TermTable
@@ -67,6 +70,7 @@ def test_a_purge_leaves_what_is_there_though_documents_come_and_go_meanwhile() -
         table.posting_bytes += postings[b"often"][0].memory() - before[0]
         table.position_bytes += postings[b"often"][0].offsets_bytes() - before[1]
         table.blocks += -(-len(postings[b"often"][0]) // 100) - blocks
+        table.entries += 1
         for own, other in postings.values():
             assert content(own, alive) == content(other, alive)
     assert steps >= 5000 // AT_ONCE
@@ -74,16 +78,27 @@ def test_a_purge_leaves_what_is_there_though_documents_come_and_go_meanwhile() -
     assert len(postings[b"often"][0]) < len(postings[b"often"][1]) / 2
     assert table.posting_bytes == sum(posting.memory() for posting in table.values())
     assert table.position_bytes == sum(posting.offsets_bytes() for posting in table.values())
-    new_ids = np.where(alive != 0, np.cumsum(alive), 0xFFFFFFFF).astype(np.uint32)
-    expected = {posting.term: posting.renumbered(new_ids) for posting in twin.values()}
-    assert sorted(table.renumber(new_ids)) == [b"gone", b"never"]
+    # Then the others get new ids, when they are asked for or in steps.
+    expected = {term: content(own, alive) for term, (own, _) in postings.items()}
+    new_ids = np.cumsum(alive, dtype=np.uint32)
+    list(table.purged(lambda: alive, AT_ONCE))
+    table.renumber(new_ids)
+    moved = {
+        term: [(int(new_ids[doc]), freq, places) for doc, freq, places in docs]
+        for term, docs in expected.items()
+    }
     there = np.ones(6000, np.uint8)
+    assert content(table[b"seldom"], there) == moved[b"seldom"]
+    forgotten: list[bytes] = []
+    assert len(list(table.settled(forgotten.append, AT_ONCE))) > 0
+    assert sorted(forgotten) == [b"gone", b"never"]
     assert len(table) == 2
     for posting in table.values():
-        assert content(posting, there) == content(expected[posting.term], there)
+        assert content(posting, there) == moved[posting.term]
     assert table.entries == sum(len(posting) for posting in table.values())
     assert table.blocks == sum(-(-len(posting) // 100) for posting in table.values())
     assert table.posting_bytes == sum(posting.memory() for posting in table.values())
+    assert list(table.settled(forgotten.append, AT_ONCE)) == []
 
 
 def the_index(server: InProcessServer) -> Index:
@@ -138,15 +153,154 @@ def test_an_index_that_is_dropped_or_renumbered_meanwhile_is_left_alone(
     index = the_index(balas_server)
     for number in range(0, 3000, 2):
         client("DEL", f"d:{number}")
-    steps = index.purged()
+    total = len(list(index.collected()))
+    for cut in range(1, total, 2):
+        for number in range(1, 3000, 50):
+            client("HSET", f"d:{number}", "t", f"one two three four w{number} more")
+        steps = index.collected()
+        for _ in range(cut):
+            next(steps, None)
+        index.collect()
+        assert list(steps) == []
+        assert client("FT.SEARCH", "i", "three", "LIMIT", 0, 0) == [1500]
+        assert client("FT.SEARCH", "i", "w7", "NOCONTENT") == [1, b"d:7"]
+        assert index.unused_ids == 0
+    steps = index.collected()
     next(steps)
-    index.collect()
-    assert list(steps) == []
-    assert client("FT.SEARCH", "i", "three", "LIMIT", 0, 0) == [1500]
-    assert client("FT.SEARCH", "i", "w7", "NOCONTENT") == [1, b"d:7"]
-    steps = index.purged()
     index.clear()
-    assert len(list(steps)) <= 1
+    assert list(steps) == []
+    steps = index.collected()
     client("FT.DROPINDEX", "i")
     balas_server.advance(5000)
     assert len(index.terms) == 0
+
+
+# Scores are left out: words of documents that are gone count in them until they are collected.
+SCHEMA = (
+    b"SCHEMA t TEXT SORTABLE g TAG SORTABLE n NUMERIC SORTABLE p GEO s GEOSHAPE FLAT "
+    b"m TEXT INDEXMISSING NOSTEM h VECTOR HNSW 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2 "
+    b"v VECTOR FLAT 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2"
+)
+NEAREST = ("PARAMS", "2", "q", np.array([3, 4], np.float32).tobytes(), "SORTBY", "d", "DIALECT", 2)
+QUERIES: list[tuple[object, ...]] = [
+    ("run", "SORTBY", "n", "LIMIT", 0, 50),
+    ("three @g:{a*|b1}", "SORTBY", "g", "LIMIT", 0, 50),
+    ('"two three"', "SORTBY", "t", "DESC", "LIMIT", 0, 50),
+    ("w1* -@m:here", "LIMIT", 0, 0),
+    ("ismissing(@m)", "SORTBY", "g", "LIMIT", 0, 50, "DIALECT", 2),
+    ("@n:[10 (200] ~w2", "SORTBY", "t", "LIMIT", 0, 50),
+    ("@p:[1 1 300 km]", "LIMIT", 0, 50),
+    ("@s:[WITHIN $q]", "PARAMS", 2, "q", "POLYGON((0 0, 5 0, 5 5, 0 5, 0 0))", "DIALECT", 3),
+    ("*=>[KNN 9 @v $q AS d]", *NEAREST),
+    ("@g:{b1}=>[KNN 9 @h $q AS d]", *NEAREST),
+]
+GROUPS = ("*", "LOAD", 1, "u", "GROUPBY", 1, "@u", "REDUCE", "COUNT", 0, "SORTBY", 2, "@u", "ASC")
+
+
+def test_at_every_step_of_a_collection_an_index_answers_as_one_that_is_not_collected(
+    balas_server: InProcessServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("index.PURGED_AT_ONCE", "index.RENUMBERED_AT_ONCE", "index.MOVED_AT_ONCE"):
+        monkeypatch.setattr(f"balas_search.index.{place}", 700)
+    seed = random.randrange(10**6)
+    print("seed", seed)
+    chance = random.Random(seed)
+    client = balas_server.client()
+    for name in "ij":
+        client("FT.CREATE", name, *SCHEMA.split())
+    index = the_index(balas_server)
+
+    def write() -> None:
+        key = f"d:{chance.randrange(600)}"
+        if chance.random() < 0.3:
+            client("DEL", key)
+            return
+        x, y = chance.randrange(9), chance.randrange(9)
+        place = np.array([x + chance.random(), y], np.float32).tobytes()
+        words = f"one two three w{chance.randrange(40)} {chance.choice(['runs', 'running', ''])}"
+        fields: dict[str, object] = {
+            "t": words,
+            "g": f"{chance.choice('ab')}{chance.randrange(3)}",
+            "n": chance.randrange(300),
+            "p": f"{x},{y}",
+            "s": f"POINT({x} {y})",
+            "h": place,
+            "v": place,
+            "u": chance.randrange(5),
+        }
+        if chance.random() < 0.8:
+            fields["m"] = "here"
+        client("DEL", key)
+        client("HSET", key, *(item for pair in fields.items() for item in pair))
+
+    def compare() -> None:
+        for query in QUERIES:
+            assert client("FT.SEARCH", "i", *query) == client("FT.SEARCH", "j", *query)
+        assert client("FT.AGGREGATE", "i", *GROUPS) == client("FT.AGGREGATE", "j", *GROUPS)
+
+    for _ in range(2500):
+        write()
+    rounds = 0
+    for _ in range(2):
+        for _ in index.collected():
+            rounds += 1
+            for _ in range(chance.randrange(30)):
+                write()
+            compare()
+        assert index.unused_ids < 1000
+        compare()
+        for _ in range(1500):
+            write()
+    assert rounds > 15
+    assert {posting.term for posting in index.terms.values()} >= {b"three", b"+run", b"w1"}
+    memory = index.memory()
+    index.collect()
+    assert index.unused_ids == 0
+    assert index.memory() <= memory
+    assert {posting.term for posting in index.terms.values()} == set(index.vocabulary.in_order())
+    assert index.records == sum(len(posting) for posting in index.terms.values())
+    compare()
+
+
+def test_texts_that_no_document_has_are_forgotten_though_documents_come_and_go() -> None:
+    chance = random.Random(3)
+    column, texts = TextColumn(), dict[int, bytes]()
+    made = 0
+
+    def write(count: int) -> None:
+        nonlocal made
+        for _ in range(count):
+            made += 1
+            texts[made] = b"text %d" % chance.randrange(5000)
+            column.set(made, texts[made])
+
+    def documents() -> np.ndarray:
+        return np.array(sorted(texts), np.uint32)
+
+    def check() -> None:
+        docs = documents()
+        assert column.at(docs) == [texts[doc] for doc in docs.tolist()]
+        some = docs[:: chance.choice([1, 50])].copy()
+        by_key = some[np.argsort(column.sort_keys(some), kind="stable")].tolist()
+        assert by_key == sorted(some.tolist(), key=lambda doc: texts[doc])
+
+    write(4000)
+    for _ in range(3):
+        check()
+        for doc in sorted(texts)[: len(texts) * 3 // 4]:
+            del texts[doc]
+        held, steps = column.memory(), 0
+        for _ in column.compacted(documents):
+            steps += 1
+            del texts[chance.choice(sorted(texts))]
+            write(chance.randrange(3))
+            check()
+        assert steps > 2
+        assert len(column.texts) < 2 * len(set(texts.values())) + STEP
+        assert column.memory() < held
+        check()
+        write(2000)
+        check()
+    total = len(column.texts)
+    assert list(column.compacted(documents)) == []
+    assert len(column.texts) == total

@@ -18,6 +18,14 @@ KEYS = st.one_of(
 )
 
 
+def renumbered(table: DocumentTable) -> np.ndarray:
+    """Renumber a table in one go."""
+    table.begin_renumbering()
+    while table.renumber_some(1000):
+        pass
+    return table.end_renumbering()
+
+
 class DocumentsMachine(RuleBasedStateMachine):
     """Puts, removes and renumbers documents in a table and in a dict."""
 
@@ -61,10 +69,31 @@ class DocumentsMachine(RuleBasedStateMachine):
 
     @rule()
     def renumber(self) -> None:
-        self.table.renumber(self.table.renumbering())
+        renumbered(self.table)
         ordered = sorted(self.ids, key=self.ids.__getitem__)
         self.ids = {key: doc for doc, key in enumerate(ordered, 1)}
         self.last = len(self.ids)
+
+    @rule(data=st.data(), at_once=st.sampled_from([1, 7, 100]))
+    def renumber_in_steps(self, data: st.DataObject, at_once: int) -> None:
+        self.table.begin_renumbering()
+        left, changes = True, 5
+        while left:
+            left = self.table.renumber_some(at_once)
+            if changes and data.draw(st.booleans()):
+                changes -= 1
+                if data.draw(st.booleans()):
+                    self.remove(data.draw(KEYS))
+                else:
+                    self.put_one(data.draw(KEYS), 1.0, 4, b"p")
+                left = True
+            self.same()
+        new_ids = self.table.end_renumbering()
+        assert len(new_ids) == self.last + 1
+        moved = {key: int(new_ids[doc]) for key, doc in self.ids.items()}
+        assert sorted(moved, key=moved.__getitem__) == sorted(self.ids, key=self.ids.__getitem__)
+        assert self.table.last_id <= len(self.ids) + 2 * (5 - changes)
+        self.ids, self.last = moved, self.table.last_id
 
     @invariant()
     def same(self) -> None:
@@ -114,6 +143,6 @@ def test_a_document_takes_little_more_than_its_key() -> None:
         table.put(b"key:%08d" % number)  # its bytes are not stored again
     for number in range(90_000):
         table.remove(b"key:%08d" % number)
-    table.renumber(table.renumbering())
+    renumbered(table)
     assert table.memory() < 10_000 * (12 + 56)
     assert table.keys_of(np.array([1, 10_000], np.uint32)) == [b"key:00090001", b"key:00099990"]

@@ -1,5 +1,6 @@
 """Posting lists, set algebra and phrases beside naive twins."""
 
+import random
 from itertools import accumulate, pairwise, product
 
 import numpy as np
@@ -12,7 +13,7 @@ from balas_search.fields.spec import NUMERIC, FieldSpec
 from balas_search.index.vocabulary import Vocabulary
 from balas_search.postings import phrases, sets, spans
 from balas_search.postings.fuzzy import within
-from balas_search.postings.posting import GONE, Posting
+from balas_search.postings.posting import Posting
 from balas_search.postings.termtable import TermTable
 from balas_search.query.tree import ALL_FIELDS
 
@@ -54,13 +55,13 @@ def test_a_posting_list_gives_back_what_it_was_given(
     assert [flat[starts[i] : starts[i + 1]].tolist() for i in range(len(wanted))] == [
         places[d] if masks.get(d, 0) & mask else [] for d in wanted
     ]
-    new_ids = np.full(50, GONE, np.uint32)
-    kept = [d for d in range(1, 50) if d % 3]
-    new_ids[kept] = np.arange(1, len(kept) + 1)
-    moved = posting.renumbered(new_ids)
+    alive = np.array([d % 3 > 0 for d in range(50)], np.uint8)
+    list(posting.purged(lambda: alive, 4))
+    new_ids = np.cumsum(alive, dtype=np.uint32)
+    posting.renumber(new_ids)
     left = [d for d in sorted(freqs) if d % 3]
-    assert moved.docs_view().tolist() == new_ids[left].tolist()
-    starts, flat = moved.positions_at(moved.docs_view().copy(), ALL_FIELDS)
+    assert posting.docs_view().tolist() == new_ids[left].tolist()
+    starts, flat = posting.positions_at(posting.docs_view().copy(), ALL_FIELDS)
     assert flat.tolist() == [place for d in left for place in places[d]]
 
 
@@ -170,9 +171,35 @@ def test_a_vocabulary_knows_what_begins_so(terms: list[bytes], prefix: bytes) ->
     for term in terms[len(terms) // 2 :]:
         vocabulary.add(term)
     assert vocabulary.in_order() == sorted(terms)
-    assert vocabulary.with_prefix(prefix, 1000) == sorted(
-        term for term in terms if term.startswith(prefix)
-    )
+    found = sorted(term for term in terms if term.startswith(prefix))
+    assert vocabulary.with_prefix(prefix, 1000) == found
+    assert vocabulary.with_prefix(prefix, 2) == found[:2]
+    for term in found:
+        vocabulary.forget(term)
+    assert vocabulary.in_order() == sorted({*terms} - {*found})
+    assert len(vocabulary) == len(terms) - len(found)
+
+
+def test_a_large_vocabulary_stays_in_order() -> None:
+    chance = random.Random(6)
+    vocabulary, twin = Vocabulary(b"%d" % number for number in range(3000)), set[bytes]()
+    twin.update(vocabulary.in_order())
+    for step in range(20_000):
+        term = b"%d" % chance.randrange(12_000)
+        # It grows to several blocks, and shrinks until some are empty.
+        if term not in twin and chance.random() < (0.9 if step < 10_000 else 0.01):
+            twin.add(term)
+            vocabulary.add(term)
+        elif term in twin and step >= 10_000:
+            twin.remove(term)
+            vocabulary.forget(term)
+        if step % 1000 == 0:
+            assert vocabulary.in_order() == sorted(twin)
+            found = sorted(one for one in twin if one.startswith(b"10"))
+            assert vocabulary.with_prefix(b"10", 10_000) == found
+            assert [one for part in vocabulary.in_parts(b"10") for one in part] == found
+    assert len(vocabulary) == len(twin)
+    assert vocabulary.memory() == 8 * len(twin)
 
 
 def test_numbers_are_found_in_narrow_and_wide_ranges() -> None:

@@ -178,7 +178,7 @@ cdef class TextWriter:
         """
         cdef Tokens walk = Tokens(text)
         cdef uint32_t freq = <uint32_t> weight if weight >= 1 else 1
-        cdef Posting posting
+        cdef Posting posting, found
         cdef bytes token
         while True:
             token = walk.next()
@@ -194,7 +194,11 @@ cdef class TextWriter:
                 if posting.stem_language is not language:
                     self.find_stem(posting, stem, language)
                 if posting.stem is not None:
-                    self.put(<Posting> posting.stem, 1, field)
+                    found = self.terms.stem_of(posting)
+                    if found is None:
+                        self.find_stem(posting, stem, language)
+                        found = <Posting> posting.stem
+                    self.put(found, 1, field)
             if sound is not None:
                 for code in sound(token):
                     self.put(self.posting_of(code), 1, field)
@@ -228,6 +232,7 @@ cdef class TextWriter:
         terms.position_bytes += posting.offsets_size
         if posting.size != before:
             self.records += 1
+            terms.entries += 1
             terms.blocks += before % BLOCK_DOCS == 0
         if total > self.frequency_max:
             self.frequency_max = total

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from balas_search.evaluation.cursors import (
     TermCursor,
     UnionCursor,
 )
-from balas_search.index.vocabulary import Vocabulary
+from balas_search.index.vocabulary import BLOCK_MAX, Vocabulary
 from balas_search.postings import phrases, sets, spans
 from balas_search.postings.fuzzy import within
 from balas_search.postings.posting import Posting
@@ -61,7 +61,7 @@ LITERAL = re.compile(rb"(?:[^*?\x80-\xff]|[\xc0-\xff][\x80-\xbf]*){2}")
 # Terms that are no words begin so: stems, groups of synonyms, sounds.
 MARKS = b"+~<"
 # So many terms are compared with a pattern, or expanded to, before time is looked at again.
-TERMS_AT_ONCE = 8192
+TERMS_AT_ONCE = 8 * BLOCK_MAX
 EXPANSIONS_AT_ONCE = 64
 # Of so many documents the places of words are compared at once.
 PLACED_AT_ONCE = 16384
@@ -162,7 +162,7 @@ class Evaluation:
         """Terms that are nearly the same."""
         at_most = self.limits.expansions_max
         found: list[bytes] = []
-        for some in in_parts(self.index.vocabulary.in_order(), self.check_time):
+        for some in timed(self.index.vocabulary.in_parts(), self.check_time):
             found += within(some, node.text, node.distance, at_most - len(found))
             if len(found) >= at_most:
                 break
@@ -296,7 +296,9 @@ class Evaluation:
 
     def missing(self, node: Missing) -> Cursor:
         """Documents without a field."""
-        return SetCursor(self.index.missing[node.field_name].docs_view(), weight=0.0, node=node)
+        posting = self.index.missing.get(node.field_name)
+        docs = NO_DOCS if posting is None else posting.docs_view()
+        return SetCursor(docs, weight=0.0, node=node)
 
     def keys(self, node: Keys) -> Cursor:
         """Documents by their keys, which are worth nothing."""
@@ -370,22 +372,26 @@ def estimate(cursor: Cursor) -> int:
     return cursor.estimated if isinstance(cursor, NotCursor) else len(cursor.docs)
 
 
-def in_parts(terms: list[bytes], check_time: Callable[[], None]) -> Iterator[list[bytes]]:
-    """The terms, some at a time; raises TimeUp between them."""
-    for begin in range(0, len(terms), TERMS_AT_ONCE):
-        check_time()
-        yield terms[begin : begin + TERMS_AT_ONCE]
+def timed(parts: Iterable[list[bytes]], check_time: Callable[[], None]) -> Iterator[list[bytes]]:
+    """The same parts of a vocabulary; raises TimeUp between them."""
+    left = 0
+    for part in parts:
+        if left <= 0:
+            check_time()
+            left = TERMS_AT_ONCE
+        left -= BLOCK_MAX
+        yield part
 
 
 def first_of(
-    terms: list[bytes],
+    parts: Iterable[list[bytes]],
     matches: Callable[[bytes], object],
     at_most: int,
     check_time: Callable[[], None],
 ) -> list[bytes]:
     """The first terms that match; raises TimeUp."""
     found: list[bytes] = []
-    for some in in_parts(terms, check_time):
+    for some in timed(parts, check_time):
         found += [term for term in some if matches(term)]
         if len(found) >= at_most:
             break
@@ -399,10 +405,10 @@ def affixed(
     text = node.text
     if not node.suffix:
         return vocabulary.with_prefix(text, at_most)
-    terms = vocabulary.in_order()
+    parts = vocabulary.in_parts()
     if node.prefix:
-        return first_of(terms, lambda term: text in term, at_most, check_time)
-    return first_of(terms, lambda term: term.endswith(text), at_most, check_time)
+        return first_of(parts, lambda term: text in term, at_most, check_time)
+    return first_of(parts, lambda term: term.endswith(text), at_most, check_time)
 
 
 def matching(
@@ -421,5 +427,4 @@ def matching(
     )
     matches = re.compile(made, re.DOTALL).fullmatch
     literal = re.split(rb"[\\*?]", pattern, maxsplit=1)[0]
-    terms = vocabulary.with_prefix(literal, len(vocabulary)) if literal else vocabulary.in_order()
-    return first_of(terms, matches, at_most, check_time)
+    return first_of(vocabulary.in_parts(literal), matches, at_most, check_time)

@@ -61,6 +61,10 @@ class FieldIndex:
         """Steps that are to be done soon; None if there are none, or somebody does them."""
         return None
 
+    def settled(self) -> Iterator[None]:
+        """Finish, in steps, what `renumber` has left; it is called again only after that."""
+        return iter(())
+
     def emptied(self) -> Iterator[None]:
         """Free what is held, in steps; nothing else is to be asked. `close` comes after it."""
         return iter(())

@@ -21,6 +21,7 @@ from balas_search.evaluation.cursors import Cursor, SetCursor
 from balas_search.fields.base import BadField, Docs, FieldIndex
 from balas_search.fields.spec import FieldSpec
 from balas_search.index.emptying import emptied
+from balas_search.index.tables import GONE
 from balas_search.query.tree import Shape
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ UNKNOWN = "unknown geometry type"
 # An edge on a sphere is followed in steps of so many degrees.
 STEP_DEGREES = 0.5
 SHAPE_BYTES, POINT_BYTES = 200, 16
-GONE = 0xFFFFFFFF
 
 
 class GeoShapeIndex(FieldIndex):

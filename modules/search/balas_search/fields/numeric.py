@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from balas_search.evaluation.cursors import Cursor, SetCursor
 from balas_search.fields.base import BadField, Docs, FieldIndex
 from balas_search.fields.spec import FieldSpec
-from balas_search.index.tables import Pairs
+from balas_search.index.tables import GONE, Pairs
 from balas_search.postings import sets
 from balas_search.query.tree import Numeric
 
@@ -105,11 +105,22 @@ class NumericIndex(FieldIndex):
             or ordered is None
             or total - len(order) > max(TAIL_MAX, len(order) // TAIL_SHARE)
         ):
-            values = self.pairs.values
-            order = np.argsort(values, kind="stable").astype(np.uint32)
-            ordered = values[order]
-            self._order, self._ordered = order, ordered
+            order, ordered = self._order, self._ordered = self._merged(order, ordered)
         return order, ordered
+
+    def _merged(
+        self, order: NDArray[np.uint32] | None, ordered: NDArray[np.float64] | None
+    ) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
+        """An order of all, of which one of some is known."""
+        covered = 0 if order is None else len(order)
+        values = self.pairs.values[covered:]
+        more = np.argsort(values, kind="stable")
+        more_ordered = values[more]
+        more_order = (more + covered).astype(np.uint32)
+        if order is None or ordered is None:
+            return more_order, more_ordered
+        at = ordered.searchsorted(more_ordered, "right")
+        return np.insert(order, at, more_order), np.insert(ordered, at, more_ordered)
 
     def extremes(self) -> tuple[float, float]:
         """The lowest and the highest number."""
@@ -118,8 +129,13 @@ class NumericIndex(FieldIndex):
 
     def renumber(self, new_ids: Docs) -> None:
         """Move to new ids."""
+        order, ordered = self._order, self._ordered
+        if order is not None and ordered is not None:
+            kept = new_ids[self.pairs.docs] != GONE
+            places = np.cumsum(kept, dtype=np.uint32) - np.uint32(1)
+            left = kept[order]
+            self._order, self._ordered = places[order[left]], ordered[left]
         self.pairs.renumber(new_ids)
-        self._order = self._ordered = None
 
     def memory(self) -> int:
         """Bytes it takes."""

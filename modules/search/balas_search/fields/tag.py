@@ -10,7 +10,7 @@ from balas_search.evaluation.evaluation import NO_DOCS, affixed, matching
 from balas_search.fields.base import BadField, Docs, FieldIndex
 from balas_search.fields.spec import FieldSpec
 from balas_search.index.vocabulary import Vocabulary
-from balas_search.postings.termtable import TermTable
+from balas_search.postings.termtable import MOVED_AT_ONCE, TermTable
 from balas_search.query.lexer import unescaped
 from balas_search.query.tree import Affix, Branch, Node, Pattern, Tag, Token
 
@@ -107,8 +107,12 @@ class TagIndex(FieldIndex):
         )
 
     def renumber(self, new_ids: Docs) -> None:
-        """Move to new ids; values without documents go."""
-        self.vocabulary.forget(self.values.renumber(new_ids))
+        """Move to new ids."""
+        self.values.renumber(new_ids)
+
+    def settled(self) -> Iterator[None]:
+        """Move what was not asked for meanwhile; values without documents go."""
+        return self.values.settled(self.vocabulary.forget, MOVED_AT_ONCE)
 
     def emptied(self) -> Iterator[None]:
         """Free what is held, in steps."""

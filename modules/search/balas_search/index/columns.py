@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from balas_search.index.emptying import emptied, shortened
-from balas_search.index.tables import NumberColumn
+from balas_search.index.emptying import STEP, emptied, shortened
+from balas_search.index.tables import GONE, NumberColumn
 
 Docs = NDArray[np.uint32]
+# Where no more than this share of all texts is to be sorted, it is done without the others.
+FEW_SHARE = 8
 # The code of a document that was not read yet.
 UNREAD = -3
 
@@ -24,17 +27,23 @@ class TextColumn:
         self.texts: list[bytes] = []
         self._code_of: dict[bytes, int] = {}
         self._texts_size = 0
-        self._ranks: NDArray[np.int64] | None = None
+        # The numbers of texts in the order of these, and for each number its place there; new ones
+        # are sorted in when somebody asks.
+        self._order = np.empty(0, np.int64)
+        self._ranks = np.empty(0, np.int64)
 
     def set(self, doc: int, value: bytes) -> None:
         """Set the text of a document."""
-        code = self._code_of.get(value)
+        self.codes.set(doc, self.number_of(value))
+
+    def number_of(self, text: bytes) -> int:
+        """The number of a text, the next one if it is new."""
+        code = self._code_of.get(text)
         if code is None:
-            code = self._code_of[value] = len(self.texts)
-            self.texts.append(value)
-            self._texts_size += len(value)
-            self._ranks = None
-        self.codes.set(doc, code)
+            code = self._code_of[text] = len(self.texts)
+            self.texts.append(text)
+            self._texts_size += len(text)
+        return code
 
     def codes_at(self, docs: Docs) -> NDArray[np.int64]:
         """For each of the documents the place of its text in `texts`, -1 if it has none."""
@@ -47,24 +56,77 @@ class TextColumn:
 
     def sort_keys(self, docs: Docs) -> NDArray[np.float64]:
         """Numbers in the same order as the texts of these documents; NaN if there is none."""
-        ranks = self.ranks()
         codes = self.codes_at(docs)
         found = np.full(len(codes), np.nan)
         there = codes >= 0
-        found[there] = ranks[codes[there]]
+        codes = codes[there]
+        if len(self._ranks) < len(self.texts) and len(codes) * FEW_SHARE < len(self.texts):
+            some, codes = np.unique(codes, return_inverse=True)
+            ranks = ranks_of([self.texts[code] for code in some.tolist()])
+        else:
+            ranks = self.ranks()
+        found[there] = ranks[codes]
         return found
 
     def ranks(self) -> NDArray[np.int64]:
         """For each text its place in the order of the texts."""
-        if self._ranks is None or len(self._ranks) != len(self.texts):
-            order = sorted(range(len(self.texts)), key=self.texts.__getitem__)
-            self._ranks = np.empty(len(order), np.int64)
-            self._ranks[order] = np.arange(len(order))
+        texts, order = self.texts, self._order
+        if len(order) < len(texts):
+            new = sorted(range(len(order), len(texts)), key=texts.__getitem__)
+            if len(new) * FEW_SHARE < len(order):
+                self._order = np.insert(order, [self._place_of(texts[code]) for code in new], new)
+            else:
+                self._order = np.array(sorted(range(len(texts)), key=texts.__getitem__))
+            self._ranks = np.empty(len(texts), np.int64)
+            self._ranks[self._order] = np.arange(len(texts))
         return self._ranks
+
+    def _place_of(self, text: bytes) -> int:
+        """Where a text belongs in the order."""
+        order, texts = self._order, self.texts
+        return bisect_left(range(len(order)), text, key=lambda place: texts[order[place]])
 
     def renumber(self, new_ids: Docs) -> None:
         """Move to new ids."""
         self.codes.renumber(new_ids)
+
+    def compacted(self, documents: Callable[[], Docs]) -> Iterator[None]:
+        """Forget in steps the texts that no document has, if they are most.
+
+        `documents()` are those that are there; they may change between two steps.
+        """
+        if np.count_nonzero(self._used(documents)) * 2 > len(self.texts) - STEP:
+            return
+        made = TextColumn()
+        # For each text here its number there.
+        numbers = np.empty(0, np.int64)
+        # Those whose order is known come first, in that order.
+        wanted = self._order[self._used(documents)[self._order]]
+        made._order = made._ranks = np.arange(len(wanted))
+        while True:
+            numbers = np.append(numbers, np.full(len(self.texts) - len(numbers), -1))
+            for begin in range(0, len(wanted), STEP):
+                for code in wanted[begin : begin + STEP].tolist():
+                    numbers[code] = made.number_of(self.texts[code])
+                if len(wanted) > STEP:
+                    yield
+            used = self._used(documents)
+            used[: len(numbers)] &= numbers < 0
+            wanted = np.flatnonzero(used)
+            if not len(wanted):
+                break
+        made.codes = self.codes
+        made.codes.recode(numbers)
+        # From here on `made` is what was here before.
+        self.__dict__, made.__dict__ = made.__dict__, self.__dict__
+        yield from made.emptied()
+
+    def _used(self, documents: Callable[[], Docs]) -> NDArray[np.bool_]:
+        """For each text whether one of the documents has it."""
+        codes = self.codes.whole_at(documents())
+        used = np.zeros(len(self.texts), bool)
+        used[codes[codes >= 0]] = True
+        return used
 
     def emptied(self) -> Iterator[None]:
         """Free what is held, in steps; nothing else is to be asked."""
@@ -73,7 +135,7 @@ class TextColumn:
 
     def memory(self) -> int:
         """Bytes it takes."""
-        return self.codes.memory() + self._texts_size + 110 * len(self.texts)
+        return self.codes.memory() + self._texts_size + 126 * len(self.texts)
 
 
 class ReadColumn:
@@ -109,6 +171,14 @@ class ReadColumn:
             own[place] = code
         self._codes[docs] = own[codes]
 
+    def renumber(self, new_ids: Docs) -> None:
+        """Move to new ids."""
+        codes = self._codes[: len(new_ids)]
+        kept = new_ids[: len(codes)]
+        there = kept != GONE
+        self._codes = np.full(int(kept[there].max(initial=0)) + 1, UNREAD, np.int32)
+        self._codes[kept[there]] = codes[there]
+
     def emptied(self) -> Iterator[None]:
         """Free what is held, in steps; nothing else is to be asked."""
         yield from emptied(self._code_of)
@@ -126,12 +196,23 @@ class NumericColumn(NumberColumn):
         """The numbers of these documents; NaN if there is none."""
         return self.at(docs)
 
+    def compacted(self, documents: Callable[[], Docs]) -> Iterator[None]:
+        """Nothing is held that no document has."""
+        return iter(())
+
     def emptied(self) -> Iterator[None]:
         """Nothing is held in pieces."""
         return iter(())
 
 
 Column = TextColumn | NumericColumn
+
+
+def ranks_of(texts: list[bytes]) -> NDArray[np.int64]:
+    """For each of some distinct texts its place in their order."""
+    ranks = np.empty(len(texts), np.int64)
+    ranks[sorted(range(len(texts)), key=texts.__getitem__)] = np.arange(len(texts))
+    return ranks
 
 
 def loaded_column(values: Iterable[Any], as_numbers: bool) -> list[Any]:

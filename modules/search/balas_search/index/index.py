@@ -1,8 +1,8 @@
 """One index: what it knows of its documents, and how a document gets in and out.
 
 Everything is keyed by document ids, which increase: a document that changes gets a new one. What
-belonged to the old one stays in the postings until `collect` renumbers them; queries leave it out
-because the table of documents says that it is gone.
+belonged to the old one stays in the postings until it is collected; queries leave it out because
+the table of documents says that it is gone.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from balas.api import ReplyError
 from balas_search.analysis.languages import LANGUAGES, stemmer
@@ -32,8 +33,7 @@ from balas_search.index.documents import DocumentReader
 from balas_search.index.synonyms import Synonyms
 from balas_search.index.tables import DocumentTable
 from balas_search.index.vocabulary import Vocabulary
-from balas_search.postings.posting import Posting
-from balas_search.postings.termtable import TermTable
+from balas_search.postings.termtable import MOVED_AT_ONCE, TermTable
 from balas_search.results.plans import Plans
 from balas_search.schema.definition import Definition
 from balas_search.schema.words import shown
@@ -60,8 +60,9 @@ def field_index(kind: str) -> type[FieldIndex] | None:
 
 # So many ids must be unused, and as many as are used, before it is worth renumbering.
 COLLECT_MIN = 1024
-# So many documents of postings are looked at in one step of a purge.
+# So many documents of postings are looked at in one step of a purge, and so many get new ids.
 PURGED_AT_ONCE = 4096
+RENUMBERED_AT_ONCE = 4096
 # What a JSON path has that may select several values.
 SEVERAL = re.compile(rb"\.\.|\*|\[[^\]'\"]*[:,?]")
 # Between the values of a text field with several no phrase reaches across.
@@ -95,7 +96,6 @@ class Index:
         self.specs: list[FieldSpec] = []
         self.fields: dict[bytes, FieldIndex] = {}
         self.columns: dict[bytes, Column] = {}
-        self.missing: dict[bytes, Posting] = {}
         self.synonyms = Synonyms()
         self.reader = DocumentReader(definition.on_json)
         self.failures = Failures()
@@ -118,6 +118,8 @@ class Index:
         self.documents = DocumentTable()
         self.terms = TermTable()
         self.vocabulary = Vocabulary()
+        # The documents that lack a field with INDEXMISSING, by its name.
+        self.missing = TermTable()
         self.records = 0
         # Fields that are not SORTABLE but were asked for, by their names in hashes.
         self.read_columns: dict[bytes, ReadColumn] = {}
@@ -143,8 +145,6 @@ class Index:
             self.fields[spec.name] = made(spec)
             if spec.sortable:
                 self.columns[spec.name] = NumericColumn() if spec.kind == NUMERIC else TextColumn()
-            if spec.index_missing:
-                self.missing[spec.name] = Posting(spec.name)
         self._arrange()
 
     def adopt_default_fields(self) -> None:
@@ -301,7 +301,7 @@ class Index:
             if ready is None:
                 # A null of JSON is there, though it is not indexed.
                 if spec.index_missing and not found:
-                    self.missing[spec.name].append_doc(doc)
+                    self.missing.add_doc(spec.name, doc)
                 continue
             if not spec.no_index:
                 if spec.kind == TEXT:
@@ -359,47 +359,82 @@ class Index:
             return []
         return [steps for field in self.fields.values() if (steps := field.upkeep()) is not None]
 
-    def purged(self) -> Iterator[None]:
-        """Leave documents that are gone out of the postings, in many steps.
-
-        It may be done at any time, and is not needed: but after it `collect` does not take long.
-        Whoever collects or clears the index before that ends it.
-        """
-        documents, collections = self.documents, self.collections
-        tables = [self.terms]
-        tables += [field.values for field in self.fields.values() if isinstance(field, TagIndex)]
-        for table in tables:
-            for _ in table.purged(lambda: documents.alive, PURGED_AT_ONCE):
-                yield
-                if self.documents is not documents or self.collections != collections:
-                    return
+    def tables(self) -> list[TermTable]:
+        """All tables of postings."""
+        fields = [field.values for field in self.fields.values() if isinstance(field, TagIndex)]
+        return [self.terms, self.missing, *fields]
 
     def collect(self) -> None:
         """Give the documents new ids without gaps, and drop what belonged to others."""
-        started, before = time.perf_counter(), self.memory()
-        self._renumber()
-        self.last_collecting_ms = (time.perf_counter() - started) * 1000
-        self.collecting_ms += self.last_collecting_ms
+        for _ in self.collected():
+            pass
+
+    def collected(self) -> Iterator[None]:
+        """Do the same in many steps, between which documents may come and go.
+
+        First the postings lose the documents that are gone, and then the others get their new ids
+        in another table; all this is not seen from outside. Once that table has all, it stands in,
+        and so do the columns; postings follow when somebody asks for them, or in the steps left.
+
+        It ends early if the index is collected or cleared meanwhile.
+        """
+        began, before = time.perf_counter(), self.memory()
+        documents, collections = self.documents, self.collections
+        spent_ms = 0.0
+        for _ in self._steps():
+            spent_ms += (time.perf_counter() - began) * 1000
+            yield
+            if self.documents is not documents or self.collections != collections:
+                return
+            began = time.perf_counter()
+        spent_ms += (time.perf_counter() - began) * 1000
+        self.last_collecting_ms = spent_ms
+        self.collecting_ms += spent_ms
         self.collected_bytes += max(before - self.memory(), 0)
         self.collections += 1
 
-    def _renumber(self) -> None:
-        new_ids = self.documents.renumbering()
-        self.read_columns.clear()
-        self.vocabulary.forget(self.terms.renumber(new_ids))
+    def _steps(self) -> Iterator[None]:
+        documents = self.documents
+        # What another collection has left, that was cut short.
+        yield from self._settled()
+        # Documents that are gone now are in no posting once all are purged: no id is kept for them.
+        documents.begin_renumbering()
+        for table in self.tables():
+            yield from table.purged(lambda: documents.alive, PURGED_AT_ONCE)
+        while documents.renumber_some(RENUMBERED_AT_ONCE):
+            yield
+        self._renumber(documents.end_renumbering())
+        yield
+        for name, read in list(self.read_columns.items()):
+            if len(read.texts) > 2 * len(documents) + COLLECT_MIN:
+                del self.read_columns[name]
+                yield from read.emptied()
+        yield from self._settled()
+        for column in self.columns.values():
+            yield from column.compacted(documents.all_ids)
+        self.records = self.terms.entries
+
+    def _renumber(self, new_ids: NDArray[np.uint32]) -> None:
+        for table in (self.terms, self.missing):
+            table.renumber(new_ids)
         for field in self.fields.values():
             field.renumber(new_ids)
-        for column in self.columns.values():
+        for column in (*self.columns.values(), *self.read_columns.values()):
             column.renumber(new_ids)
-        self.missing = {name: posting.renumbered(new_ids) for name, posting in self.missing.items()}
-        self.documents.renumber(new_ids)
-        self.records = self.terms.entries
+
+    def _settled(self) -> Iterator[None]:
+        """Finish what renumbering has left to be done."""
+        yield from self.terms.settled(self.vocabulary.forget, MOVED_AT_ONCE)
+        yield from self.missing.settled(lambda name: None, MOVED_AT_ONCE)
+        for field in self.fields.values():
+            yield from field.settled()
 
     def memory(self) -> int:
         """Bytes it takes."""
         return (
             self.documents.memory()
             + self.terms.posting_bytes
+            + self.missing.posting_bytes
             + sum([field.memory() for field in self.fields.values()])
             + sum([column.memory() for column in self.columns.values()])
             + sum([column.memory() for column in self.read_columns.values()])

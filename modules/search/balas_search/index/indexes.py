@@ -28,7 +28,7 @@ SCAN_PAUSE_MS = 1
 # What a dropped index held is freed in slices of this length, and graphs are built anew.
 STEPS_SLICE_S = 0.0005
 STEPS_PAUSE_MS = 1
-# An index with fewer records is renumbered at once.
+# An index with fewer records, and ids, is renumbered at once.
 COLLECTED_AT_ONCE = 10_000
 # How long fields that were read are kept after their last use.
 READ_KEPT_MS = 60_000
@@ -44,7 +44,7 @@ class Indexes:
         self._following: Following | None = None
         self._hashes: list[tuple[tuple[bytes, ...], Index]] = []
         self.changed_since = True
-        # The names of those that are being made ready to be renumbered.
+        # The names of those that are being renumbered.
         self._collecting: set[bytes] = set()
 
     def attach(self, server: Attachment) -> None:
@@ -206,6 +206,7 @@ class Indexes:
             for name, column in list(index.read_columns.items()):
                 if self.server.now_ms - column.used_ms > READ_KEPT_MS:
                     del index.read_columns[name]
+                    self._in_slices(column.emptied())
                     self.changed_since = True
 
     # --- slices ----------------------------------------------------------------------------------
@@ -228,21 +229,21 @@ class Indexes:
         self.changed_since = True
 
     def _collect(self, index: Index) -> None:
-        """Renumber an index: a small one at once, else when its postings hold nothing else."""
-        if index.records < COLLECTED_AT_ONCE:
+        """Renumber an index: a small one at once, a large one in slices."""
+        if index.name in self._collecting:
+            return
+        if max(index.records, index.documents.last_id) < COLLECTED_AT_ONCE:
             index.collect()
-        elif index.name not in self._collecting:
+        else:
             self._collecting.add(index.name)
             self._in_slices(self._collected(index))
 
     def _collected(self, index: Index) -> Iterator[None]:
         try:
-            for _ in index.purged():
+            for _ in index.collected():
                 yield
                 if self.by_name.get(index.name) is not index:
                     return
-            if index.wants_collection():
-                index.collect()
         finally:
             self._collecting.discard(index.name)
 

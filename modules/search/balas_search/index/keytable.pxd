@@ -1,6 +1,12 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 
+cdef struct Key:
+    uint32_t hashed
+    uint32_t size
+    const uint8_t* data
+
+
 cdef class KeyTable:
     # By id: where its key is in the arena, 0 if it is gone; and the key's hash.
     cdef uint64_t* place_data
@@ -22,16 +28,19 @@ cdef class KeyTable:
     cdef size_t old_at
 
     cdef int grow(self, Py_ssize_t capacity) except -1
-    cdef bint is_key(self, uint32_t doc, uint32_t hashed, bytes key) noexcept
-    cdef Py_ssize_t slot_in(self, uint32_t* slots, size_t mask, uint32_t hashed, bytes key) noexcept
+    cdef Key stored(self, Py_ssize_t doc) noexcept
+    cdef bint is_key(self, uint32_t doc, Key key) noexcept
+    cdef Py_ssize_t slot_in(self, uint32_t* slots, size_t mask, Key key) noexcept
     cdef void insert(self, uint32_t doc) noexcept
     cdef void take_out(self, size_t at) noexcept
     cdef int widen(self) except -1
     cdef void move_some(self, size_t steps) noexcept
-    cdef uint64_t append(self, bytes key) except 0
-    cdef uint32_t find(self, bytes key) noexcept
-    cdef uint32_t add(self, bytes key) except? 0
-    cdef uint32_t remove(self, bytes key) noexcept
+    cdef uint64_t append(self, Key key) except 0
+    cdef uint32_t find(self, bytes name) noexcept
+    cdef uint32_t add(self, bytes name) except? 0
+    cdef uint32_t add_from(self, KeyTable other, Py_ssize_t doc) except? 0
+    cdef int skip(self) except -1
+    cdef uint32_t put(self, Key key) except? 0
+    cdef uint32_t remove(self, bytes name) noexcept
     cdef key_at(self, Py_ssize_t doc)
-    cdef int renumber(self, const uint32_t[::1] new_ids) except -1
     cdef Py_ssize_t memory(self) noexcept

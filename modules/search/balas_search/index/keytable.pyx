@@ -34,10 +34,14 @@ cdef uint32_t* empty_slots(size_t count) except NULL:
     return <uint32_t*> found
 
 
-cdef inline uint32_t hash_of(bytes key):
-    # Python's own: a bytes object remembers it, and nobody can choose keys that collide.
+cdef inline Key key_of(bytes key):
+    # The hash is Python's: a bytes object remembers it, and nobody can choose keys that collide.
     cdef uint64_t whole = <uint64_t> hash(key)
-    return <uint32_t> (whole ^ (whole >> 32))
+    cdef Key found
+    found.hashed = <uint32_t> (whole ^ (whole >> 32))
+    found.data = <const uint8_t*> PyBytes_AS_STRING(key)
+    found.size = <uint32_t> PyBytes_GET_SIZE(key)
+    return found
 
 
 cdef class KeyTable:
@@ -64,28 +68,30 @@ cdef class KeyTable:
         self.place_data[0] = 0
         return 0
 
-    cdef bint is_key(self, uint32_t doc, uint32_t hashed, bytes key) noexcept:
-        cdef uint64_t place = self.place_data[doc]
-        cdef const uint8_t* stored
-        cdef uint32_t size
-        if self.hash_data[doc] != hashed or not place:
-            return False
-        stored = self.arena + place
-        size = stored[0]
-        stored += 1
-        if size == LONG:
-            memcpy(&size, stored, sizeof(uint32_t))
-            stored += sizeof(uint32_t)
-        return (<Py_ssize_t> size == PyBytes_GET_SIZE(key)
-                and not memcmp(stored, PyBytes_AS_STRING(key), size))
+    cdef Key stored(self, Py_ssize_t doc) noexcept:
+        """The key of an id that is there."""
+        cdef Key key
+        key.hashed = self.hash_data[doc]
+        key.data = self.arena + self.place_data[doc]
+        key.size = key.data[0]
+        key.data += 1
+        if key.size == LONG:
+            memcpy(&key.size, key.data, sizeof(uint32_t))
+            key.data += sizeof(uint32_t)
+        return key
 
-    cdef Py_ssize_t slot_in(
-        self, uint32_t* slots, size_t mask, uint32_t hashed, bytes key
-    ) noexcept:
+    cdef bint is_key(self, uint32_t doc, Key key) noexcept:
+        cdef Key stored
+        if self.hash_data[doc] != key.hashed or not self.place_data[doc]:
+            return False
+        stored = self.stored(doc)
+        return stored.size == key.size and not memcmp(stored.data, key.data, key.size)
+
+    cdef Py_ssize_t slot_in(self, uint32_t* slots, size_t mask, Key key) noexcept:
         """The slot of a key, -1 if it is not there."""
-        cdef size_t at = hashed & mask
+        cdef size_t at = key.hashed & mask
         while slots[at]:
-            if self.is_key(slots[at], hashed, key):
+            if self.is_key(slots[at], key):
                 return <Py_ssize_t> at
             at = (at + 1) & mask
         return -1
@@ -139,11 +145,10 @@ cdef class KeyTable:
             free(self.old_slots)
             self.old_slots = NULL
 
-    cdef uint64_t append(self, bytes key) except 0:
+    cdef uint64_t append(self, Key key) except 0:
         """Put a key at the end of the arena; returns its place."""
-        cdef size_t size = PyBytes_GET_SIZE(key)
+        cdef size_t size = key.size
         cdef uint64_t place = self.arena_size
-        cdef uint32_t told = <uint32_t> size
         cdef uint8_t* target
         if self.arena_size + size + 5 > self.arena_capacity:
             self.arena_capacity += max(self.arena_capacity >> 2, size + 256)
@@ -154,30 +159,45 @@ cdef class KeyTable:
             target += 1
         else:
             target[0] = LONG
-            memcpy(target + 1, &told, sizeof(uint32_t))
+            memcpy(target + 1, &key.size, sizeof(uint32_t))
             target += 1 + sizeof(uint32_t)
-        memcpy(target, PyBytes_AS_STRING(key), size)
+        memcpy(target, key.data, size)
         self.arena_size = (target - self.arena) + size
         return place
 
-    cdef uint32_t find(self, bytes key) noexcept:
+    cdef uint32_t find(self, bytes name) noexcept:
         """The id of a key, 0 if there is none."""
-        cdef uint32_t hashed = hash_of(key)
-        cdef Py_ssize_t at = self.slot_in(self.slots, self.mask, hashed, key)
+        cdef Key key = key_of(name)
+        cdef Py_ssize_t at = self.slot_in(self.slots, self.mask, key)
         if at >= 0:
             return self.slots[at]
         if self.old_slots != NULL:
-            at = self.slot_in(self.old_slots, self.old_mask, hashed, key)
+            at = self.slot_in(self.old_slots, self.old_mask, key)
             if at >= 0:
                 return self.old_slots[at]
         return 0
 
-    cdef uint32_t add(self, bytes key) except? 0:
+    cdef uint32_t add(self, bytes name) except? 0:
         """Give a key the next id; returns the one it had, 0 if none."""
+        return self.put(key_of(name))
+
+    cdef uint32_t add_from(self, KeyTable other, Py_ssize_t doc) except? 0:
+        """The same of a key of another table."""
+        return self.put(other.stored(doc))
+
+    cdef int skip(self) except -1:
+        """Pass over an id, which no key has."""
+        if self.count == self.capacity:
+            self.grow(self.count + (self.count >> 2) + SLOTS_MIN)
+        self.place_data[self.count] = 0
+        self.hash_data[self.count] = 0
+        self.count += 1
+        return 0
+
+    cdef uint32_t put(self, Key key) except? 0:
         cdef uint32_t doc = <uint32_t> self.count
-        cdef uint32_t hashed = hash_of(key)
         cdef uint32_t before = 0
-        cdef Py_ssize_t at = self.slot_in(self.slots, self.mask, hashed, key)
+        cdef Py_ssize_t at = self.slot_in(self.slots, self.mask, key)
         cdef Py_ssize_t old
         cdef uint64_t place
         if self.count == self.capacity:
@@ -185,7 +205,7 @@ cdef class KeyTable:
         if at >= 0:
             before = self.slots[at]
         elif self.old_slots != NULL:
-            old = self.slot_in(self.old_slots, self.old_mask, hashed, key)
+            old = self.slot_in(self.old_slots, self.old_mask, key)
             if old >= 0:
                 before = self.old_slots[old]
         if before:
@@ -196,7 +216,7 @@ cdef class KeyTable:
             place = self.append(key)
             self.living += 1
         self.place_data[doc] = place
-        self.hash_data[doc] = hashed
+        self.hash_data[doc] = key.hashed
         self.count += 1
         if at >= 0:
             self.slots[at] = doc
@@ -208,18 +228,18 @@ cdef class KeyTable:
             self.widen()
         return before
 
-    cdef uint32_t remove(self, bytes key) noexcept:
+    cdef uint32_t remove(self, bytes name) noexcept:
         """Forget a key; returns the id it had, 0 if none."""
-        cdef uint32_t hashed = hash_of(key)
+        cdef Key key = key_of(name)
         cdef uint32_t doc
-        cdef Py_ssize_t at = self.slot_in(self.slots, self.mask, hashed, key)
+        cdef Py_ssize_t at = self.slot_in(self.slots, self.mask, key)
         if at >= 0:
             doc = self.slots[at]
             self.take_out(at)
         else:
             if self.old_slots == NULL:
                 return 0
-            at = self.slot_in(self.old_slots, self.old_mask, hashed, key)
+            at = self.slot_in(self.old_slots, self.old_mask, key)
             if at < 0:
                 return 0
             doc = self.old_slots[at]
@@ -229,59 +249,11 @@ cdef class KeyTable:
 
     cdef key_at(self, Py_ssize_t doc):
         """The key of an id, None if it is gone."""
-        cdef const uint8_t* stored
-        cdef uint32_t size
+        cdef Key key
         if not 0 < doc < self.count or not self.place_data[doc]:
             return None
-        stored = self.arena + self.place_data[doc]
-        size = stored[0]
-        stored += 1
-        if size == LONG:
-            memcpy(&size, stored, sizeof(uint32_t))
-            stored += sizeof(uint32_t)
-        return PyBytes_FromStringAndSize(<const char*> stored, size)
-
-    cdef int renumber(self, const uint32_t[::1] new_ids) except -1:
-        """Move all to new ids, which keep the order, and give back what is not used."""
-        cdef Py_ssize_t doc
-        cdef Py_ssize_t made = 1
-        cdef uint64_t place
-        cdef size_t size, slots
-        cdef uint32_t told
-        cdef uint8_t* packed
-        cdef size_t packed_size = 1
-        packed = <uint8_t*> resized(NULL, self.arena_size)
-        for doc in range(1, self.count):
-            if new_ids[doc] == 0xFFFFFFFF:
-                continue
-            made = new_ids[doc]
-            place = self.place_data[doc]
-            size = self.arena[place]
-            if size == LONG:
-                memcpy(&told, self.arena + place + 1, sizeof(uint32_t))
-                size = told + sizeof(uint32_t)
-            memcpy(packed + packed_size, self.arena + place, size + 1)
-            self.place_data[made] = packed_size
-            self.hash_data[made] = self.hash_data[doc]
-            packed_size += size + 1
-            made += 1
-        free(self.arena)
-        self.arena = <uint8_t*> resized(packed, packed_size)
-        self.arena_size = self.arena_capacity = packed_size
-        self.count = made
-        self.grow(made + SLOTS_MIN)
-        slots = SLOTS_MIN
-        while self.living * 4 > <Py_ssize_t> slots * 2:
-            slots *= 2
-        free(self.old_slots)
-        self.old_slots = NULL
-        free(self.slots)
-        self.slots = NULL
-        self.slots = empty_slots(slots)
-        self.mask, self.filled = slots - 1, 0
-        for doc in range(1, made):
-            self.insert(<uint32_t> doc)
-        return 0
+        key = self.stored(doc)
+        return PyBytes_FromStringAndSize(<const char*> key.data, key.size)
 
     cdef Py_ssize_t memory(self) noexcept:
         """Bytes it takes."""

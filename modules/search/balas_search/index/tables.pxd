@@ -14,10 +14,18 @@ cdef class DocumentTable:
     cdef Py_ssize_t capacity
     # What `all_ids` gave, until a document comes or goes.
     cdef object everything
+    # The table without unused ids that is being made: the ids below `passed` are in it, but those
+    # that `unused` says; `new_ids` has what each is there.
+    cdef DocumentTable successor
+    cdef Py_ssize_t passed
+    cdef object unused
+    cdef object new_ids
 
     cdef int grow(self, Py_ssize_t capacity) except -1
     cdef void clear_row(self, Py_ssize_t doc) noexcept
     cdef int forget(self, Py_ssize_t doc) except -1
+    cdef int make_room(self) except -1
+    cdef uint32_t copy_of(self, DocumentTable other, Py_ssize_t doc) except 0
 
 
 cdef class NumberColumn:

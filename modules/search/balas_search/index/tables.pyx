@@ -15,6 +15,13 @@ from libc.stdlib cimport free, realloc
 from balas_search.index.keytable cimport KeyTable
 
 
+# In a mapping of document ids: this document is gone.
+GONE = 0xFFFFFFFF
+
+cdef enum:
+    UNUSED = 0xFFFFFFFF
+
+
 cdef void* resized(void* block, size_t size) except NULL:
     cdef void* found = realloc(block, size)
     if found == NULL:
@@ -61,6 +68,12 @@ cdef class DocumentTable:
         self.clear_row(0)
         return 0
 
+    cdef int make_room(self) except -1:
+        """See to it that there is room for the next id."""
+        if self.names.count == self.capacity:
+            self.grow(self.capacity + (self.capacity >> 2) + 16)
+        return 0
+
     cdef void clear_row(self, Py_ssize_t doc) noexcept:
         self.alive_data[doc] = 0
         self.score_data[doc] = 0
@@ -91,8 +104,7 @@ cdef class DocumentTable:
         cdef Py_ssize_t made = self.names.count
         cdef Py_ssize_t before
         self.everything = None
-        if made == self.capacity:
-            self.grow(made + (made >> 2) + 16)
+        self.make_room()
         before = self.names.add(key)
         if before:
             self.forget(before)
@@ -115,6 +127,8 @@ cdef class DocumentTable:
         if doc:
             self.everything = None
             self.forget(doc)
+            if self.successor is not None:
+                self.successor.remove(key)
         return doc
 
     cdef int forget(self, Py_ssize_t doc) except -1:
@@ -150,35 +164,76 @@ cdef class DocumentTable:
             self.everything = np.flatnonzero(self.alive.view(bool)).astype(np.uint32)
         return self.everything
 
-    def renumbering(self) -> np.ndarray:
-        """For each id the one it would have if none were unused; GONE where none is left."""
-        alive = self.alive.astype(np.uint32)
-        new_ids = np.cumsum(alive, dtype=np.uint32)
-        return np.where(alive != 0, new_ids, np.uint32(0xFFFFFFFF)).astype(np.uint32)
+    # --- new ids without gaps --------------------------------------------------------------------
 
-    def renumber(self, const uint32_t[::1] new_ids not None) -> None:
-        """Move everything to the new ids, which keep the order."""
+    def begin_renumbering(self) -> None:
+        """Begin to put the documents into a table without the ids that are unused now."""
+        self.successor = DocumentTable()
+        self.passed = 1
+        self.unused = np.asarray(self.alive) == 0
+        self.new_ids = np.full(self.names.count, GONE, np.uint32)
+
+    def renumber_some(self, Py_ssize_t count) -> bool:
+        """Pass over so many ids; whether there are any left. Documents may come and go meanwhile.
+
+        A document that has gone since this began keeps an id, which is unused.
+        """
+        cdef Py_ssize_t end = min(self.passed + count, self.names.count)
+        cdef const uint8_t[::1] unused = self.unused.view(np.uint8)
+        cdef uint32_t[::1] new_ids
         cdef Py_ssize_t doc
-        cdef Py_ssize_t made = 0
-        payloads = {}
-        for doc in range(1, self.names.count):
-            if new_ids[doc] == 0xFFFFFFFF:
-                continue
-            made = new_ids[doc]
-            self.alive_data[made] = 1
-            self.score_data[made] = self.score_data[doc]
-            self.length_data[made] = self.length_data[doc]
-            self.frequency_data[made] = self.frequency_data[doc]
-            if doc in self.payloads:
-                payloads[made] = self.payloads[doc]
-        self.names.renumber(new_ids)
-        self.grow(self.names.count + 16)
-        self.everything = None
-        self.payloads = payloads
+        if end > self.new_ids.shape[0]:
+            new_ids = self.new_ids
+            self.new_ids = np.full(end + (end >> 3) + count, GONE, np.uint32)
+            self.new_ids[:new_ids.shape[0]] = new_ids
+        new_ids = self.new_ids
+        for doc in range(self.passed, end):
+            if doc >= unused.shape[0] or not unused[doc]:
+                new_ids[doc] = self.successor.copy_of(self, doc)
+        self.passed = end
+        return end < self.names.count
+
+    cdef uint32_t copy_of(self, DocumentTable other, Py_ssize_t doc) except 0:
+        """Give a document of another table the next id."""
+        cdef Py_ssize_t made = self.names.count
+        cdef Py_ssize_t before
+        self.make_room()
+        if not other.alive_data[doc]:
+            self.names.skip()
+            self.clear_row(made)
+            return <uint32_t> made
+        before = self.names.add_from(other.names, doc)
+        if before:
+            self.forget(before)
+        self.alive_data[made] = 1
+        self.score_data[made] = other.score_data[doc]
+        self.length_data[made] = other.length_data[doc]
+        self.frequency_data[made] = other.frequency_data[doc]
+        self.total_length += other.length_data[doc]
+        if other.payloads and doc in other.payloads:
+            self.payloads[made] = other.payloads[doc]
+        return <uint32_t> made
+
+    def end_renumbering(self) -> np.ndarray:
+        """Take the new ids, once `renumber_some` has passed over all.
+
+        Returns for each of the old ids (uint32) the new one; GONE for those that were unused.
+        """
+        cdef DocumentTable made = self.successor
+        new_ids = self.new_ids[:self.names.count]
+        self.names, self.payloads, self.total_length = made.names, made.payloads, made.total_length
+        self.alive_data, made.alive_data = made.alive_data, self.alive_data
+        self.score_data, made.score_data = made.score_data, self.score_data
+        self.length_data, made.length_data = made.length_data, self.length_data
+        self.frequency_data, made.frequency_data = made.frequency_data, self.frequency_data
+        self.capacity = made.capacity
+        self.successor = self.unused = self.new_ids = self.everything = None
+        return new_ids
 
     def memory(self) -> int:
         """Bytes it takes."""
-        return self.capacity * 13 + self.names.memory()
+        made = 0 if self.successor is None else self.successor.memory()
+        return self.capacity * 13 + self.names.memory() + made
 
 
 cdef class NumberColumn:
@@ -231,12 +286,28 @@ cdef class NumberColumn:
     def renumber(self, const uint32_t[::1] new_ids not None) -> None:
         """Move everything to the new ids, which keep the order."""
         cdef Py_ssize_t doc
-        cdef Py_ssize_t last = 0
-        for doc in range(1, min(self.size, new_ids.shape[0])):
-            if new_ids[doc] != 0xFFFFFFFF:
-                last = new_ids[doc]
-                self.data[last] = self.data[doc]
-        self.size = min(self.size, last + 1)
+        cdef Py_ssize_t end = 1
+        cdef Py_ssize_t size = min(self.size, new_ids.shape[0])
+        cdef double* data = self.data
+        with nogil:
+            for doc in range(1, size):
+                if new_ids[doc] != UNUSED:
+                    end = new_ids[doc]
+                    data[end] = data[doc]
+                    end += 1
+        self.size = min(self.size, end)
+
+    def recode(self, const int64_t[::1] new_numbers not None) -> None:
+        """Exchange each number n, which must be whole, for new_numbers[n]; where that is negative,
+        there is none any more.
+        """
+        cdef Py_ssize_t doc
+        cdef int64_t number
+        with nogil:
+            for doc in range(self.size):
+                if self.data[doc] == self.data[doc]:
+                    number = new_numbers[<Py_ssize_t> self.data[doc]]
+                    self.data[doc] = <double> number if number >= 0 else NAN
 
     def memory(self) -> int:
         """Bytes it takes."""
@@ -335,11 +406,15 @@ cdef class Pairs:
         """Move everything to the new ids, which keep the order; drop what is gone."""
         cdef Py_ssize_t i
         cdef Py_ssize_t count = 0
-        for i in range(self.size):
-            if new_ids[self.doc_data[i]] != 0xFFFFFFFF:
-                self.doc_data[count] = new_ids[self.doc_data[i]]
-                self.value_data[count] = self.value_data[i]
-                count += 1
+        cdef uint32_t made
+        cdef uint32_t* docs = self.doc_data
+        cdef double* values = self.value_data
+        with nogil:
+            for i in range(self.size):
+                made = new_ids[docs[i]]
+                docs[count] = made
+                values[count] = values[i]
+                count += made != UNUSED
         self.size = count
 
     def memory(self) -> int:

@@ -32,12 +32,13 @@ cdef class Posting:
     cdef Py_ssize_t skips_size
     cdef Py_ssize_t skips_capacity
     cdef uint32_t last_position
+    cdef uint32_t epoch          # of its TermTable, as of when its documents were renumbered last
 
     cdef uint32_t add(self, uint32_t doc, uint32_t freq, int field, uint32_t position,
                       bint keep_position) except 0
     cdef uint32_t freq_of(self, Py_ssize_t index) noexcept nogil
     cdef bint in_fields(self, Py_ssize_t index, uint64_t lo, uint64_t hi) noexcept nogil
-    cdef int renumber(self, const uint32_t[::1] new_ids) except -1
+    cpdef int renumber(self, const uint32_t[::1] new_ids) except -1
     cdef void take_over(self, Posting other) noexcept
     cdef bint all_in(self, const uint8_t[::1] alive) noexcept
     cdef Py_ssize_t held(self) noexcept nogil
@@ -52,5 +53,5 @@ cdef class Posting:
                              Py_ssize_t reached) noexcept nogil
     cdef Py_ssize_t read_positions(self, const uint32_t* wanted, Py_ssize_t n, int64_t* begin,
                                    uint32_t* out, uint64_t lo, uint64_t hi) noexcept nogil
-    cdef int copy_to(self, Posting made, Py_ssize_t i, uint32_t new_id, Py_ssize_t place,
+    cdef int copy_to(self, Posting made, Py_ssize_t i, Py_ssize_t place,
                      Py_ssize_t end) except -1

@@ -4,8 +4,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-GONE: int
-
 class Posting:
     term: bytes
     stem: Any
@@ -25,4 +23,4 @@ class Posting:
     def purged(
         self, alive_now: Callable[[], NDArray[np.uint8]], at_once: int
     ) -> Iterator[None]: ...
-    def renumbered(self, new_ids: NDArray[np.uint32]) -> Posting: ...
+    def renumber(self, new_ids: NDArray[np.uint32]) -> int: ...

@@ -30,9 +30,6 @@ cdef enum:
     DENSE_MIN = 2048       # so many documents wanted, and no fewer than one in DENSE_SHARE, are
     DENSE_SHARE = 8        # looked up in an array of all
 
-# In a mapping of document ids: this document is gone.
-GONE = 0xFFFFFFFF
-
 
 cdef void* resized(void* block, size_t size) except NULL:
     cdef void* found = realloc(block, size if size else 1)
@@ -452,39 +449,12 @@ cdef class Posting:
         """Bytes that positions take."""
         return self.offsets_size
 
-    def renumbered(self, const uint32_t[::1] new_ids) -> Posting:
-        """A copy in which document i is new_ids[i], or left out where that is GONE.
-
-        `new_ids` must keep the order.
-        """
-        cdef Posting made = Posting(self.term)
-        cdef Py_ssize_t i
-        cdef Py_ssize_t place = 0
-        cdef Py_ssize_t next_place
-        cdef uint32_t new_id
-        cdef bint placed = self.offsets_size > 0
-        made.mask_lo = self.mask_lo
-        made.mask_hi = self.mask_hi
-        for i in range(self.size):
-            next_place = place
-            if placed:
-                next_place = self.place_of(i + 1, place, i) if i + 1 < self.size else (
-                    self.offsets_size)
-            new_id = new_ids[self.docs[i]] if self.docs[i] < new_ids.shape[0] else 0xFFFFFFFF
-            if new_id != 0xFFFFFFFF:
-                self.copy_to(made, i, new_id, place, next_place)
-            place = next_place
-        return made
-
-    cdef int renumber(self, const uint32_t[::1] new_ids) except -1:
-        """Do the same in place, which is quick where none is left out."""
+    cpdef int renumber(self, const uint32_t[::1] new_ids) except -1:
+        """Have document i be new_ids[i], for each that is here. `new_ids` must keep the order."""
+        cdef uint32_t* docs = self.docs
         cdef Py_ssize_t i
         for i in range(self.size):
-            if self.docs[i] >= new_ids.shape[0] or new_ids[self.docs[i]] == 0xFFFFFFFF:
-                self.take_over(self.renumbered(new_ids))
-                return 0
-        for i in range(self.size):
-            self.docs[i] = new_ids[self.docs[i]]
+            docs[i] = new_ids[docs[i]]
         return 0
 
     def purged(self, alive_now, Py_ssize_t at_once) -> Iterator[None]:
@@ -507,7 +477,7 @@ cdef class Posting:
                     next_place = self.place_of(i + 1, place, i) if i + 1 < self.size else (
                         self.offsets_size)
                 if self.docs[i] < alive.shape[0] and alive[self.docs[i]]:
-                    self.copy_to(made, i, self.docs[i], place, next_place)
+                    self.copy_to(made, i, place, next_place)
                 place = next_place
                 i += 1
             if i == self.size:
@@ -538,12 +508,12 @@ cdef class Posting:
         self.skips_size, self.skips_capacity = other.skips_size, other.skips_capacity
         self.last_position = 0
 
-    cdef int copy_to(self, Posting made, Py_ssize_t i, uint32_t new_id, Py_ssize_t place,
+    cdef int copy_to(self, Posting made, Py_ssize_t i, Py_ssize_t place,
                      Py_ssize_t end) except -1:
         cdef Py_ssize_t last = made.size
         if last == made.capacity:
             made.grow()
-        made.docs[last] = new_id
+        made.docs[last] = self.docs[i]
         made.size += 1
         if self.freqs != NULL:
             made.set_freq(last, self.freq_of(i))

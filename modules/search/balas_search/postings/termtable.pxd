@@ -1,6 +1,6 @@
 cimport cython
-from cpython.list cimport PyList_GET_ITEM
 from cpython.dict cimport PyDict_GetItem
+from cpython.list cimport PyList_GET_ITEM
 from cpython.ref cimport PyObject
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
@@ -22,7 +22,11 @@ cdef class TermTable:
     cdef public Py_ssize_t posting_bytes
     cdef public Py_ssize_t position_bytes
     cdef public Py_ssize_t blocks
-    cdef readonly Py_ssize_t entries     # documents in all postings, as of `renumber`
+    cdef public Py_ssize_t entries       # documents in all postings
+    # How often documents were renumbered, and how the last time: postings of an earlier epoch are
+    # moved to the new ids when somebody asks for them, or by `settled`.
+    cdef uint32_t epoch
+    cdef const uint32_t[::1] new_ids
 
     cdef inline Posting find(self, bytes term):
         """The posting of a term, None if it has none."""
@@ -30,8 +34,15 @@ cdef class TermTable:
             self.places, <Py_ssize_t> (bits_of(term) >> (32 - self.bits))
         )
         cdef PyObject* known = PyDict_GetItem(<dict> part, term)
-        return None if known == NULL else <Posting> known
+        if known == NULL:
+            return None
+        if (<Posting> known).epoch != self.epoch:
+            self.settle(<Posting> known)
+        return <Posting> known
 
+    cdef int settle(self, Posting posting) except -1
+    cdef Posting stem_of(self, Posting posting)
+    cdef int drop(self, Posting posting) except -1
     cdef int put(self, Posting posting) except -1
     cdef void count_in(self, Posting posting, int sign) noexcept
     cdef int split(self, Py_ssize_t at) except -1

@@ -10,6 +10,9 @@ cimport cython
 
 from balas_search.postings.posting cimport BLOCK_DOCS, Posting
 
+# So many documents of postings are moved to their new ids in one step.
+MOVED_AT_ONCE = 16384
+
 cdef enum:
     # A little less than a dict of 8192 slots takes before it is made larger.
     PART_MAX = 5400
@@ -17,6 +20,8 @@ cdef enum:
     POSTING_COST = 16
     # No more bits than a hash has here.
     BITS_MAX = 31
+    # The epoch of a posting that is in no table any more.
+    DROPPED = 0xFFFFFFFF
 
 
 @cython.final
@@ -31,7 +36,7 @@ cdef class TermTable:
         self.places = [{}]
         self.depths = [0]
         self.bits = 0
-        self.count = self.posting_bytes = self.position_bytes = self.blocks = 0
+        self.count = self.posting_bytes = self.position_bytes = self.blocks = self.entries = 0
 
     def __len__(self) -> int:
         return self.count
@@ -57,6 +62,7 @@ cdef class TermTable:
 
     cdef void count_in(self, Posting posting, int sign) noexcept:
         self.posting_bytes += sign * posting.held()
+        self.entries += sign * posting.size
         self.position_bytes += sign * posting.offsets_size
         self.blocks += sign * ((posting.size + BLOCK_DOCS - 1) // BLOCK_DOCS)
 
@@ -64,13 +70,17 @@ cdef class TermTable:
         """Note that a document holds a term, without saying where; tells whether it is new."""
         cdef Posting posting = self.find(term)
         cdef bint new = posting is None
+        cdef Py_ssize_t before
         if new:
             posting = Posting(term)
             self.put(posting)
+        before = posting.size
         self.posting_bytes -= posting.held()
-        self.blocks += posting.size % BLOCK_DOCS == 0
         posting.add(doc, 1, 0, 0, False)
         self.posting_bytes += posting.held()
+        if posting.size != before:
+            self.entries += 1
+            self.blocks += before % BLOCK_DOCS == 0
         return new
 
     cdef int put(self, Posting posting) except -1:
@@ -78,6 +88,7 @@ cdef class TermTable:
         cdef Py_ssize_t at = <Py_ssize_t> (bits_of(posting.term) >> (32 - self.bits))
         cdef dict part = self.places[at]
         part[posting.term] = posting
+        posting.epoch = self.epoch
         self.count += 1
         self.posting_bytes += posting.held()
         if len(part) > PART_MAX and <int> self.depths[at] < BITS_MAX:
@@ -114,7 +125,9 @@ cdef class TermTable:
         """All postings, in no order. Nothing is to be added meanwhile."""
         cdef Py_ssize_t at = 0
         while at < len(self.places):
-            yield from self.places[at].values()
+            for posting in self.places[at].values():
+                self.settle(posting)
+                yield posting
             at += self.span(at)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -131,35 +144,63 @@ cdef class TermTable:
             begun = <double> (at + self.span(at)) / len(self.places)
             yield list(self.places[at].values())
 
-    def renumber(self, const uint32_t[::1] new_ids not None) -> list[bytes]:
-        """Move all postings to new ids in place; returns the terms that are left without documents,
-        which are forgotten.
+    def renumber(self, const uint32_t[::1] new_ids not None) -> None:
+        """Have document i be new_ids[i] from now on.
+
+        There must be an id for every document that a posting holds, and `settled` must have been
+        gone through since the last time. `new_ids` must keep the order, and is kept until then.
         """
-        cdef dict part
+        self.epoch += 1
+        self.new_ids = new_ids
+
+    cdef int settle(self, Posting posting) except -1:
+        """Move a posting to the new ids, if that was not done."""
+        if posting.epoch != self.epoch and posting.epoch != DROPPED:
+            posting.renumber(self.new_ids)
+            posting.epoch = self.epoch
+        return 0
+
+    def settled(self, forget, Py_ssize_t at_once) -> Iterator[None]:
+        """Move all postings that `renumber` has left, in steps of about `at_once` documents.
+
+        Terms without documents are forgotten: `forget(term)` is told of each.
+        """
         cdef Posting posting
-        cdef list left = []
-        cdef Py_ssize_t at = 0
-        cdef Py_ssize_t before
-        self.posting_bytes = self.position_bytes = self.blocks = self.entries = 0
-        while at < len(self.places):
-            part = self.places[at]
-            at += self.span(at)
-            before = len(left)
-            for posting in part.values():
-                posting.renumber(new_ids)
-                if posting.size:
-                    self.entries += posting.size
-                    self.count_in(posting, 1)
-                else:
-                    left.append(posting.term)
-            for term in left[before:]:
-                del part[term]
-        self.count -= len(left)
-        if left:
-            # A stem that was noted may be one of them.
-            for posting in self.values():
-                posting.stem = posting.stem_language = None
-        return left
+        cdef Py_ssize_t seen = 0
+        cdef list part
+        if self.new_ids is None:
+            return
+        for part in self.in_parts():
+            for posting in part:
+                if posting.epoch != self.epoch:
+                    seen += posting.size
+                    self.settle(posting)
+                if not posting.size and posting.epoch != DROPPED:
+                    self.drop(posting)
+                    forget(posting.term)
+                seen += POSTING_COST
+                if seen >= at_once:
+                    yield
+                    seen = 0
+        self.new_ids = None
+
+    cdef int drop(self, Posting posting) except -1:
+        """Forget a posting that is empty."""
+        cdef Py_ssize_t at = <Py_ssize_t> (bits_of(posting.term) >> (32 - self.bits))
+        del (<dict> self.places[at])[posting.term]
+        self.count -= 1
+        self.count_in(posting, -1)
+        posting.epoch = DROPPED
+        return 0
+
+    cdef Posting stem_of(self, Posting posting):
+        """The stem that was noted of a term, None if it is not known any more."""
+        cdef Posting stem = posting.stem
+        if stem.epoch != self.epoch:
+            if stem.epoch == DROPPED:
+                return None
+            self.settle(stem)
+        return stem
 
     def purged(self, alive_now, Py_ssize_t at_once) -> Iterator[None]:
         """Leave out documents that are gone, in steps that look at about `at_once` of them.

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from balas_search.index.tables import GONE
 from balas_search.vectors import distances
 from balas_search.vectors.attributes import L2, VectorKind
 
-GONE = 0xFFFFFFFF
 ROWS_MIN = 64
 # Numbers of 16 bits and fewer are widened in such blocks of rows.
 BLOCK = 512
