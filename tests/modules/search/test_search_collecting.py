@@ -301,6 +301,17 @@ def test_texts_that_no_document_has_are_forgotten_though_documents_come_and_go()
         check()
         write(2000)
         check()
+    # What an aggregation had taken stays as it was.
+    held = column.texts
+    shown = list(held)
+    for doc in sorted(texts)[10:]:
+        del texts[doc]
+    list(column.compacted(documents))
+    assert len(column.texts) <= 10
+    assert list(held) == shown
+    assert [held[number] for number in range(len(held))] == shown
+    with pytest.raises(IndexError):
+        held[len(held)]
     total = len(column.texts)
     assert list(column.compacted(documents)) == []
     assert len(column.texts) == total

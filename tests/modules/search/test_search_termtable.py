@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from balas_search.analysis.tokens import TextWriter
-from balas_search.index.columns import TextColumn
 from balas_search.index.emptying import STEP, emptied, shortened
 from balas_search.index.vocabulary import Vocabulary
 from balas_search.postings.posting import Posting
@@ -85,11 +84,10 @@ def test_the_table_knows_what_its_postings_take() -> None:
 def test_what_is_held_is_freed_a_little_at_a_time() -> None:
     count = 3 * PART_MAX
     words = [b"w%d" % number for number in range(count)]
-    table, vocabulary, column = TermTable(), Vocabulary(words[:100]), TextColumn()
+    table, vocabulary = TermTable(), Vocabulary(words[:100])
     held = [Posting(word) for word in words]
     for doc in range(count):
         table.add(held[doc])
-        column.set(doc, words[doc])
     for word in words[100:]:
         vocabulary.add(word)
     mapping, row = dict.fromkeys(words), list(words)
@@ -97,7 +95,6 @@ def test_what_is_held_is_freed_a_little_at_a_time() -> None:
     for steps, size in (
         (table.emptied(), lambda: sum(map(sys.getrefcount, held)) - alone - count),
         (vocabulary.emptied(), lambda: len(vocabulary)),
-        (column.emptied(), lambda: len(column.texts)),
         (emptied(mapping), lambda: len(mapping)),
         (shortened(row), lambda: len(row)),
     ):

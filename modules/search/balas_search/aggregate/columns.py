@@ -19,6 +19,7 @@ from balas_search.aggregate.values import (
     numbers_of,
     truth,
 )
+from balas_search.index.texts import TextTable
 
 Places = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -208,6 +209,8 @@ class Texts(Column):
         """The texts."""
         texts = self.texts
         if not len(self.codes) or self.codes.min() >= 0:
+            if isinstance(texts, TextTable):
+                return texts.some(self.codes)
             return [texts[code] for code in self.codes.tolist()]
         other = (ABSENT, None)
         return [texts[code] if code >= 0 else other[-1 - code] for code in self.codes.tolist()]

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from balas_search.index.emptying import STEP, emptied, shortened
+from balas_search.index.emptying import STEP
 from balas_search.index.tables import GONE, NumberColumn
+from balas_search.index.texts import TextTable
 
 Docs = NDArray[np.uint32]
 # Where no more than this share of all texts is to be sorted, it is done without the others.
@@ -24,9 +25,7 @@ class TextColumn:
 
     def __init__(self) -> None:
         self.codes = NumberColumn()
-        self.texts: list[bytes] = []
-        self._code_of: dict[bytes, int] = {}
-        self._texts_size = 0
+        self.texts = TextTable()
         # The numbers of texts in the order of these, and for each number its place there; new ones
         # are sorted in when somebody asks.
         self._order = np.empty(0, np.int64)
@@ -34,16 +33,7 @@ class TextColumn:
 
     def set(self, doc: int, value: bytes) -> None:
         """Set the text of a document."""
-        self.codes.set(doc, self.number_of(value))
-
-    def number_of(self, text: bytes) -> int:
-        """The number of a text, the next one if it is new."""
-        code = self._code_of.get(text)
-        if code is None:
-            code = self._code_of[text] = len(self.texts)
-            self.texts.append(text)
-            self._texts_size += len(text)
-        return code
+        self.codes.set(doc, self.texts.number_of(value))
 
     def codes_at(self, docs: Docs) -> NDArray[np.int64]:
         """For each of the documents the place of its text in `texts`, -1 if it has none."""
@@ -62,7 +52,7 @@ class TextColumn:
         codes = codes[there]
         if len(self._ranks) < len(self.texts) and len(codes) * FEW_SHARE < len(self.texts):
             some, codes = np.unique(codes, return_inverse=True)
-            ranks = ranks_of([self.texts[code] for code in some.tolist()])
+            ranks = ranks_of(self.texts.some(some))
         else:
             ranks = self.ranks()
         found[there] = ranks[codes]
@@ -72,11 +62,11 @@ class TextColumn:
         """For each text its place in the order of the texts."""
         texts, order = self.texts, self._order
         if len(order) < len(texts):
-            new = sorted(range(len(order), len(texts)), key=texts.__getitem__)
-            if len(new) * FEW_SHARE < len(order):
+            if len(texts) - len(order) < len(order) // FEW_SHARE:
+                new = sorted(range(len(order), len(texts)), key=lambda code: texts[code])
                 self._order = np.insert(order, [self._place_of(texts[code]) for code in new], new)
             else:
-                self._order = np.array(sorted(range(len(texts)), key=texts.__getitem__))
+                self._order = order_of(list(texts))
             self._ranks = np.empty(len(texts), np.int64)
             self._ranks[self._order] = np.arange(len(texts))
         return self._ranks
@@ -84,7 +74,7 @@ class TextColumn:
     def _place_of(self, text: bytes) -> int:
         """Where a text belongs in the order."""
         order, texts = self._order, self.texts
-        return bisect_left(range(len(order)), text, key=lambda place: texts[order[place]])
+        return bisect_left(range(len(order)), text, key=lambda place: texts[int(order[place])])
 
     def renumber(self, new_ids: Docs) -> None:
         """Move to new ids."""
@@ -107,7 +97,7 @@ class TextColumn:
             numbers = np.append(numbers, np.full(len(self.texts) - len(numbers), -1))
             for begin in range(0, len(wanted), STEP):
                 for code in wanted[begin : begin + STEP].tolist():
-                    numbers[code] = made.number_of(self.texts[code])
+                    numbers[code] = made.texts.number_of(self.texts[code])
                 if len(wanted) > STEP:
                     yield
             used = self._used(documents)
@@ -115,11 +105,9 @@ class TextColumn:
             wanted = np.flatnonzero(used)
             if not len(wanted):
                 break
-        made.codes = self.codes
-        made.codes.recode(numbers)
-        # From here on `made` is what was here before.
-        self.__dict__, made.__dict__ = made.__dict__, self.__dict__
-        yield from made.emptied()
+        # An aggregation whose rows somebody still fetches may hold the texts that were here.
+        self.codes.recode(numbers)
+        self.texts, self._order, self._ranks = made.texts, made._order, made._ranks
 
     def _used(self, documents: Callable[[], Docs]) -> NDArray[np.bool_]:
         """For each text whether one of the documents has it."""
@@ -128,14 +116,10 @@ class TextColumn:
         used[codes[codes >= 0]] = True
         return used
 
-    def emptied(self) -> Iterator[None]:
-        """Free what is held, in steps; nothing else is to be asked."""
-        yield from emptied(self._code_of)
-        yield from shortened(self.texts)
-
     def memory(self) -> int:
         """Bytes it takes."""
-        return self.codes.memory() + self._texts_size + 126 * len(self.texts)
+        ordered = self._order.nbytes + self._ranks.nbytes
+        return self.codes.memory() + self.texts.memory() + ordered
 
 
 class ReadColumn:
@@ -145,11 +129,9 @@ class ReadColumn:
     """
 
     def __init__(self) -> None:
-        self.texts: list[bytes] = []
+        self.texts = TextTable()
         self.used_ms = 0
-        self._code_of: dict[bytes, int] = {}
         self._codes = np.empty(0, np.int32)
-        self._texts_size = 0
 
     def codes_at(self, docs: Docs) -> NDArray[np.int64]:
         """For each of the documents the place of its text, -1 if it has none, UNREAD if unknown."""
@@ -163,12 +145,7 @@ class ReadColumn:
         """Keep what was read of some documents, coded by texts of their own."""
         own = np.full(len(texts) + 1, -1, np.int32)
         for place, text in enumerate(texts):
-            code = self._code_of.get(text)
-            if code is None:
-                code = self._code_of[text] = len(self.texts)
-                self.texts.append(text)
-                self._texts_size += len(text)
-            own[place] = code
+            own[place] = self.texts.number_of(text)
         self._codes[docs] = own[codes]
 
     def renumber(self, new_ids: Docs) -> None:
@@ -179,14 +156,9 @@ class ReadColumn:
         self._codes = np.full(int(kept[there].max(initial=0)) + 1, UNREAD, np.int32)
         self._codes[kept[there]] = codes[there]
 
-    def emptied(self) -> Iterator[None]:
-        """Free what is held, in steps; nothing else is to be asked."""
-        yield from emptied(self._code_of)
-        yield from shortened(self.texts)
-
     def memory(self) -> int:
         """Bytes it takes."""
-        return self._codes.nbytes + self._texts_size + 130 * len(self.texts)
+        return self._codes.nbytes + self.texts.memory()
 
 
 class NumericColumn(NumberColumn):
@@ -200,18 +172,19 @@ class NumericColumn(NumberColumn):
         """Nothing is held that no document has."""
         return iter(())
 
-    def emptied(self) -> Iterator[None]:
-        """Nothing is held in pieces."""
-        return iter(())
-
 
 Column = TextColumn | NumericColumn
+
+
+def order_of(texts: list[bytes]) -> NDArray[np.int64]:
+    """The places of some texts, in the order of these."""
+    return np.array(sorted(range(len(texts)), key=texts.__getitem__), np.int64)
 
 
 def ranks_of(texts: list[bytes]) -> NDArray[np.int64]:
     """For each of some distinct texts its place in their order."""
     ranks = np.empty(len(texts), np.int64)
-    ranks[sorted(range(len(texts)), key=texts.__getitem__)] = np.arange(len(texts))
+    ranks[order_of(texts)] = np.arange(len(texts))
     return ranks
 
 

@@ -408,7 +408,7 @@ class Index:
         for name, read in list(self.read_columns.items()):
             if len(read.texts) > 2 * len(documents) + COLLECT_MIN:
                 del self.read_columns[name]
-                yield from read.emptied()
+                yield
         yield from self._settled()
         for column in self.columns.values():
             yield from column.compacted(documents.all_ids)

@@ -206,7 +206,6 @@ class Indexes:
             for name, column in list(index.read_columns.items()):
                 if self.server.now_ms - column.used_ms > READ_KEPT_MS:
                     del index.read_columns[name]
-                    self._in_slices(column.emptied())
                     self.changed_since = True
 
     # --- slices ----------------------------------------------------------------------------------

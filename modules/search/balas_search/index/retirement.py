@@ -24,8 +24,6 @@ def emptying(index: Index) -> Iterator[None]:
         del field
         yield
     for columns in (index.columns, index.read_columns):
-        for name in list(columns):
-            column = columns.pop(name)
-            yield from column.emptied()
-            del column
+        while columns:
+            columns.popitem()
             yield
