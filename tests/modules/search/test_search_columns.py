@@ -19,6 +19,7 @@ from balas_search.aggregate.scalar import value_of
 from balas_search.aggregate.steps import sorted_places
 from balas_search.aggregate.values import ABSENT, compare, number_text
 from balas_search.aggregate.vectors import Frame, evaluate
+from balas_search.index.texts import TextTable
 
 NUMBERS = st.one_of(
     st.sampled_from([0.0, 1.0, -1.0, 2.5, 7.0, 1e3, 1517417144.0, math.inf]),
@@ -193,3 +194,17 @@ def test_estimates_are_those_of_the_original() -> None:
     assert other.add_all(registers.text())
     assert other.estimate() == registers.estimate()
     assert not other.add_all(b"no registers")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.binary(max_size=3).map(lambda tail: b"prefix" + tail) | st.binary(), unique=True)
+)
+def test_a_table_of_texts_knows_their_order(texts: list[bytes]) -> None:
+    table = TextTable()
+    assert [table.number_of(text) for text in texts] == list(range(len(texts)))
+    assert [table.number_of(text) for text in texts] == list(range(len(texts)))
+    assert list(table) == texts
+    order = table.order()
+    assert table.some(order) == sorted(texts)
+    assert table.some(order[::-1]) == sorted(texts, reverse=True)

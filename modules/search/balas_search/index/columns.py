@@ -66,7 +66,7 @@ class TextColumn:
                 new = sorted(range(len(order), len(texts)), key=lambda code: texts[code])
                 self._order = np.insert(order, [self._place_of(texts[code]) for code in new], new)
             else:
-                self._order = order_of(list(texts))
+                self._order = texts.order()
             self._ranks = np.empty(len(texts), np.int64)
             self._ranks[self._order] = np.arange(len(texts))
         return self._ranks
@@ -176,15 +176,10 @@ class NumericColumn(NumberColumn):
 Column = TextColumn | NumericColumn
 
 
-def order_of(texts: list[bytes]) -> NDArray[np.int64]:
-    """The places of some texts, in the order of these."""
-    return np.array(sorted(range(len(texts)), key=texts.__getitem__), np.int64)
-
-
 def ranks_of(texts: list[bytes]) -> NDArray[np.int64]:
     """For each of some distinct texts its place in their order."""
     ranks = np.empty(len(texts), np.int64)
-    ranks[order_of(texts)] = np.arange(len(texts))
+    ranks[sorted(range(len(texts)), key=texts.__getitem__)] = np.arange(len(texts))
     return ranks
 
 
