@@ -299,6 +299,32 @@ def test_the_unload_hook_cannot_prevent_it(author: Author) -> None:
     assert "# Module 'tally': its hook unload failed" in author.server.log
 
 
+@pytest.mark.parametrize("how", ["alone", "in a transaction", "in a script"])
+def test_a_command_that_changes_keys_without_saying_so_is_told_once(
+    how: str, author: Author
+) -> None:
+    declared = "flags=WRITE, keys=key(1, RW | UPDATE)"
+    client = loaded(author, (declared, "flags=READONLY, keys=key(1, RO | ACCESS)"))
+    told = "command 'tally.add' changes keys, but has no flag WRITE"
+    for count in (1, 2):
+        if how == "in a transaction":
+            client("MULTI")
+            client("TALLY.ADD", "t", 4)
+            client("EXEC")
+        elif how == "in a script":
+            client("EVAL", "return redis.call('TALLY.ADD', KEYS[1], 4)", 1, "t")
+        else:
+            client("TALLY.ADD", "t", 4)
+        assert client("TALLY.GET", "t") == 4 + 4 * count
+        assert last_error(client) == told
+        assert author.server.log.count(f"Module 'tally': {told}") == 1
+    # New code is looked at anew.
+    author.tally()
+    client("MODULE", "RELOAD", "tally")
+    client("TALLY.ADD", "t", 4)
+    assert author.server.log.count(told) == 1
+
+
 def test_an_info_hook_that_raises_or_talks_nonsense_leaves_the_rest(author: Author) -> None:
     for body in (BOOM, "return 5", "return {'a': 5}", "return {'a': {'b': object()}}"):
         hook = f"    @hook\n    def info(self):\n        {body}\n\n    def tick(self):"

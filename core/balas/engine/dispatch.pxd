@@ -33,6 +33,8 @@ cdef class Engine(Reception):
     cdef public object on_protocol_error    # called with a client and what is wrong with its input
     cdef public object on_query_limit       # called with a client that sent too much at once
     cdef public object on_attack            # called with a client that is a web browser
+    # Called with the specification of a command that changed keys, though it has no flag WRITE.
+    cdef public object on_undeclared
     # Set by who drives the engine: runs a coroutine beside it.
     cdef public object spawn
     cdef readonly dict awaited              # client id to the `async def` command under way
@@ -68,6 +70,7 @@ cdef class Engine(Reception):
     cpdef int write_reply(self, Client client, CommandSpec spec, object value) except -1
     cdef int query_limit_reached(self, Client client) except -1
     cdef int protocol_error(self, Client client) except -1
+    cdef int finish(self, CommandSpec spec, int db, PyObject **argv, Py_ssize_t argc) except -1
     cdef int note_blocked(
         self, Client client, CommandSpec spec, PyObject **argv, Py_ssize_t argc
     ) except -1

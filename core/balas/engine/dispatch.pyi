@@ -37,6 +37,7 @@ class Engine(Reception):
     on_protocol_error: Callable[[Client, str], None] | None
     on_query_limit: Callable[[Client], None] | None
     on_attack: Callable[[Client], None] | None
+    on_undeclared: Callable[[CommandSpec], None] | None
     spawn: Callable[[Coroutine[Any, Any, None]], Any] | None
     call_soon: Callable[[Callable[[], object]], object] | None
     awaited: dict[int, CommandSpec]

@@ -470,16 +470,20 @@ cdef class Engine(Reception):
         if duration_ns >= self.slow_ns:
             self.on_slow(client, spec, [<object> argv[i] for i in range(argc)], duration_ns)
         if changes.frame_dirty or changes.overrides is not None:
-            changes.finish_command(
-                db_index,
-                tuple([<object> argv[i] for i in range(argc)]) if changes.recording else None,
-            )
+            self.finish(spec, db_index, argv, argc)
         if client.attention & BIT_MUTED and client.blocked is None:
             if not client.muted_once or spec.name != "client|reply":
                 self.mute(client, mark)
         if changes.pending or changes.records or changes.ready or self.deferred:
             self.end_unit()
         return 0
+
+    cdef int finish(self, CommandSpec spec, int db, PyObject **argv, Py_ssize_t argc) except -1:
+        """A command has changed keys, or says what is to be recorded."""
+        if not spec.flags & WRITE and self.changes.frame_dirty and self.on_undeclared is not None:
+            self.on_undeclared(spec)
+        record = tuple([<object> argv[i] for i in range(argc)]) if self.changes.recording else None
+        return self.changes.finish_command(db, record)
 
     cdef int note_blocked(
         self, Client client, CommandSpec spec, PyObject **argv, Py_ssize_t argc
@@ -612,9 +616,7 @@ cdef class Engine(Reception):
         cdef int db_index = ctx.db.index
         cdef int64_t started_ns = self.clock.stopwatch_ns(), duration_ns
         if spec.is_async:
-            raise ReplyError(
-                f"ERR '{spec.name}' takes time and cannot run inside another command"
-            )
+            raise ReplyError(f"ERR '{spec.name}' takes time and cannot run inside another command")
         if spec.retired:
             spec = self.resolve(argv, argc)  # its module has gone, or come back with new code
         changes.frame_dirty = 0
@@ -639,10 +641,7 @@ cdef class Engine(Reception):
             if duration_ns >= self.slow_ns:
                 self.on_slow(client, spec, [<object> argv[i] for i in range(argc)], duration_ns)
             if changes.frame_dirty or changes.overrides is not None:
-                changes.finish_command(
-                    db_index,
-                    tuple([<object> argv[i] for i in range(argc)]) if changes.recording else None,
-                )
+                self.finish(spec, db_index, argv, argc)
             if changes.pending:
                 changes.tell_listeners()
             ctx.may_block, ctx.direct = may_block, direct

@@ -76,6 +76,7 @@ class ModuleHost:
         self.types = types
         self.troubles = Troubles(log)
         engine.services[Measured].listen(self.troubles.command_ran, HELD_MAX_NS)
+        engine.on_undeclared = self._undeclared
         self.hooks = Hooks(engine, config, log, self.troubles)
         self.aux = Aux(self.hooks, log)
         self.engine = self._engine = engine
@@ -383,6 +384,13 @@ class ModuleHost:
             self._loading = ""
 
     # --- telling ---------------------------------------------------------------------------------
+
+    def _undeclared(self, spec: CommandSpec) -> None:
+        """A command has changed keys, but has no flag WRITE. Those of Balas itself have the flags
+        of their originals, right or wrong: CF.COMPACT is a reader there.
+        """
+        if spec.owner and not self._loader.is_bundled(spec.owner):
+            self.troubles.undeclared(spec)
 
     @contextmanager
     def _told(self, what: str) -> Iterator[None]:

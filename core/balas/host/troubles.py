@@ -7,7 +7,7 @@ code that is not the one on disk.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from balas.engine.client import Client
 from balas.host.errors import reason
@@ -25,6 +25,8 @@ class Record:
     failures: int = 0
     last_error: str = ""
     refused: str = ""
+    # Commands that changed keys without saying that they do.
+    undeclared: set[str] = field(default_factory=set)
 
     @property
     def state(self) -> str:
@@ -63,10 +65,22 @@ class Troubles:
         """New code is there."""
         if record := self._records.get(name):
             record.refused = ""
+            record.undeclared.clear()
 
     def forget(self, name: str) -> None:
         """The module is gone."""
         self._records.pop(name, None)
+
+    def undeclared(self, spec: CommandSpec) -> None:
+        """A command has changed keys, but has no flag WRITE. It is told once."""
+        if spec.name in self.of(spec.owner).undeclared:
+            return
+        text = f"command '{spec.name}' changes keys, but has no flag WRITE"
+        self._log.warning(
+            f"Module '{spec.owner}': {text}; ACL, maxmemory and replicas take it for a reader"
+        )
+        self.note(spec.owner, text)
+        self._records[spec.owner].undeclared.add(spec.name)
 
     # --- the watchdog ----------------------------------------------------------------------------
 
