@@ -3,6 +3,7 @@
 import ast
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,9 @@ BANNED = {
     r"(?<![\w.<])/(work|farm|root|home)/\w": "a path of one machine means nothing on another",
     r"suppress\((Base)?Exception\)": "say which exception is expected",
 }
+
+# Names at the top of a file that may hold a container: nobody changes it once the file is imported.
+CONSTANT = re.compile(r"_*[A-Z]|__all__|commands$|types$|options$")
 
 
 def name(path: Path) -> str:
@@ -60,54 +64,88 @@ def ends_function(line: str, indent: int) -> bool:
     return bool(stripped) and depth <= indent and not stripped.startswith(("#", ")"))
 
 
-@pytest.mark.parametrize("path", [p for p in repository() if p.suffix in CODE], ids=name)
-def test_files_and_lines_are_not_too_long(path: Path) -> None:
-    lines = path.read_text().splitlines()
-    assert len(lines) <= FILE_LINES_MAX, "a file is one subject: split it"
-    long = [n for n, line in enumerate(lines, 1) if len(line) > COLUMNS_MAX]
-    assert not long, f"lines {long} are longer than {COLUMNS_MAX}"
+def files(suffixes: set[str]) -> Iterator[tuple[str, Path]]:
+    """Name and path of every file of the repository that ends in one of the suffixes."""
+    found = [(name(path), path) for path in repository() if path.suffix in suffixes]
+    assert found
+    yield from found
 
 
-@pytest.mark.parametrize("path", [p for p in repository() if p.suffix == ".py"], ids=name)
-def test_functions_are_not_too_long(path: Path) -> None:
-    long = {
-        function.name: length
-        for function in functions(path)
-        if (length := (function.end_lineno or 0) - function.lineno + 1) > FUNCTION_LINES_MAX
-    }
-    assert not long
+def test_files_and_lines_are_not_too_long() -> None:
+    offences = []
+    for file, path in files(CODE):
+        lines = path.read_text().splitlines()
+        if len(lines) > FILE_LINES_MAX:
+            offences.append(f"{file}: {len(lines)} lines; a file is one subject: split it")
+        for number, line in enumerate(lines, 1):
+            if len(line) > COLUMNS_MAX:
+                offences.append(f"{file}:{number}: longer than {COLUMNS_MAX}")
+    assert not offences
 
 
-@pytest.mark.parametrize("path", sources(".pyx"), ids=name)
-def test_compiled_functions_are_not_too_long(path: Path) -> None:
-    assert not [found for found in cython_functions(path) if found[2] > FUNCTION_LINES_MAX]
+def test_functions_are_not_too_long() -> None:
+    offences = []
+    for file, path in files({".py"}):
+        for function in functions(path):
+            length = (function.end_lineno or 0) - function.lineno + 1
+            if length > FUNCTION_LINES_MAX:
+                offences.append(f"{file}:{function.lineno}: {function.name} has {length} lines")
+    assert not offences
 
 
-@pytest.mark.parametrize("path", [p for p in repository() if p.suffix in TEXT], ids=name)
-def test_no_banned_words(path: Path) -> None:
-    text = path.read_text()
-    for pattern, advice in BANNED.items():
-        match = re.search(pattern, text)
-        assert match is None, f"{match[0] if match else ''!r}: {advice}"
+def test_compiled_functions_are_not_too_long() -> None:
+    found = [(name(path), *each) for path in sources(".pyx") for each in cython_functions(path)]
+    assert found
+    assert not [each for each in found if each[-1] > FUNCTION_LINES_MAX]
 
 
-@pytest.mark.parametrize("path", sources(".pyx"), ids=name)
-def test_compiled_sources_have_a_stub(path: Path) -> None:
-    assert path.with_suffix(".pyi").exists(), "mypy and editors see the .pyi"
+def test_no_banned_words() -> None:
+    offences = []
+    for file, path in files(TEXT):
+        text = path.read_text()
+        for pattern, advice in BANNED.items():
+            offences += [f"{file}: {m[0]!r}: {advice}" for m in re.finditer(pattern, text)]
+    assert not offences
 
 
-@pytest.mark.parametrize("path", sources(".py"), ids=name)
-def test_no_state_outlives_a_server(path: Path) -> None:
+def test_compiled_sources_have_a_stub() -> None:
+    """Mypy and editors see the .pyi."""
+    paths = sources(".pyx")
+    assert paths
+    assert not [name(path) for path in paths if not path.with_suffix(".pyi").exists()]
+
+
+def test_no_state_outlives_a_server() -> None:
     """A module-level container is a constant, in capitals; nothing rebinds a module's names."""
-    assert not [n.lineno for n in ast.walk(tree(path)) if isinstance(n, ast.Global)]
-    for node in tree(path).body:
+    paths = sources(".py")
+    assert paths
+    assert not [f"{name(path)}:{line}" for path in paths for line in lines_with_state(tree(path))]
+
+
+def lines_with_state(module: ast.Module) -> Iterator[int]:
+    """The lines that keep what belongs in an object."""
+    yield from (node.lineno for node in ast.walk(module) if isinstance(node, ast.Global))
+    for node in module.body:
         if isinstance(node, ast.Assign | ast.AnnAssign) and is_container(node.value):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             for target in targets:
-                constant = isinstance(target, ast.Name) and re.match(
-                    r"_*[A-Z]|__all__|commands$|types$|options$", target.id
-                )
-                assert constant, f"line {node.lineno}: state belongs in an object"
+                if not isinstance(target, ast.Name) or not CONSTANT.match(target.id):
+                    yield node.lineno
+
+
+@pytest.mark.parametrize(
+    ("code", "lines"),
+    [
+        ("cache = {}", [1]),
+        ("found: list[int] = []", [1]),
+        ("LIMITS = {}\n_KNOWN = set()\n__all__ = []\ncommands = []", []),
+        ("x = 1\ndef f():\n    global x\n    x = 2", [3]),
+        ("a.b = dict()", [1]),
+        ("def f():\n    held = {}", []),
+    ],
+)
+def test_state_is_seen(code: str, lines: list[int]) -> None:
+    assert list(lines_with_state(ast.parse(code))) == lines
 
 
 def is_container(value: ast.expr | None) -> bool:
@@ -117,45 +155,42 @@ def is_container(value: ast.expr | None) -> bool:
     return isinstance(value, ast.Dict | ast.List | ast.Set | ast.DictComp | ast.ListComp)
 
 
-COMMANDS = {
-    command: (function, path)
-    for path in sources(".py")
-    if not path.is_relative_to(CORE / "balas" / "testing")
-    for command, function in command_functions(path)
-}
+def declared() -> list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Name and function of every command of core and of the bundled modules."""
+    found = [
+        each
+        for path in sources(".py")
+        if not path.is_relative_to(CORE / "balas" / "testing")
+        for each in command_functions(path)
+    ]
+    assert found
+    return found
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_s_docstring_opens_with_its_synopsis(command: str) -> None:
-    function, _ = COMMANDS[command]
-    synopsis, blank, rest = (ast.get_docstring(function) or "").partition("\n\n")
-    assert synopsis == command or synopsis.startswith((command + " ", command + "\n"))
-    assert blank, "a blank line follows the synopsis"
-    assert rest.strip(), "the synopsis alone explains nothing"
+def test_a_command_s_docstring_opens_with_its_synopsis() -> None:
+    """A blank line follows, and then what it does: a synopsis alone explains nothing."""
+    offences = []
+    for command, function in declared():
+        synopsis, blank, rest = (ast.get_docstring(function) or "").partition("\n\n")
+        opens = synopsis == command or synopsis.startswith((command + " ", command + "\n"))
+        if not (opens and blank and rest.strip()):
+            offences.append(command)
+    assert not offences
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_has_a_test(command: str) -> None:
-    assert is_mentioned(command), f"no test under tests/ sends {command}"
-
-
-def is_mentioned(command: str) -> bool:
-    """Whether a test sends the command: as a line of a transcript, or in quotes in Python."""
-    words = [re.escape(word) for word in command.split()]
-    in_transcript = re.compile(r"^(@send |@raw ['\"])?" + r" +".join(words) + r"\b", re.I | re.M)
-    in_python = re.compile(
-        r"""["'\n]""" + r"""(?: +|["'], *b?["'])""".join(words) + r"""(["' \\])""", re.I
-    )
-    return any(
-        (in_transcript if path.suffix == ".txt" else in_python).search(text)
-        for path, text in texts_of_tests()
-    )
-
-
-def texts_of_tests() -> list[tuple[Path, str]]:
+def test_a_command_has_a_test() -> None:
+    """A test sends it: as a line of a transcript, or in quotes in Python."""
     folder = TOP / "tests"
-    paths = [*folder.rglob("*.py"), *folder.rglob("*.txt")]
-    return [(path, path.read_text()) for path in paths if path != Path(__file__)]
+    in_python = "\n".join(p.read_text() for p in folder.rglob("*.py") if p != Path(__file__))
+    in_transcripts = "\n".join(path.read_text() for path in folder.rglob("*.txt"))
+    offences = []
+    for command, _ in declared():
+        words = [re.escape(word) for word in command.split()]
+        line = r"^(@send |@raw ['\"])?" + r" +".join(words) + r"\b"
+        quoted = r"""["'\n]""" + r"""(?: +|["'], *b?["'])""".join(words) + r"""(["' \\])"""
+        if not (re.search(line, in_transcripts, re.I | re.M) or re.search(quoted, in_python, re.I)):
+            offences.append(command)
+    assert not offences
 
 
 def test_readme_names_the_two_commands_first() -> None:

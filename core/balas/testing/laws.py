@@ -73,11 +73,23 @@ def loaded_as(payload: bytes, kind: type[Value], limits: Limits | None = None) -
 
     Values loaded with the same limits share memory as those of a server do.
     """
+    return loader_of(payload, kind, limits or Limits())()
+
+
+def loader_of(payload: bytes, kind: type[Value], limits: Limits) -> Make:
+    """What loads the value of this type in a DUMP payload, each time anew. Raises BadData, and so
+    does what it returns.
+    """
     types = TypeRegistry()
     types.register(kind)
-    value: Stored = restore(dump_open(payload), types, limits or Limits(), now_ms=0)
-    assert isinstance(value, kind)
-    return value
+    body = dump_open(payload)
+
+    def load() -> Value:
+        value: Stored = restore(body, types, limits, now_ms=0)
+        assert isinstance(value, kind)
+        return value
+
+    return load
 
 
 def saved_and_loaded_it_is_equal(make: Make) -> None:
@@ -168,7 +180,8 @@ def its_size_follows_its_changes(make: Make, change: Change) -> None:
 def its_size_is_honest(make: Make) -> None:
     """The memory that many equal values take is about what they say."""
     value = make()
-    kind, payload, claimed = type(value), dump(value), value.memory_usage()
+    claimed = value.memory_usage()
+    load = loader_of(dump(value), type(value), Limits())
     if claimed < 1:
         raise LawBroken(f"it says {claimed} bytes")
     count = min(FILL_BYTES // claimed + 1, VALUES_MAX)
@@ -176,11 +189,10 @@ def its_size_is_honest(make: Make) -> None:
     # Loaded, not copied: copies may share what never changes. The first ones fill the holes that
     # others have left in this process's memory; only what comes after them is measured, and where
     # there were more holes, what comes after that.
-    limits = Limits()
-    kept = [loaded_as(payload, kind, limits) for _ in range(3 * count)]
+    kept = [load() for _ in range(3 * count)]
     for _ in range(MEASUREMENTS):
         before = resident_bytes()
-        kept += [loaded_as(payload, kind, limits) for _ in range(count)]
+        kept += [load() for _ in range(count)]
         taken = resident_bytes() - before
         if taken >= HONEST_LOW * claimed * count:
             break
